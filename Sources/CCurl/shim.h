@@ -1,0 +1,4 @@
+#ifndef OKTA_RELAY_CCURL_H
+#define OKTA_RELAY_CCURL_H
+#include <curl/curl.h>
+#endif

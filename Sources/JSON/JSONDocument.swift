@@ -1,0 +1,73 @@
+/// One JSON text (RFC 8259), checked whole and indexed once; ``JSONValue`` is a view into it.
+///
+/// The bytes stay as they came, so that number spelling, member order and unknown members survive whatever
+/// is read from them. Beside the bytes stands a flat *tape*: an entry a value, in the order of the text, each
+/// knowing where its value starts and ends and where the next sibling's entry is. Immutable, so any number of
+/// threads may read it.
+public final class JSONDocument: Sendable {
+    /// Nesting beyond this is refused, so that no text can exhaust a stack of ours. Okta's own events nest
+    /// about 8 deep.
+    public static let depthMax = 256
+
+    /// The text, exactly as it was given.
+    public let bytes: [UInt8]
+    let tape: [TapeEntry]
+
+    /// Checks and indexes a text. Bytes after the value, invalid UTF-8, and nesting over ``depthMax`` are errors.
+    public init(_ bytes: [UInt8]) throws(JSONSyntaxError) {
+        self.tape = try TapeBuilder.tape(of: bytes)
+        self.bytes = bytes
+    }
+
+    /// The same for a string.
+    public convenience init(_ text: String) throws(JSONSyntaxError) {
+        try self.init(Array(text.utf8))
+    }
+
+    /// The value that the text holds.
+    public var root: JSONValue { JSONValue(document: self, index: 0) }
+
+    /// The place of a byte offset as a person counts: line and column from 1, columns in bytes.
+    public func place(ofOffset offset: Int) -> (line: Int, column: Int) {
+        Self.place(ofOffset: offset, in: bytes)
+    }
+
+    /// The same for a text that did not parse.
+    public static func place(ofOffset offset: Int, in bytes: [UInt8]) -> (line: Int, column: Int) {
+        let before = bytes.prefix(offset)
+        let line = before.count { $0 == UInt8(ascii: "\n") } + 1
+        let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        return (line, before.count - lineStart + 1)
+    }
+}
+
+/// What a value is; an object's names are tape entries of kind `string` too.
+public enum JSONKind: UInt8, Sendable {
+    case null, `true`, `false`, number, string, array, object
+}
+
+/// One value of a document: its kind and the half-open byte range of its text.
+struct TapeEntry {
+    var start: UInt32
+    var end: UInt32
+    /// The tape index behind this value and everything inside it.
+    var next: UInt32
+    var kind: JSONKind
+    /// Whether a string's text has escapes; without them its bytes are its value.
+    var isEscaped: Bool
+}
+
+/// Why a text is not JSON, and the byte offset where that was seen.
+public struct JSONSyntaxError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Byte offset from the start of the text.
+    public let offset: Int
+    /// What is wrong, as a phrase without the text's own content.
+    public let reason: String
+
+    public init(offset: Int, reason: String) {
+        self.offset = offset
+        self.reason = reason
+    }
+
+    public var description: String { "\(reason) at byte \(offset)" }
+}

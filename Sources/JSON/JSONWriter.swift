@@ -1,0 +1,129 @@
+/// Writes a JSON text piece by piece; commas are its own business, and so is the escaping of strings.
+///
+/// The caller opens and closes containers in pairs; inside an object each value follows a ``name(_:)``.
+public struct JSONWriter: Sendable {
+    /// The text so far.
+    public private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    public init() {}
+
+    /// The text so far, as a string.
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// Writes `{`, what `content` writes, and `}`.
+    public mutating func object(_ content: (inout JSONWriter) throws -> Void) rethrows {
+        open("{")
+        try content(&self)
+        close("}")
+    }
+
+    /// Writes `[`, what `content` writes, and `]`.
+    public mutating func array(_ content: (inout JSONWriter) throws -> Void) rethrows {
+        open("[")
+        try content(&self)
+        close("]")
+    }
+
+    /// Writes a member's name; its value comes next.
+    public mutating func name(_ name: String) {
+        separate()
+        appendQuoted(name.utf8)
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    public mutating func string(_ value: String) {
+        separate()
+        appendQuoted(value.utf8)
+        needsComma = true
+    }
+
+    public mutating func integer(_ value: some BinaryInteger) { raw(String(value).utf8) }
+    public mutating func bool(_ value: Bool) { raw((value ? "true" : "false").utf8) }
+    public mutating func null() { raw("null".utf8) }
+
+    /// Writes a finite double in its shortest form; JSON has no other ones, so those become `null`.
+    public mutating func double(_ value: Double) {
+        value.isFinite ? raw("\(value)".utf8) : null()
+    }
+
+    /// Writes a value of another document in its own spelling.
+    public mutating func value(_ value: JSONValue) { raw(value.raw) }
+
+    /// Writes bytes that are one JSON value already.
+    public mutating func raw(_ json: some Sequence<UInt8>) {
+        separate()
+        bytes.append(contentsOf: json)
+        needsComma = true
+    }
+
+    // MARK: - Members
+
+    public mutating func member(_ name: String, _ value: String?) {
+        self.name(name)
+        if let value { string(value) } else { null() }
+    }
+
+    public mutating func member(_ name: String, _ value: (some BinaryInteger)?) {
+        self.name(name)
+        if let value { integer(value) } else { null() }
+    }
+
+    public mutating func member(_ name: String, _ value: Bool?) {
+        self.name(name)
+        if let value { bool(value) } else { null() }
+    }
+
+    public mutating func member(_ name: String, _ value: Double) {
+        self.name(name)
+        double(value)
+    }
+
+    public mutating func member(_ name: String, raw json: some Sequence<UInt8>) {
+        self.name(name)
+        raw(json)
+    }
+
+    // MARK: - Private
+
+    private mutating func open(_ bracket: Unicode.Scalar) {
+        separate()
+        bytes.append(UInt8(ascii: bracket))
+        needsComma = false
+    }
+
+    private mutating func close(_ bracket: Unicode.Scalar) {
+        bytes.append(UInt8(ascii: bracket))
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+    }
+
+    private mutating func appendQuoted(_ text: String.UTF8View) {
+        bytes.append(UInt8(ascii: "\""))
+        Self.appendEscaped(text, to: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Appends UTF-8 text with JSON's escapes, without the quotes around it.
+    public static func appendEscaped(_ text: some Sequence<UInt8>, to bytes: inout [UInt8]) {
+        let digits = Array("0123456789abcdef".utf8)
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "\""): bytes.append(contentsOf: [0x5C, 0x22])
+            case UInt8(ascii: "\\"): bytes.append(contentsOf: [0x5C, 0x5C])
+            case 0x0A: bytes.append(contentsOf: [0x5C, UInt8(ascii: "n")])
+            case 0x0D: bytes.append(contentsOf: [0x5C, UInt8(ascii: "r")])
+            case 0x09: bytes.append(contentsOf: [0x5C, UInt8(ascii: "t")])
+            case 0..<0x20:
+                bytes.append(contentsOf: Array("\\u00".utf8))
+                bytes.append(digits[Int(byte >> 4)])
+                bytes.append(digits[Int(byte & 0x0F)])
+            default: bytes.append(byte)
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+public import JSON
+import Rules
+
+/// One Okta LogEvent that came in through a hook: its original bytes and what the relay reads out of them.
+public struct Event: Sendable {
+    /// `uuid`: unique per event within an org. Verbatim.
+    public let id: String
+    /// The hook that it came through.
+    public let hook: String
+    /// The Okta org, as the config names it; users and events are told apart within it.
+    public let org: String
+    /// `eventType`, verbatim.
+    public let type: String
+    /// `published`; nil where it is missing or not a timestamp.
+    public let published: Timestamp?
+    /// `outcome.result`, verbatim; nil where there is none.
+    public let outcome: String?
+    /// The user it is about; nil where it names none.
+    public let user: EventUser?
+    /// When the relay received it, in nanoseconds since 1970.
+    public let receivedAt: Int64
+    /// The LogEvent as Okta sent it, indexed.
+    public let body: JSONDocument
+
+    /// Reads what the relay needs from a LogEvent; see ``EventDefect`` for what makes that impossible.
+    public init(body: JSONDocument, hook: String, org: String, receivedAt: Int64) throws(EventDefect) {
+        let root = body.root
+        guard root.kind == .object else { throw .notAnObject }
+        guard let id = root["uuid"]?.string, !id.isEmpty else { throw .noUUID }
+        guard let type = root["eventType"]?.string, !type.isEmpty else { throw .noEventType }
+        self.id = id
+        self.hook = hook
+        self.org = org
+        self.type = type
+        self.published = root["published"]?.string.flatMap { Timestamp($0) }
+        self.outcome = root["outcome"]?["result"]?.string
+        self.user = EventUser(event: root, type: type)
+        self.receivedAt = receivedAt
+        self.body = body
+    }
+
+    /// What it does to its user.
+    public var meaning: EventMeaning { EventMeaning(type: type, outcome: outcome, login: user?.login) }
+
+    /// Its place among all events of its user; nil without a usable `published`.
+    public var stamp: Stamp? {
+        published.map { Stamp(published: $0.nanoseconds, rank: meaning.operation.rank, eventID: id) }
+    }
+
+    /// The ordering key: events with the same subject reach a sink one after another. Nil without a user.
+    public var subject: Subject? { user.map { Subject(org: org, userID: $0.id) } }
+}
+
+/// What makes an element of `data.events` unusable; it is quarantined with its bytes.
+public enum EventDefect: String, Error, Sendable, CaseIterable {
+    case notAnObject = "not an object"
+    case noUUID = "no uuid"
+    case noEventType = "no eventType"
+}
+
+/// The user an event is about: all that Okta says of them in an event.
+public struct EventUser: Sendable, Equatable {
+    public let id: String
+    /// `alternateId`, normally the login; nil where it is missing or null.
+    public let login: String?
+    public let displayName: String?
+
+    public init(id: String, login: String?, displayName: String?) {
+        self.id = id
+        self.login = login
+        self.displayName = displayName
+    }
+
+    /// Finds the target of type `User`, by type and never by position (Okta's order varies); a lock event
+    /// without one is about its actor.
+    init?(event: JSONValue, type: String) {
+        let target = event["target"]?.elements.first { $0["type"]?.isString("User") == true }
+        let lockedActor = EventMeaning.isAboutActorWithoutTarget(type) ? event["actor"] : nil
+        guard let user = target ?? lockedActor, user["type"]?.isString("User") == true,
+            let id = user["id"]?.string, !id.isEmpty
+        else { return nil }
+        self.init(id: id, login: user["alternateId"]?.string, displayName: user["displayName"]?.string)
+    }
+}
+
+/// A user within an org.
+public struct Subject: Sendable, Hashable {
+    public let org: String
+    public let userID: String
+
+    public init(org: String, userID: String) {
+        self.org = org
+        self.userID = userID
+    }
+}

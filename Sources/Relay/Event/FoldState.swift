@@ -1,0 +1,138 @@
+import JSON
+public import Rules
+
+/// What is known of one user (or one row's key) after the events so far: the pure fold that SQL and HTTP sinks
+/// share.
+///
+/// It keeps the stamp of what was last applied, per field: a column for SQL, the aspects `profile` and `status`
+/// for HTTP. Each field is won by its newest stamp; life and death are decided apart from the fields, by the
+/// newest create against the newest delete. So the result is the same in whatever order, and however often, the
+/// events come.
+public struct FoldState: Sendable, Equatable {
+    /// Per field, the stamp of the event that wrote it last.
+    public private(set) var stamps: [String: Stamp] = [:]
+    /// The newest create.
+    public private(set) var created: Stamp?
+    /// The newest delete.
+    public private(set) var deleted: Stamp?
+    /// Per field, a value that its owner wants back with the state (HTTP sinks; SQL sinks have their rows).
+    public var values: [String: String] = [:]
+
+    public init() {}
+
+    /// A tombstone is final: only a newer create revives.
+    public var isDeleted: Bool {
+        guard let deleted else { return false }
+        guard let created else { return true }
+        return created < deleted
+    }
+
+    /// Applies one event that carries these fields.
+    ///
+    /// While the key is deleted its fields go on being won by stamps, so that events which arrive after a
+    /// deletion leave the same state as those before it; what that does to a row is the sink's own business.
+    public mutating func apply(
+        _ stamp: Stamp, _ operation: Operation, carrying fields: [String]
+    ) -> FoldEffect {
+        let wasDeleted = isDeleted
+        var isFresh = false
+        switch operation {
+        case .create:
+            if created.map({ $0 <= stamp }) ?? true {
+                created = stamp
+                isFresh = true
+            }
+        case .delete:
+            if deleted.map({ $0 <= stamp }) ?? true {
+                deleted = stamp
+                isFresh = true
+            }
+        case .update, .reactivate, .deactivate, .none: break
+        }
+        var effect = FoldEffect(life: life(wasDeleted), written: [], voided: voidFields())
+        for field in fields where isNewEnough(stamp, for: field) {
+            stamps[field] = stamp
+            effect.written.append(field)
+        }
+        effect.isSuperseded = effect.written.isEmpty && effect.voided.isEmpty && !isFresh
+        return effect
+    }
+
+    private func life(_ wasDeleted: Bool) -> FoldEffect.Life {
+        switch (wasDeleted, isDeleted) {
+        case (true, false): .revived
+        case (false, true): .died
+        case (false, false): .alive
+        case (true, true): .dead
+        }
+    }
+
+    /// Equal stamps apply again, which is how a repeated delivery stays harmless.
+    private func isNewEnough(_ stamp: Stamp, for field: String) -> Bool {
+        if !isDeleted, let deleted, stamp < deleted { return false }
+        return stamps[field].map { $0 <= stamp } ?? true
+    }
+
+    /// In a new life, what an earlier one wrote no longer holds.
+    private mutating func voidFields() -> [String] {
+        guard !isDeleted, let deleted else { return [] }
+        let voided = stamps.filter { $0.value < deleted }.keys.sorted()
+        for field in voided { stamps[field] = nil }
+        return voided
+    }
+}
+
+/// What one event did to a ``FoldState``.
+public struct FoldEffect: Sendable, Equatable {
+    public enum Life: Sendable { case alive, died, dead, revived }
+
+    public var life: Life
+    /// The carried fields that the event wins.
+    public var written: [String]
+    /// Fields of an earlier life that hold no longer: to be cleared.
+    public var voided: [String]
+    /// Whether a newer event had been there for everything this one says.
+    public var isSuperseded = false
+}
+
+/// One text form, JSON, for wherever the state is stored.
+extension FoldState {
+    /// Nil where the text is not a state.
+    public init?(json: [UInt8]) {
+        guard let root = try? JSONDocument(json).root, root.kind == .object else { return nil }
+        for (name, value) in Self.members(of: root["stamps"]) {
+            guard let stamp = Stamp(value) else { return nil }
+            stamps[name] = stamp
+        }
+        for (name, value) in Self.members(of: root["values"]) { values[name] = value }
+        created = root["created"]?.string.flatMap(Stamp.init)
+        deleted = root["deleted"]?.string.flatMap(Stamp.init)
+    }
+
+    private static func members(of object: JSONValue?) -> [(String, String)] {
+        (object.map { Array($0.members) } ?? []).map { ($0.name.string ?? "", $0.value.string ?? "") }
+    }
+
+    public var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { object in
+            if let created { object.member("created", created.description) }
+            if let deleted { object.member("deleted", deleted.description) }
+            object.name("stamps")
+            object.object { stamps in
+                for (name, stamp) in self.stamps.sorted(by: { $0.key < $1.key }) {
+                    stamps.member(name, stamp.description)
+                }
+            }
+            if !values.isEmpty {
+                object.name("values")
+                object.object { values in
+                    for (name, value) in self.values.sorted(by: { $0.key < $1.key }) {
+                        values.member(name, value)
+                    }
+                }
+            }
+        }
+        return writer.bytes
+    }
+}

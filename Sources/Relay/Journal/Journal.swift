@@ -1,0 +1,273 @@
+public import Rules
+
+/// The durable, append-only store of accepted events: the seam between the engine and where events are kept.
+///
+/// It is a log with a cursor per sink, not a queue of rows: an event is written once, whatever the number of
+/// sinks. Nothing here assumes one process: offsets are opaque and only ordered, ``read(_:after:limit:)`` stops
+/// at the journal's stable horizon, and a settlement carries its lease's epoch and may be refused as fenced.
+/// All verbs may be called from any task, and none of them blocks a thread of Swift's shared pool.
+public protocol Journal: Sendable {
+    /// Commits events with their routes, and what has to be quarantined, in one durable transaction.
+    ///
+    /// It returns after the fsync. The commit does not run in the caller's task, so cancelling that task neither
+    /// stops nor undoes it. Events whose `(org, id)` is known already are left out and counted.
+    func append(_ submission: Submission) async throws(JournalError) -> AppendReceipt
+
+    /// Takes a sink over: from now on settlements of earlier leases are fenced. A sink the journal does not
+    /// know starts at the log's end.
+    func lease(_ sink: String) async throws(JournalError) -> SinkLease
+
+    /// Entries routed to the sink, by ascending offset, up to the stable horizon.
+    func read(
+        _ sink: String, after offset: Offset, limit: ReadLimit
+    ) async throws(JournalError) -> JournalPage
+
+    /// The entries at these offsets that still exist, by ascending offset; for deliveries that were parked.
+    func read(_ sink: String, at offsets: [Offset]) async throws(JournalError) -> [JournalEntry]
+
+    /// What a sink was told of these users so far; users it does not know are left out.
+    func states(_ sink: String, of subjects: [Subject]) async throws(JournalError) -> [Subject: FoldState]
+
+    /// Records what became of deliveries and moves the cursor, in one durable transaction.
+    func settle(_ settlement: Settlement) async throws(JournalError)
+
+    /// Yields whenever entries may have appeared behind an earlier ``read(_:after:limit:)``; it never misses
+    /// one, and may yield too often. Ends when the journal closes.
+    func news() -> AsyncStream<Void>
+
+    /// Commits what is under way and lets go of the files. Later calls throw ``JournalError/closed``.
+    func close() async
+}
+
+/// Why the journal could not do what it was asked.
+public enum JournalError: Error, Sendable, Equatable {
+    /// Nothing was committed, and nothing will be until a person or time helps: disk full, I/O error.
+    case cannotCommit(reason: String)
+    case closed
+    /// Another lease on the sink is newer.
+    case fenced
+    /// The file cannot be used as it is: a newer version's, damaged, in use by another relay.
+    case unusable(reason: String)
+
+    public var reason: String {
+        switch self {
+        case .cannotCommit(let reason), .unusable(let reason): reason
+        case .closed: "the journal is closed"
+        case .fenced: "another relay has taken this sink over"
+        }
+    }
+}
+
+/// What one request hands to the journal.
+public struct Submission: Sendable {
+    public struct RoutedEvent: Sendable {
+        public let event: Event
+        public let route: Route
+
+        public init(event: Event, route: Route) {
+            self.event = event
+            self.route = route
+        }
+    }
+
+    public var events: [RoutedEvent]
+    public var quarantined: [QuarantinedInput]
+
+    public init(events: [RoutedEvent] = [], quarantined: [QuarantinedInput] = []) {
+        self.events = events
+        self.quarantined = quarantined
+    }
+}
+
+/// Bytes that came in authenticated and could not be accepted as an event.
+public struct QuarantinedInput: Sendable {
+    public let hook: String
+    /// A phrase from a closed list, such as `no uuid`.
+    public let reason: String
+    public let bytes: [UInt8]
+    /// Nanoseconds since 1970.
+    public let receivedAt: Int64
+
+    public init(hook: String, reason: String, bytes: [UInt8], receivedAt: Int64) {
+        self.hook = hook
+        self.reason = reason
+        self.bytes = bytes
+        self.receivedAt = receivedAt
+    }
+}
+
+/// What became of a submission.
+public struct AppendReceipt: Sendable, Equatable {
+    public let accepted: Int
+    public let duplicates: Int
+    public let unrouted: Int
+    public let quarantined: Int
+
+    public init(accepted: Int, duplicates: Int, unrouted: Int, quarantined: Int) {
+        self.accepted = accepted
+        self.duplicates = duplicates
+        self.unrouted = unrouted
+        self.quarantined = quarantined
+    }
+}
+
+/// How much one read may return.
+public struct ReadLimit: Sendable, Equatable {
+    public let entries: Int
+    /// Of event bodies; a first entry that is larger is returned alone.
+    public let bytes: Int
+
+    public init(entries: Int, bytes: Int) {
+        self.entries = entries
+        self.bytes = bytes
+    }
+}
+
+/// One event as a sink finds it in the journal.
+public struct JournalEntry: Sendable {
+    public let offset: Offset
+    public let event: Event
+    /// The rule that chose the sink.
+    public let rule: String
+    /// The replay that made this entry; nil for an event's first way through.
+    public let replay: String?
+
+    public init(offset: Offset, event: Event, rule: String, replay: String? = nil) {
+        self.offset = offset
+        self.event = event
+        self.rule = rule
+        self.replay = replay
+    }
+}
+
+/// What a read found.
+public struct JournalPage: Sendable {
+    public let entries: [JournalEntry]
+    /// Nothing else is routed to the sink up to here: where the next read goes on.
+    public let end: Offset
+    /// Whether the read stopped at the stable horizon, and not at its limit.
+    public let isAtHorizon: Bool
+
+    public init(entries: [JournalEntry], end: Offset, isAtHorizon: Bool) {
+        self.entries = entries
+        self.end = end
+        self.isAtHorizon = isAtHorizon
+    }
+}
+
+/// The right to deliver to a sink, and where that delivery stands.
+public struct SinkLease: Sendable, Equatable {
+    public let sink: String
+    /// Grows with each lease of the sink.
+    public let epoch: Int64
+    /// Everything at or below it is settled or parked.
+    public let cursor: Offset
+    /// Settled out of order, above the cursor; ascending.
+    public let settledAbove: [Offset]
+    /// Deliveries that wait for another attempt, by ascending offset.
+    public let parked: [ParkedDelivery]
+
+    public init(sink: String, epoch: Int64, cursor: Offset, settledAbove: [Offset], parked: [ParkedDelivery])
+    {
+        self.sink = sink
+        self.epoch = epoch
+        self.cursor = cursor
+        self.settledAbove = settledAbove
+        self.parked = parked
+    }
+}
+
+/// One attempt that did not succeed, kept with its delivery.
+public struct FailedAttempt: Sendable, Equatable {
+    /// From 1.
+    public let number: Int
+    /// Nanoseconds since 1970.
+    public let at: Int64
+    public let reason: String
+
+    public init(number: Int, at: Int64, reason: String) {
+        self.number = number
+        self.at = at
+        self.reason = reason
+    }
+}
+
+/// A delivery that waits out of line: for its own next attempt, or behind an earlier one of the same user.
+public struct ParkedDelivery: Sendable, Equatable {
+    public let offset: Offset
+    public let subject: Subject?
+    /// Attempts so far; empty where it only waits behind another.
+    public var failures: [FailedAttempt]
+    /// Nanoseconds since 1970.
+    public var notBefore: Int64
+
+    public init(offset: Offset, subject: Subject?, failures: [FailedAttempt], notBefore: Int64) {
+        self.offset = offset
+        self.subject = subject
+        self.failures = failures
+        self.notBefore = notBefore
+    }
+}
+
+/// A delivery that was given up on.
+public struct DeadLetter: Sendable, Equatable {
+    public let offset: Offset
+    public let subject: Subject?
+    public let failures: [FailedAttempt]
+
+    public init(offset: Offset, subject: Subject?, failures: [FailedAttempt]) {
+        self.offset = offset
+        self.subject = subject
+        self.failures = failures
+    }
+}
+
+/// How a delivery ended well.
+public enum SettledOutcome: String, Sendable, CaseIterable {
+    case delivered, superseded, skipped
+}
+
+/// What one settle records, all or nothing.
+public struct Settlement: Sendable {
+    public let sink: String
+    /// The lease's.
+    public let epoch: Int64
+    /// The new cursor, never below the old one.
+    public var cursor: Offset
+    /// All offsets above the cursor that are settled or parked.
+    public var settledAbove: [Offset]
+    /// How many deliveries ended in each way.
+    public var outcomes: [SettledOutcome: Int]
+    /// Attempts that failed and are tried again.
+    public var retries: Int
+    /// New or changed parked rows.
+    public var parked: [ParkedDelivery]
+    /// Parked rows that are no longer needed.
+    public var unparked: [Offset]
+    public var deadLetters: [DeadLetter]
+    public var states: [Subject: FoldState]
+
+    public init(
+        sink: String,
+        epoch: Int64,
+        cursor: Offset,
+        settledAbove: [Offset] = [],
+        outcomes: [SettledOutcome: Int] = [:],
+        retries: Int = 0,
+        parked: [ParkedDelivery] = [],
+        unparked: [Offset] = [],
+        deadLetters: [DeadLetter] = [],
+        states: [Subject: FoldState] = [:]
+    ) {
+        self.sink = sink
+        self.epoch = epoch
+        self.cursor = cursor
+        self.settledAbove = settledAbove
+        self.outcomes = outcomes
+        self.retries = retries
+        self.parked = parked
+        self.unparked = unparked
+        self.deadLetters = deadLetters
+        self.states = states
+    }
+}

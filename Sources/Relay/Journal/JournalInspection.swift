@@ -1,0 +1,163 @@
+/// What an operator can ask a journal: read-only, and never in the way of the verbs that move events.
+public protocol JournalInspection: Sendable {
+    /// Counts and cursors as they are now.
+    func status() async throws(JournalError) -> JournalStatus
+    /// Newest first.
+    func events(_ page: PageRequest) async throws(JournalError) -> [EventRecord]
+    /// Newest first; of one sink, or of all.
+    func deadLetters(sink: String?, _ page: PageRequest) async throws(JournalError) -> [DeadLetterRecord]
+    func deadLetter(id: Int64) async throws(JournalError) -> DeadLetterRecord?
+    /// Newest first; the bytes are only in ``quarantined(id:)``.
+    func quarantine(_ page: PageRequest) async throws(JournalError) -> [QuarantineRecord]
+    func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord?
+}
+
+/// One page of a list that is ordered newest first.
+public struct PageRequest: Sendable, Equatable {
+    /// Only records with a smaller id; nil starts at the newest.
+    public let before: Int64?
+    /// 1 to 1,000.
+    public let limit: Int
+
+    public static let limitMax = 1_000
+
+    public init(before: Int64? = nil, limit: Int = 100) {
+        self.before = before
+        self.limit = min(max(limit, 1), Self.limitMax)
+    }
+}
+
+/// Counts since the journal was made, and where each sink stands.
+public struct JournalStatus: Sendable, Equatable {
+    public var accepted: Int
+    public var duplicates: Int
+    public var unrouted: Int
+    public var quarantined: Int
+    /// The last entry's offset.
+    public var horizon: Offset
+    /// Bytes of the journal's files.
+    public var sizeBytes: Int
+    /// By name.
+    public var sinks: [SinkStatus]
+
+    public init(
+        accepted: Int, duplicates: Int, unrouted: Int, quarantined: Int, horizon: Offset, sizeBytes: Int,
+        sinks: [SinkStatus]
+    ) {
+        self.accepted = accepted
+        self.duplicates = duplicates
+        self.unrouted = unrouted
+        self.quarantined = quarantined
+        self.horizon = horizon
+        self.sizeBytes = sizeBytes
+        self.sinks = sinks
+    }
+}
+
+/// Where one sink stands, by the journal.
+public struct SinkStatus: Sendable, Equatable {
+    public var name: String
+    public var cursor: Offset
+    /// Entries routed to it that are not settled, parked ones included.
+    public var waiting: Int
+    /// When the oldest entry that waits was received, in nanoseconds since 1970; nil when none waits.
+    public var oldestWaitingReceivedAt: Int64?
+    public var delivered: Int
+    public var superseded: Int
+    public var skipped: Int
+    /// Attempts that failed and were tried again.
+    public var retried: Int
+    public var parked: Int
+    public var dead: Int
+
+    public init(
+        name: String, cursor: Offset, waiting: Int, oldestWaitingReceivedAt: Int64?, delivered: Int,
+        superseded: Int, skipped: Int, retried: Int, parked: Int, dead: Int
+    ) {
+        self.name = name
+        self.cursor = cursor
+        self.waiting = waiting
+        self.oldestWaitingReceivedAt = oldestWaitingReceivedAt
+        self.delivered = delivered
+        self.superseded = superseded
+        self.skipped = skipped
+        self.retried = retried
+        self.parked = parked
+        self.dead = dead
+    }
+}
+
+/// One accepted event, as `/events` lists it.
+public struct EventRecord: Sendable {
+    /// Also the event's offset.
+    public let id: Int64
+    /// Nanoseconds since 1970.
+    public let receivedAt: Int64
+    public let hook: String
+    public let eventID: String
+    public let eventType: String
+    /// Sink and rule pairs; empty for an unrouted event.
+    public let route: [(sink: String, rule: String)]
+
+    public init(
+        id: Int64, receivedAt: Int64, hook: String, eventID: String, eventType: String,
+        route: [(sink: String, rule: String)]
+    ) {
+        self.id = id
+        self.receivedAt = receivedAt
+        self.hook = hook
+        self.eventID = eventID
+        self.eventType = eventType
+        self.route = route
+    }
+}
+
+/// One dead letter.
+public struct DeadLetterRecord: Sendable {
+    public let id: Int64
+    public let sink: String
+    public let rule: String
+    public let eventID: String
+    public let eventType: String
+    /// Nanoseconds since 1970.
+    public let diedAt: Int64
+    /// Every attempt, oldest first.
+    public let failures: [FailedAttempt]
+    /// The LogEvent's bytes; nil in lists, and when they are no longer kept.
+    public let body: [UInt8]?
+
+    public init(
+        id: Int64, sink: String, rule: String, eventID: String, eventType: String, diedAt: Int64,
+        failures: [FailedAttempt], body: [UInt8]?
+    ) {
+        self.id = id
+        self.sink = sink
+        self.rule = rule
+        self.eventID = eventID
+        self.eventType = eventType
+        self.diedAt = diedAt
+        self.failures = failures
+        self.body = body
+    }
+}
+
+/// One quarantined input.
+public struct QuarantineRecord: Sendable {
+    public let id: Int64
+    /// Nanoseconds since 1970.
+    public let receivedAt: Int64
+    public let hook: String
+    public let reason: String
+    public let sizeBytes: Int
+    /// Nil in lists.
+    public let bytes: [UInt8]?
+
+    public init(id: Int64, receivedAt: Int64, hook: String, reason: String, sizeBytes: Int, bytes: [UInt8]?) {
+        self.id = id
+        self.receivedAt = receivedAt
+        self.hook = hook
+        self.reason = reason
+        self.sizeBytes = sizeBytes
+        self.bytes = bytes
+    }
+}

@@ -1,0 +1,37 @@
+import Foundation
+
+/// The time as the relay sees it: wall time for stamps, and sleeping. Injected, so that tests own it.
+public protocol RelayClock: Sendable {
+    /// Nanoseconds since 1970.
+    var now: Int64 { get }
+    /// Returns after that long; throws when the task is cancelled.
+    func sleep(for duration: Duration) async throws(CancellationError)
+}
+
+/// The machine's own clock.
+public struct SystemClock: RelayClock {
+    public init() {}
+
+    public var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    public func sleep(for duration: Duration) async throws(CancellationError) {
+        do {
+            try await Task.sleep(for: duration)
+        } catch {
+            throw CancellationError()
+        }
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds, saturating at the range of `Int64`.
+    public var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (whole, isTooLarge) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return isTooLarge ? (seconds < 0 ? .min : .max) : whole + attoseconds / 1_000_000_000
+    }
+}

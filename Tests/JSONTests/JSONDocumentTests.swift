@@ -1,0 +1,85 @@
+import JSON
+import Testing
+
+@Suite struct JSONDocumentTests {
+    @Test(arguments: [
+        "null", "true", " false ", "0", "-0", "-1.5e+10", "1E5", #""""#, #""a\"\\\/\b\f\n\r\t\u00e9""#, "[]",
+        "{}",
+        "[1,[2,[]],{}]", #"{"a":{"b":[{"c":null}]},"a":1}"#, "\n[ 1 , 2 ]\n", #""\ud800""#,
+    ])
+    func accepts(_ text: String) throws {
+        let document = try JSONDocument(text)
+        #expect(String(decoding: document.bytes, as: UTF8.self) == text)
+    }
+
+    @Test(arguments: [
+        "", " ", "nul", "+1", "01", "1.", ".5", "1e", "-", #"""#, #""\x""#, #""\u12g4""#, "\"\u{1}\"", "[1,]",
+        "[,1]",
+        "[1 2]", #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#, "{a:1}", "[1}", "{]", "1 2", "[", #"{"a":1"#,
+        "\u{FEFF}1", "NaN",
+    ])
+    func refuses(_ text: String) {
+        #expect(throws: JSONSyntaxError.self) { try JSONDocument(text) }
+    }
+
+    @Test func refusesBytesThatAreNotUTF8() {
+        #expect(throws: JSONSyntaxError.self) { try JSONDocument([0x22, 0xC3, 0x28, 0x22]) }
+    }
+
+    @Test func boundsNesting() throws {
+        let deep = { (levels: Int) in
+            String(repeating: "[", count: levels) + String(repeating: "]", count: levels)
+        }
+        _ = try JSONDocument(deep(JSONDocument.depthMax))
+        #expect(throws: JSONSyntaxError.self) { try JSONDocument(deep(JSONDocument.depthMax + 1)) }
+        #expect(throws: JSONSyntaxError.self) { try JSONDocument(deep(1_000_000)) }
+    }
+
+    @Test func readsStrings() throws {
+        #expect(try JSONDocument(#""a\n\u00e9\ud83d\ude00b""#).root.string == "a\né😀b")
+        #expect(try JSONDocument(#""\ud83dx\ude00""#).root.string == "\u{FFFD}x\u{FFFD}")
+        #expect(
+            try JSONDocument(#""abcdefghijklmnop\"qrstuvwxyz""#).root.string == "abcdefghijklmnop\"qrstuvwxyz"
+        )
+    }
+
+    @Test func comparesScalarsAndNotCanonicalEquivalents() throws {
+        let composed = try JSONDocument("\"\u{E9}\"").root
+        #expect(composed.isString("\u{E9}"))
+        #expect(!composed.isString("e\u{301}"))
+    }
+
+    @Test func keepsNumberSpelling() throws {
+        let root = try JSONDocument("[12345678901234567890, 1.50, 1e2]").root
+        #expect(root.elements.map(\.numberText) == ["12345678901234567890", "1.50", "1e2"])
+        #expect(root.elements.map(\.int) == [nil, nil, nil])
+        #expect(root.elements.map(\.double) == [12345678901234567168, 1.5, 100])
+    }
+
+    @Test func walksContainers() throws {
+        let root = try JSONDocument(#"{"a":[1,{"b":2}],"c":null,"a":[]}"#).root
+        #expect(root.members.map { $0.name.string } == ["a", "c", "a"])
+        #expect(root["a"]?.kind == .array)
+        #expect(root["a"]?.elements.map(\.offset) == [])
+        #expect(root["c"]?.isNull == true)
+        #expect(root["d"] == nil)
+        #expect(
+            Array(root.members)[0].value.elements.map { String(decoding: $0.raw, as: UTF8.self) } == [
+                "1", #"{"b":2}"#,
+            ])
+        #expect(Array(root.elements).isEmpty)
+    }
+
+    @Test func countsLinesAndColumns() throws {
+        let document = try JSONDocument("{\n  \"a\": 1\n}")
+        let value = try #require(document.root["a"])
+        let place = document.place(ofOffset: value.offset)
+        #expect(place == (line: 2, column: 8))
+    }
+
+    @Test func errorsTellTheirPlace() {
+        #expect(throws: JSONSyntaxError(offset: 5, reason: "expected a value")) {
+            try JSONDocument(#"{"a":x}"#)
+        }
+    }
+}
