@@ -200,12 +200,17 @@ public struct ParkedDelivery: Sendable, Equatable {
     public var failures: [FailedAttempt]
     /// Nanoseconds since 1970.
     public var notBefore: Int64
+    /// When it becomes a dead letter, in nanoseconds since 1970; nil before its first attempt has failed.
+    public var giveUpAt: Int64?
 
-    public init(offset: Offset, subject: Subject?, failures: [FailedAttempt], notBefore: Int64) {
+    public init(
+        offset: Offset, subject: Subject?, failures: [FailedAttempt], notBefore: Int64, giveUpAt: Int64? = nil
+    ) {
         self.offset = offset
         self.subject = subject
         self.failures = failures
         self.notBefore = notBefore
+        self.giveUpAt = giveUpAt
     }
 }
 
@@ -228,7 +233,7 @@ public enum SettledOutcome: String, Sendable, CaseIterable {
 }
 
 /// What one settle records, all or nothing.
-public struct Settlement: Sendable {
+public struct Settlement: Sendable, Equatable {
     public let sink: String
     /// The lease's.
     public let epoch: Int64

@@ -83,6 +83,7 @@ enum JournalSchema {
             user_id TEXT,
             not_before INTEGER NOT NULL,
             failures TEXT NOT NULL,
+            give_up_at INTEGER,
             PRIMARY KEY (sink_id, "offset")
         ) WITHOUT ROWID;
 

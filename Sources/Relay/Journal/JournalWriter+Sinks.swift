@@ -28,14 +28,15 @@ extension JournalWriter {
 
     private func parked(sinkID: Int64, _ db: Database) throws -> [ParkedDelivery] {
         let sql = """
-            SELECT "offset", org, user_id, not_before, failures FROM parked WHERE sink_id = ? ORDER BY "offset"
+            SELECT "offset", org, user_id, not_before, failures, give_up_at FROM parked WHERE sink_id = ? ORDER BY "offset"
             """
         return try Row.fetchAll(db, sql: sql, arguments: [sinkID]).map { row in
             ParkedDelivery(
                 offset: Offset(rawValue: row[0]),
                 subject: Subject(org: row[1], userID: row[2]),
                 failures: FailedAttempt.failures(ofText: row[4]),
-                notBefore: row[3]
+                notBefore: row[3],
+                giveUpAt: row[5]
             )
         }
     }
@@ -95,12 +96,13 @@ extension JournalWriter {
         for parked in settlement.parked {
             try db.cachedStatement(
                 sql: """
-                    INSERT OR REPLACE INTO parked (sink_id, "offset", org, user_id, not_before, failures)
-                    VALUES (?, ?, ?, ?, ?, ?)
+                    INSERT OR REPLACE INTO parked
+                        (sink_id, "offset", org, user_id, not_before, failures, give_up_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
                     """
             ).execute(arguments: [
                 sinkID, parked.offset.rawValue, parked.subject?.org, parked.subject?.userID, parked.notBefore,
-                FailedAttempt.text(of: parked.failures),
+                FailedAttempt.text(of: parked.failures), parked.giveUpAt,
             ])
         }
         for offset in settlement.unparked {

@@ -1,0 +1,73 @@
+/// Whether a sink may be delivered to: the one place where *unavailable* lives.
+///
+/// ```
+/// preparing ──ok──▶ halfOpen ──one delivery ok──▶ closed
+///     ▲                │                            │
+///     └── time is up ──┴── unavailable ◀────────────┘
+///          (open)
+/// ```
+///
+/// Pure: time and randomness come in as arguments.
+struct CircuitBreaker {
+    enum State: Equatable {
+        /// Deliveries flow.
+        case closed
+        /// One delivery is tried, and no other.
+        case halfOpen
+        /// The sink's `prepare` is due, or runs.
+        case preparing(isRunning: Bool)
+        /// Nothing is tried before this time, in nanoseconds since 1970.
+        case open(until: Int64, isMisconfigured: Bool)
+    }
+
+    /// A sink that can never work as it is gets looked at this often: a rotated password heals itself.
+    static let misconfiguredRetry = Duration.seconds(60)
+
+    private(set) var state: State = .preparing(isRunning: false)
+    /// Why it is not closed; nil when it is.
+    private(set) var reason: String?
+    /// Failures since it was last closed.
+    private(set) var failures = 0
+    /// When it left `closed`, in nanoseconds since 1970.
+    private(set) var openSince: Int64?
+
+    /// Answers once whether `prepare` is to be called now.
+    mutating func takePreparation() -> Bool {
+        guard state == .preparing(isRunning: false) else { return false }
+        state = .preparing(isRunning: true)
+        return true
+    }
+
+    mutating func prepared() {
+        guard case .preparing = state else { return }
+        state = failures == 0 ? .closed : .halfOpen
+        if state == .closed { reason = nil }
+    }
+
+    /// A delivery came back with receipts; answers for how long the sink had been unavailable, where this
+    /// closes the breaker.
+    mutating func succeeded(at now: Int64) -> Duration? {
+        guard state == .halfOpen else { return nil }
+        state = .closed
+        reason = nil
+        failures = 0
+        defer { openSince = nil }
+        return openSince.map { .nanoseconds(now - $0) }
+    }
+
+    mutating func failed(_ error: SinkError, at now: Int64, delay: (_ failures: Int, Duration?) -> Duration) {
+        failures += 1
+        reason = error.reason
+        openSince = openSince ?? now
+        switch error {
+        case .unavailable(_, let retryAfter):
+            state = .open(until: now + delay(failures, retryAfter).nanoseconds, isMisconfigured: false)
+        case .misconfigured:
+            state = .open(until: now + Self.misconfiguredRetry.nanoseconds, isMisconfigured: true)
+        }
+    }
+
+    mutating func timePassed(to now: Int64) {
+        if case .open(let until, _) = state, until <= now { state = .preparing(isRunning: false) }
+    }
+}

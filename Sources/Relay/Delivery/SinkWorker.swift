@@ -1,0 +1,293 @@
+public import Config
+public import Logging
+public import ServiceLifecycle
+import Rules
+import Synchronization
+
+/// Brings one sink its events: the shell around the state machine, which decides everything.
+///
+/// One task owns the machine; what the machine asks for runs in child tasks, which report back through a
+/// stream. A graceful shutdown lets deliveries in flight finish within the deadline and settles them; what is
+/// left stays in the journal.
+public struct SinkWorker: Service {
+    private let sink: any Sink
+    private let journal: any Journal
+    private let retry: RetryConfiguration
+    private let lease: SinkLease
+    private let clock: any RelayClock
+    private let observer: any DeliveryObserver
+    private let stopTimeout: Duration
+    private let logger: Logger
+
+    /// How long the worker waits before it asks the journal again for what it could not do.
+    private static let journalRetry = Duration.seconds(1)
+
+    /// - Parameters:
+    ///   - lease: The sink's, taken before intake starts, so that a new sink misses nothing from then on.
+    ///   - stopTimeout: How long a graceful shutdown waits for deliveries in flight.
+    public init(
+        sink: any Sink,
+        journal: any Journal,
+        lease: SinkLease,
+        retry: RetryConfiguration,
+        clock: any RelayClock,
+        observer: any DeliveryObserver,
+        stopTimeout: Duration,
+        logger: Logger
+    ) {
+        self.sink = sink
+        self.journal = journal
+        self.lease = lease
+        self.retry = retry
+        self.clock = clock
+        self.observer = observer
+        self.stopTimeout = stopTimeout
+        var logger = logger
+        logger[metadataKey: "sink"] = "\(sink.name)"
+        self.logger = logger
+    }
+
+    /// Runs until a graceful shutdown, cancellation, or a newer lease on the sink.
+    public func run() async throws {
+        let (inputs, input) = AsyncStream.makeStream(of: Input.self)
+        await withGracefulShutdownHandler {
+            await withTaskGroup(of: Void.self) { tasks in
+                let news = journal.news()
+                tasks.addTask { for await _ in news { input.yield(.news) } }
+                await drive(inputs, input, &tasks)
+                tasks.cancelAll()
+            }
+        } onGracefulShutdown: {
+            input.yield(.stop)
+        }
+        await sink.shutdown()
+    }
+
+    /// What child tasks report.
+    private enum Input: Sendable {
+        case news, stop, stopDeadline, timePassed
+        case prepared(SinkError?)
+        case read(Result<JournalPage, JournalError>)
+        case readParked([Offset], Result<[JournalEntry], JournalError>)
+        case delivered(attempt: Int, Result<[Receipt], SinkError>)
+        case settled(Settlement, JournalError?)
+    }
+
+    private typealias Machine = DeliveryStateMachine<SystemRandomNumberGenerator>
+
+    // MARK: - The loop
+
+    private func drive(
+        _ inputs: AsyncStream<Input>,
+        _ input: AsyncStream<Input>.Continuation,
+        _ tasks: inout TaskGroup<Void>
+    ) async {
+        var machine = Machine(
+            lease: lease, limits: sink.limits, retry: retry, generator: SystemRandomNumberGenerator())
+        var states = UnsettledStates()
+        act(&machine, states, input, &tasks)
+        for await event in inputs {
+            if case .settled(_, .fenced?) = event {
+                logger.error("another relay has taken this sink over; this one no longer delivers to it")
+                return
+            }
+            switch event {
+            case .stop:
+                machine.stop()
+                tasks.addTask { [clock, stopTimeout] in
+                    try? await clock.sleep(for: stopTimeout)
+                    input.yield(.stopDeadline)
+                }
+            case .stopDeadline: return
+            default: take(event, &machine, &states)
+            }
+            act(&machine, states, input, &tasks)
+            if machine.isStopped { return }
+        }
+    }
+
+    /// Tells the machine what happened.
+    private func take(_ event: Input, _ machine: inout Machine, _ states: inout UnsettledStates) {
+        let before = machine.breaker.state
+        let now = clock.now
+        switch event {
+        case .news: machine.newsArrived()
+        case .stop, .stopDeadline, .timePassed: break
+        case .prepared(nil): machine.prepared()
+        case .prepared(let error?): machine.prepareFailed(error, at: now)
+        case .read(.success(let page)): machine.pageRead(page)
+        case .readParked(let offsets, .success(let entries)):
+            machine.parkedRead(entries, of: offsets, at: now)
+        case .read(.failure(let error)), .readParked(_, .failure(let error)):
+            logger.error("the journal could not be read", metadata: ["reason": "\(error.reason)"])
+            machine.readFailed()
+        case .delivered(let attempt, .success(let receipts)):
+            for receipt in receipts { states.remember(receipt, machine.entry(receipt.offset)?.event.subject) }
+            machine.receiptsArrived(receipts, attempt: attempt, at: now)
+        case .delivered(let attempt, .failure(let error)):
+            machine.attemptFailed(error, attempt: attempt, at: now)
+        case .settled(let settlement, nil):
+            states.forget(settlement.states)
+            machine.settleSucceeded()
+            observer.settled(sink.name, settlement)
+            log(settlement)
+        case .settled(_, let error?):
+            logger.error("deliveries could not be settled", metadata: ["reason": "\(error.reason)"])
+            machine.settleFailed()
+        }
+        report(before, machine)
+    }
+
+    private func report(_ before: CircuitBreaker.State, _ machine: borrowing Machine) {
+        let after = machine.breaker.state
+        let reason = machine.breaker.reason
+        observer.isAt(sink.name, LiveDelivery(after, reason: reason, inFlight: machine.inFlight))
+        switch (before, after) {
+        case (.open, .open): break
+        case (_, .open(_, let isMisconfigured)):
+            logger.warning(
+                isMisconfigured ? "sink cannot work as it is configured" : "sink is unavailable",
+                metadata: ["reason": "\(reason ?? "")"]
+            )
+        case (.halfOpen, .closed): logger.info("sink is available again")
+        default: break
+        }
+    }
+
+    private func log(_ settlement: Settlement) {
+        for letter in settlement.deadLetters {
+            logger.warning(
+                "event dead-lettered",
+                metadata: [
+                    "offset": "\(letter.offset)", "attempts": "\(letter.failures.count)",
+                    "reason": "\(letter.failures.last?.reason ?? "")",
+                ]
+            )
+        }
+    }
+
+    // MARK: - Actions
+
+    /// Carries out everything that the machine wants done now.
+    private func act(
+        _ machine: inout Machine,
+        _ states: UnsettledStates,
+        _ input: AsyncStream<Input>.Continuation,
+        _ tasks: inout TaskGroup<Void>
+    ) {
+        while let action = machine.nextAction(at: clock.now) {
+            switch action {
+            case .deliver(let attempt):
+                let entries = attempt.offsets.compactMap { machine.entry($0) }
+                let unsettled = states.states
+                tasks.addTask { await input.yield(deliver(attempt, entries, unsettled)) }
+            case .wake(let time):
+                tasks.addTask { [clock] in
+                    try? await clock.sleep(for: .nanoseconds(max(0, time - clock.now)))
+                    input.yield(.timePassed)
+                }
+            default:
+                tasks.addTask { await input.yield(perform(action)) }
+            }
+        }
+    }
+
+    private func perform(_ action: Machine.Action) async -> Input {
+        switch action {
+        case .prepare:
+            return .prepared(await failure { () async throws(SinkError) in try await sink.prepare() })
+        case .read(let offset, let limit):
+            return .read(
+                await patiently { () async throws(JournalError) in
+                    try await journal.read(sink.name, after: offset, limit: limit)
+                }
+            )
+        case .readParked(let offsets):
+            return .readParked(
+                offsets,
+                await patiently { () async throws(JournalError) in
+                    try await journal.read(sink.name, at: offsets)
+                }
+            )
+        case .settle(let settlement):
+            let result = await patiently { () async throws(JournalError) in
+                try await journal.settle(settlement)
+            }
+            guard case .failure(let error) = result else { return .settled(settlement, nil) }
+            return .settled(settlement, error)
+        case .deliver, .wake: return .timePassed
+        }
+    }
+
+    private func deliver(
+        _ attempt: Machine.Attempt, _ entries: [JournalEntry], _ unsettled: [Subject: FoldState]
+    ) async -> Input {
+        do throws(SinkError) {
+            var states: [Subject: FoldState] = [:]
+            if sink.limits.keepsState {
+                states = try await known(of: entries.compactMap(\.event.subject), unsettled)
+            }
+            let batch = entries.map { entry in
+                Delivery(
+                    offset: entry.offset,
+                    event: entry.event,
+                    rule: entry.rule,
+                    attempt: attempt.numbers[entry.offset] ?? 1,
+                    replay: entry.replay,
+                    state: entry.event.subject.flatMap { states[$0] }
+                )
+            }
+            return .delivered(attempt: attempt.id, .success(try await sink.deliver(batch)))
+        } catch {
+            return .delivered(attempt: attempt.id, .failure(error))
+        }
+    }
+
+    /// What the sink was told of these users: by receipts that are not settled yet, or by the journal.
+    private func known(
+        of subjects: [Subject], _ unsettled: [Subject: FoldState]
+    ) async throws(SinkError) -> [Subject: FoldState] {
+        let missing = subjects.filter { unsettled[$0] == nil }
+        guard !missing.isEmpty else { return unsettled }
+        do throws(JournalError) {
+            return try await journal.states(sink.name, of: missing).merging(unsettled) { $1 }
+        } catch {
+            throw .unavailable(reason: "the journal could not be read: \(error.reason)")
+        }
+    }
+
+    private func failure(_ body: () async throws(SinkError) -> Void) async -> SinkError? {
+        do throws(SinkError) {
+            try await body()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Answers a failure only after a pause, so that whoever tries again does not spin.
+    private func patiently<T>(
+        _ body: () async throws(JournalError) -> T
+    ) async -> Result<T, JournalError> {
+        do throws(JournalError) {
+            return .success(try await body())
+        } catch {
+            if error != .fenced, error != .closed { try? await clock.sleep(for: Self.journalRetry) }
+            return .failure(error)
+        }
+    }
+}
+
+/// States from receipts whose settle has not committed; newer than what the journal would answer.
+private struct UnsettledStates {
+    private(set) var states: [Subject: FoldState] = [:]
+
+    mutating func remember(_ receipt: Receipt, _ subject: Subject?) {
+        if let state = receipt.state, let subject { states[subject] = state }
+    }
+
+    /// The settlement committed these; a newer one may have come since.
+    mutating func forget(_ settled: [Subject: FoldState]) {
+        for (subject, state) in settled where states[subject] == state { states[subject] = nil }
+    }
+}
