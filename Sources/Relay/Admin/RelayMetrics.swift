@@ -67,7 +67,7 @@ public final class RelayMetrics: Sendable {
         counts.withLock { $0.hooks[hook, default: HookCounts()].secretLastUsed[secret] = at }
     }
 
-    func appended(hook: String, receipt: AppendReceipt, took: Duration) {
+    func appended(hook: String, _ receipt: AppendReceipt, took: Duration) {
         let nanoseconds = took.nanoseconds
         counts.withLock { counts in
             counts.hooks[hook, default: HookCounts()].accepted += receipt.accepted
@@ -168,8 +168,8 @@ public final class RelayMetrics: Sendable {
         }
         text.sample(.appendDuration, suffix: "_bucket", [("le", "+Inf")], String(counts.appendCount))
         text.sample(
-            .appendDuration, suffix: "_sum", PrometheusText.seconds(counts.appendNanoseconds))
-        text.sample(.appendDuration, suffix: "_count", String(counts.appendCount))
+            .appendDuration, suffix: "_sum", [], PrometheusText.seconds(counts.appendNanoseconds))
+        text.sample(.appendDuration, suffix: "_count", [], String(counts.appendCount))
     }
 
     private static func renderSinks(_ counts: Counts, to text: inout PrometheusText) {

@@ -2,7 +2,7 @@ public import Config
 public import JSON
 import Rules
 
-/// Splits one hook call's body into its events, each with its own original bytes. Pure.
+/// Splits one hook call's body into its events, each with its own original bytes; pure.
 ///
 /// Okta never repeats a call that was answered with a 4xx, so one bad element never costs the others: what can be
 /// read is accepted, what cannot is quarantined, and only a body without `data.events` is refused. Nothing else

@@ -57,7 +57,7 @@ struct EventHookController: Sendable {
         self.logger = logger
     }
 
-    /// Answers one request. It throws only where the connection itself is broken.
+    /// Answers one request; it throws only where the connection itself is broken.
     func answer(_ exchange: inout Exchange) async throws -> HTTPAnswer {
         let hook = hooks[String(exchange.path)]
         let name = hook?.configuration.name
@@ -149,8 +149,9 @@ struct EventHookController: Sendable {
         return Submission(events: events, quarantined: envelope.quarantined)
     }
 
-    /// Returns once the submission is durable. It is handed over even when Okta has stopped waiting already: what
-    /// came in is worth keeping.
+    /// Returns once the submission is durable.
+    ///
+    /// It is handed over even when Okta has stopped waiting already: what came in is worth keeping.
     private func commit(_ submission: Submission, _ hook: Hook, receivedAt: Int64) async throws(IntakeError) {
         guard !submission.events.isEmpty || !submission.quarantined.isEmpty else { return }
         // Wall time may be set back meanwhile; that must not make anybody wait longer.

@@ -42,8 +42,8 @@ struct Exchange: ~Copyable {
         return try await body.collect(upTo: limit)
     }
 
-    /// Sends the answer. Where the connection is to end it throws ``ConnectionDone`` at last, on which the
-    /// server closes it.
+    /// Sends the answer; where the connection is to end it throws ``ConnectionDone`` at last, on which the server
+    /// closes it.
     consuming func finish(_ answer: HTTPAnswer, drainBytesMax: Int) async throws {
         var rest = body
         try await writer.write(response: answer.head, body: answer.responseBody)

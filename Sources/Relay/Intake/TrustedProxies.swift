@@ -10,8 +10,9 @@ public struct TrustedProxies: Sendable {
     /// Texts that are no address and no CIDR block trust nobody; `check` reports them.
     public init(_ texts: [String]) { blocks = texts.compactMap { AddressBlock($0) } }
 
-    /// Walks `X-Forwarded-For` from its right end, as long as the hop that wrote the entry is trusted. What is
-    /// not an address ends the walk, so that nothing a client writes gets into a log unparsed.
+    /// Walks `X-Forwarded-For` from its right end, as long as the hop that wrote the entry is trusted.
+    ///
+    /// What is not an address ends the walk, so that nothing a client writes gets into a log unparsed.
     public func client(peer: String?, _ fields: HTTPFields) -> String {
         guard let peer, var current = Address(peer) else { return peer ?? "unknown" }
         guard !blocks.isEmpty, let name = HTTPField.Name("X-Forwarded-For") else {
