@@ -1,0 +1,101 @@
+import JSON
+public import Relay
+import Rules
+
+extension InMemoryJournal: JournalInspection {
+    public func status() async throws(JournalError) -> JournalStatus {
+        try open { log in
+            JournalStatus(
+                accepted: log.rows.count,
+                duplicates: log.duplicates,
+                unrouted: log.rows.count { $0.route.isUnrouted },
+                quarantined: log.quarantined.count,
+                horizon: log.horizon,
+                sizeBytes: log.rows.reduce(0) { $0 + $1.event.body.bytes.count },
+                sinks: log.sinks.keys.sorted().compactMap { log.status(of: $0) }
+            )
+        }
+    }
+
+    public func events(_ page: PageRequest) async throws(JournalError) -> [EventRecord] {
+        try open { log in
+            log.rows.reversed().lazy.filter { $0.offset.rawValue < page.before ?? .max }
+                .prefix(page.limit).map { row in
+                    EventRecord(
+                        id: row.offset.rawValue,
+                        receivedAt: row.event.receivedAt,
+                        hook: row.event.hook,
+                        eventID: row.event.id,
+                        eventType: row.event.type,
+                        route: row.route.choices.map { ($0.sink, $0.rule) }
+                    )
+                }
+        }
+    }
+
+    public func deadLetters(
+        sink: String?, _ page: PageRequest
+    ) async throws(JournalError) -> [DeadLetterRecord] {
+        try open { log in
+            log.letters.reversed().lazy
+                .filter { $0.id < page.before ?? .max && (sink == nil || $0.sink == sink) }
+                .prefix(page.limit).map { letter in
+                    DeadLetterRecord(
+                        id: letter.id, sink: letter.sink, rule: letter.rule, eventID: letter.eventID,
+                        eventType: letter.eventType, diedAt: letter.diedAt, failures: letter.failures,
+                        body: nil)
+                }
+        }
+    }
+
+    public func deadLetter(id: Int64) async throws(JournalError) -> DeadLetterRecord? {
+        try open { log in log.letters.first { $0.id == id } }
+    }
+
+    public func quarantine(_ page: PageRequest) async throws(JournalError) -> [QuarantineRecord] {
+        try open { log in
+            log.quarantineRecords(withBytes: false).reversed().lazy
+                .filter { $0.id < page.before ?? .max }.prefix(page.limit).map { $0 }
+        }
+    }
+
+    public func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord? {
+        try open { log in log.quarantineRecords(withBytes: true).first { $0.id == id } }
+    }
+}
+
+extension MemoryLog {
+    fileprivate func quarantineRecords(withBytes: Bool) -> [QuarantineRecord] {
+        quarantined.enumerated().map { index, input in
+            QuarantineRecord(
+                id: Int64(index + 1),
+                receivedAt: input.receivedAt,
+                hook: input.hook,
+                reason: input.reason,
+                sizeBytes: input.bytes.count,
+                bytes: withBytes ? input.bytes : nil
+            )
+        }
+    }
+
+    fileprivate func status(of sink: String) -> SinkStatus? {
+        guard let state = sinks[sink] else { return nil }
+        let waiting = rows.filter { row in
+            guard row.entry(for: sink) != nil else { return false }
+            if state.parked[row.offset] != nil { return true }
+            return row.offset > state.cursor && !state.settledAbove.contains(row.offset)
+        }
+        return SinkStatus(
+            name: sink,
+            cursor: state.cursor,
+            waiting: waiting.count,
+            oldestWaitingReceivedAt: waiting.map(\.event.receivedAt).min(),
+            delivered: state.outcomes[.delivered] ?? 0,
+            superseded: state.outcomes[.superseded] ?? 0,
+            skipped: state.outcomes[.skipped] ?? 0,
+            retried: state.retried,
+            parked: state.parked.count,
+            dead: letters.count { $0.sink == sink }
+        )
+    }
+}

@@ -1,0 +1,126 @@
+import JSON
+import Relay
+import Rules
+
+/// The state of an ``InMemoryJournal``: a log, and per sink where it stands in it.
+struct MemoryLog {
+    struct Row {
+        let offset: Offset
+        let event: Event
+        let route: Route
+
+        func entry(for sink: String) -> JournalEntry? {
+            route.choices.first { $0.sink == sink }.map {
+                JournalEntry(offset: offset, event: event, rule: $0.rule)
+            }
+        }
+    }
+
+    struct SinkState {
+        var epoch: Int64 = 0
+        var cursor: Offset
+        var settledAbove: Set<Offset> = []
+        var parked: [Offset: ParkedDelivery] = [:]
+        var states: [Subject: FoldState] = [:]
+        var outcomes: [SettledOutcome: Int] = [:]
+        var retried = 0
+    }
+
+    struct Key: Hashable {
+        let org: String
+        let id: [UInt8]
+    }
+
+    var isClosed = false
+    var rows: [Row] = []
+    var sinks: [String: SinkState] = [:]
+    var quarantined: [QuarantinedInput] = []
+    var letters: [DeadLetterRecord] = []
+    var duplicates = 0
+    private var known: Set<Key> = []
+
+    var horizon: Offset { Offset(rawValue: Int64(rows.count)) }
+
+    mutating func append(_ submission: Submission) -> AppendReceipt {
+        var accepted = 0
+        var unrouted = 0
+        for routed in submission.events {
+            let key = Key(org: routed.event.org, id: Array(routed.event.id.utf8))
+            guard known.insert(key).inserted else { continue }
+            let offset = Offset(rawValue: Int64(rows.count + 1))
+            rows.append(Row(offset: offset, event: routed.event, route: routed.route))
+            accepted += 1
+            if routed.route.isUnrouted { unrouted += 1 }
+        }
+        quarantined += submission.quarantined
+        duplicates += submission.events.count - accepted
+        return AppendReceipt(
+            accepted: accepted,
+            duplicates: submission.events.count - accepted,
+            unrouted: unrouted,
+            quarantined: submission.quarantined.count
+        )
+    }
+
+    mutating func lease(_ sink: String) -> SinkLease {
+        var state = sinks[sink] ?? SinkState(cursor: horizon)
+        state.epoch += 1
+        sinks[sink] = state
+        return SinkLease(
+            sink: sink,
+            epoch: state.epoch,
+            cursor: state.cursor,
+            settledAbove: state.settledAbove.sorted(),
+            parked: state.parked.values.sorted { $0.offset < $1.offset }
+        )
+    }
+
+    func read(_ sink: String, after offset: Offset, limit: ReadLimit) -> JournalPage {
+        var entries: [JournalEntry] = []
+        var bytes = 0
+        for row in rows.dropFirst(Int(max(offset, .zero).rawValue)) {
+            guard let entry = row.entry(for: sink) else { continue }
+            bytes += entry.event.body.bytes.count
+            guard entries.count < limit.entries, entries.isEmpty || bytes <= limit.bytes else {
+                return JournalPage(
+                    entries: entries, end: entries.last?.offset ?? offset, isAtHorizon: false)
+            }
+            entries.append(entry)
+        }
+        return JournalPage(entries: entries, end: max(horizon, offset), isAtHorizon: true)
+    }
+
+    /// False where another lease is newer; then nothing is changed.
+    mutating func settle(_ settlement: Settlement, at now: Int64) -> Bool {
+        guard var state = sinks[settlement.sink], state.epoch == settlement.epoch else { return false }
+        state.cursor = max(state.cursor, settlement.cursor)
+        state.settledAbove = Set(settlement.settledAbove.filter { $0 > state.cursor })
+        state.outcomes.merge(settlement.outcomes, uniquingKeysWith: +)
+        state.retried += settlement.retries
+        for parked in settlement.parked { state.parked[parked.offset] = parked }
+        for offset in settlement.unparked { state.parked[offset] = nil }
+        state.states.merge(settlement.states) { $1 }
+        for letter in settlement.deadLetters {
+            state.parked[letter.offset] = nil
+            bury(letter, of: settlement.sink, at: now)
+        }
+        sinks[settlement.sink] = state
+        return true
+    }
+
+    private mutating func bury(_ letter: DeadLetter, of sink: String, at now: Int64) {
+        let row = rows.first { $0.offset == letter.offset }
+        letters.append(
+            DeadLetterRecord(
+                id: Int64(letters.count + 1),
+                sink: sink,
+                rule: row?.entry(for: sink)?.rule ?? "",
+                eventID: row?.event.id ?? "",
+                eventType: row?.event.type ?? "",
+                diedAt: now,
+                failures: letter.failures,
+                body: row?.event.body.bytes
+            )
+        )
+    }
+}
