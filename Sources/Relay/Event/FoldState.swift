@@ -13,19 +13,26 @@ public struct FoldState: Sendable, Equatable {
     public private(set) var stamps: [String: Stamp] = [:]
     /// The newest create.
     public private(set) var created: Stamp?
-    /// The newest delete.
-    public private(set) var deleted: Stamp?
-    /// Per field, a value that its owner wants back with the state (HTTP sinks; SQL sinks have their rows).
+    /// The newest delete that a newer create followed: what was written up to it belongs to an earlier life.
+    public private(set) var buried: Stamp?
+    /// The deletes newer than the newest create, ascending. All are kept, because a create that arrives late may
+    /// come between two of them; but no more than ``deletesMax``, the newest.
+    public private(set) var deletes: [Stamp] = []
+    /// Per field, a value that its owner wants back with the state (HTTP sinks; SQL sinks keep here what a
+    /// deletion hides).
     public var values: [String: String] = [:]
+
+    /// One deletion in Okta makes three events; more deletes than this without a create between them only occur
+    /// where creates are not routed at all, and then they don't matter.
+    private static let deletesMax = 16
 
     public init() {}
 
+    /// The newest delete.
+    public var deleted: Stamp? { deletes.last ?? buried }
+
     /// A tombstone is final: only a newer create revives.
-    public var isDeleted: Bool {
-        guard let deleted else { return false }
-        guard let created else { return true }
-        return created < deleted
-    }
+    public var isDeleted: Bool { !deletes.isEmpty }
 
     /// Applies one event that carries these fields.
     ///
@@ -35,20 +42,12 @@ public struct FoldState: Sendable, Equatable {
         _ stamp: Stamp, _ operation: Operation, carrying fields: [String]
     ) -> FoldEffect {
         let wasDeleted = isDeleted
-        var isFresh = false
-        switch operation {
-        case .create:
-            if created.map({ $0 <= stamp }) ?? true {
-                created = stamp
-                isFresh = true
+        let isFresh =
+            switch operation {
+            case .create: create(stamp)
+            case .delete: delete(stamp)
+            case .update, .reactivate, .deactivate, .none: false
             }
-        case .delete:
-            if deleted.map({ $0 <= stamp }) ?? true {
-                deleted = stamp
-                isFresh = true
-            }
-        case .update, .reactivate, .deactivate, .none: break
-        }
         var effect = FoldEffect(life: life(wasDeleted), written: [], voided: voidFields())
         for field in fields where isNewEnough(stamp, for: field) {
             stamps[field] = stamp
@@ -56,6 +55,30 @@ public struct FoldState: Sendable, Equatable {
         }
         effect.isSuperseded = effect.written.isEmpty && effect.voided.isEmpty && !isFresh
         return effect
+    }
+
+    /// Whether it is the newest create, or that one again.
+    private mutating func create(_ stamp: Stamp) -> Bool {
+        guard created.map({ $0 <= stamp }) ?? true else { return false }
+        created = stamp
+        while let oldest = deletes.first, oldest < stamp { bury(deletes.removeFirst()) }
+        return true
+    }
+
+    /// Whether it is the newest delete, or that one again.
+    private mutating func delete(_ stamp: Stamp) -> Bool {
+        let isNewest = deleted.map { $0 <= stamp } ?? true
+        if let created, stamp < created {
+            bury(stamp)
+        } else if !deletes.contains(stamp) {
+            deletes.insert(stamp, at: deletes.firstIndex { stamp < $0 } ?? deletes.endIndex)
+            if deletes.count > Self.deletesMax { deletes.removeFirst() }
+        }
+        return isNewest
+    }
+
+    private mutating func bury(_ stamp: Stamp) {
+        if buried.map({ $0 < stamp }) ?? true { buried = stamp }
     }
 
     private func life(_ wasDeleted: Bool) -> FoldEffect.Life {
@@ -69,14 +92,14 @@ public struct FoldState: Sendable, Equatable {
 
     /// Equal stamps apply again, which is how a repeated delivery stays harmless.
     private func isNewEnough(_ stamp: Stamp, for field: String) -> Bool {
-        if !isDeleted, let deleted, stamp < deleted { return false }
+        if let buried, stamp <= buried { return false }
         return stamps[field].map { $0 <= stamp } ?? true
     }
 
-    /// In a new life, what an earlier one wrote no longer holds.
+    /// In a new life, what an earlier one wrote no longer holds, the deletion's own words included.
     private mutating func voidFields() -> [String] {
-        guard !isDeleted, let deleted else { return [] }
-        let voided = stamps.filter { $0.value < deleted }.keys.sorted()
+        guard let buried else { return [] }
+        let voided = stamps.filter { $0.value <= buried }.keys.sorted()
         for field in voided { stamps[field] = nil }
         return voided
     }
@@ -106,7 +129,8 @@ extension FoldState {
         }
         for (name, value) in Self.members(of: root["values"]) { values[name] = value }
         created = root["created"]?.string.flatMap(Stamp.init)
-        deleted = root["deleted"]?.string.flatMap(Stamp.init)
+        buried = root["buried"]?.string.flatMap(Stamp.init)
+        deletes = root["deletes"]?.elements.compactMap { $0.string.flatMap(Stamp.init) } ?? []
     }
 
     private static func members(of object: JSONValue?) -> [(String, String)] {
@@ -117,7 +141,11 @@ extension FoldState {
         var writer = JSONWriter()
         writer.object { object in
             if let created { object.member("created", created.description) }
-            if let deleted { object.member("deleted", deleted.description) }
+            if let buried { object.member("buried", buried.description) }
+            if !deletes.isEmpty {
+                object.name("deletes")
+                object.array { array in for stamp in self.deletes { array.string(stamp.description) } }
+            }
             object.name("stamps")
             object.object { stamps in
                 for (name, stamp) in self.stamps.sorted(by: { $0.key < $1.key }) {

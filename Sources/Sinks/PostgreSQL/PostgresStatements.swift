@@ -1,0 +1,188 @@
+import Config
+import Foundation
+import JSON
+import Relay
+import Rules
+
+/// The statements for one table in PostgreSQL, and how values become their parameters.
+///
+/// A statement writes any number of rows: each column is an array of texts, unnested side by side and cast to
+/// the column's own type, so there is one plan and no limit on rows.
+struct PostgresStatements: Sendable {
+    let plan: TablePlan
+    let ddl: TableDDL
+    /// Per column of the plan, as the table has it.
+    let columns: [ExistingTable.Column]
+
+    init(_ plan: TablePlan, _ table: ExistingTable) throws(SinkError) {
+        self.plan = plan
+        ddl = TableDDL(plan: plan, dialect: .postgresql)
+        columns = plan.columns.compactMap { table.column($0.name) }
+        guard columns.count == plan.columns.count else {
+            throw .misconfigured(reason: "table \(plan.displayName): a column is missing")
+        }
+    }
+
+    /// Keeps other writers of this table, other relays that is, waiting until the transaction ends.
+    func lockTable() -> PostgresStatement {
+        PostgresStatement(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", ["okta-relay \(ddl.stateTable)"])
+    }
+
+    func readStates(keys: [String], subjects: [String]) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT "key", "subject", "state" FROM \(ddl.stateTable)
+            WHERE "key" = ANY ($1::text[]) OR "subject" = ANY ($2::text[])
+            """,
+            [PostgresArray.literal(keys), PostgresArray.literal(subjects)])
+    }
+
+    func writeStates(_ states: [StoredState]) -> PostgresStatement {
+        PostgresStatement(
+            """
+            INSERT INTO \(ddl.stateTable) ("key", "subject", "state")
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+            ON CONFLICT ("key") DO UPDATE SET "subject" = excluded."subject", "state" = excluded."state"
+            """,
+            [
+                PostgresArray.literal(states.map(\.key)), PostgresArray.literal(states.map(\.subject)),
+                PostgresArray.literal(states.map(\.state)),
+            ])
+    }
+
+    /// The changing columns of rows, each with the key's place in `keys` from 1.
+    func read(_ keys: [[RenderedValue]]) -> PostgresStatement {
+        let values = plan.changing.map { "r.\(ddl.name(of: $0))::text" }
+        return PostgresStatement(
+            """
+            SELECT \((["u.n"] + values).joined(separator: ", "))
+            FROM unnest(\(arrays(plan.key.count))) WITH ORDINALITY AS u(\(keyAliases), n)
+            JOIN \(ddl.table) AS r ON \(match)
+            """, keyArrays(keys))
+    }
+
+    /// Locks rows that the table's other users may be changing, so that the join in ``write(_:)`` sees the last
+    /// word on columns that aren't carried.
+    func lockRows(_ keys: [[RenderedValue]]) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT 1 FROM \(ddl.table) AS r JOIN unnest(\(arrays(plan.key.count))) AS u(\(keyAliases))
+            ON \(match) FOR UPDATE OF r
+            """, keyArrays(keys))
+    }
+
+    func delete(_ keys: [[RenderedValue]]) -> PostgresStatement {
+        PostgresStatement(
+            """
+            DELETE FROM \(ddl.table) AS r USING unnest(\(arrays(plan.key.count))) AS u(\(keyAliases))
+            WHERE \(match)
+            """, keyArrays(keys))
+    }
+
+    /// Writes rows: a column that a row doesn't carry keeps its value, or gets its default in a new row.
+    func write(_ rows: [TableWrite.Row]) -> PostgresStatement {
+        let others = plan.columns.indices.filter { !plan.key.contains($0) }
+        let texts = arrays(plan.key.count + others.count)
+        let flags = others.indices.map { "$\(plan.key.count + others.count + $0 + 1)::bool[]" }
+        let aliases = [keyAliases] + others.map { "v\($0)" } + others.map { "f\($0)" }
+        let names = (plan.key + others).map(ddl.name)
+        let sources = plan.key.enumerated().map { keyValue($0.offset, $0.element) } + others.map(source)
+        let isUpsert = plan.mode == .upsert
+        let join = isUpsert ? " LEFT JOIN \(ddl.table) AS r ON \(match)" : ""
+        let changes = plan.changing.map { "\(ddl.name(of: $0)) = excluded.\(ddl.name(of: $0))" }
+        let action =
+            isUpsert && !changes.isEmpty ? "UPDATE SET \(changes.joined(separator: ", "))" : "NOTHING"
+        let sql = """
+            INSERT INTO \(ddl.table) (\(names.joined(separator: ", ")))
+            SELECT \(sources.joined(separator: ", "))
+            FROM unnest(\(([texts] + flags).joined(separator: ", "))) AS u(\(aliases.joined(separator: ", ")))\(join)
+            ON CONFLICT (\(ddl.keyNames.joined(separator: ", "))) DO \(action)
+            """
+        let values = others.map { column in
+            PostgresArray.literal(rows.map { row in row.values[column].flatMap { text($0, column) } })
+        }
+        let carried = others.map { column in
+            PostgresArray.literal(rows.map { $0.values[column] == nil ? "f" : "t" })
+        }
+        return PostgresStatement(sql, keyArrays(rows.map(\.key)) + values + carried)
+    }
+
+    /// A page of rows by ascending key, as JSON values, then the key's values as text.
+    func page(after: [RenderedValue]?, limit: Int) -> PostgresStatement {
+        let values = plan.columns.indices.map { "to_json(\(ddl.name(of: $0)))::text" }
+        let keys = ddl.keyNames.map { "\($0)::text" }
+        let marks = plan.key.enumerated().map { "$\($0.offset + 1)::text::\(columns[$0.element].type)" }
+        let key = ddl.keyNames.joined(separator: ", ")
+        let filter = after == nil ? "" : " WHERE (\(key)) > (\(marks.joined(separator: ", ")))"
+        return PostgresStatement(
+            "SELECT \((values + keys).joined(separator: ", ")) FROM \(ddl.table)\(filter) "
+                + "ORDER BY \(key) LIMIT \(limit)",
+            zip(after ?? [], plan.key).map { text($0, $1) })
+    }
+
+    /// Whether one column alone refuses a value, or would cut it off: true then.
+    func trial(_ value: RenderedValue, _ column: Int) -> PostgresStatement {
+        let type = columns[column].type
+        let whole = columns[column].fullType
+        return PostgresStatement(
+            "SELECT ($1::text::\(type)::\(whole))::text IS DISTINCT FROM ($1::text::\(type))::text",
+            [text(value, column)])
+    }
+
+    // MARK: - Values
+
+    /// A value in the text form of the column's type; nil is NULL.
+    func text(_ value: RenderedValue, _ column: Int) -> String? {
+        if value == .missing || value == .null { return nil }
+        let type = columns[column].type
+        if type == "jsonb" { return SearchableJSON.text(value.jsonText.utf8) }
+        if type == "json" { return value.jsonText }
+        switch value {
+        case .missing, .null: return nil
+        case .bool(let flag): return flag ? "true" : "false"
+        case .number(let text), .string(let text): return text
+        case .json(let bytes):
+            if type.hasSuffix("[]"), let root = try? JSONDocument(bytes).root, root.kind == .array {
+                return PostgresArray.literal(
+                    root.elements.map { $0.isNull ? nil : $0.string ?? String(decoding: $0.raw, as: UTF8.self) })
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
+    private func keyArrays(_ keys: [[RenderedValue]]) -> [String?] {
+        plan.key.enumerated().map { position, column in
+            PostgresArray.literal(keys.map { text($0[position], column) })
+        }
+    }
+
+    // MARK: - Pieces
+
+    private var keyAliases: String { plan.key.indices.map { "k\($0)" }.joined(separator: ", ") }
+
+    private var match: String {
+        plan.key.enumerated().map { position, index in
+            "r.\(ddl.name(of: index)) = \(keyValue(position, index))"
+        }.joined(separator: " AND ")
+    }
+
+    private func keyValue(_ position: Int, _ index: Int) -> String { "u.k\(position)::\(columns[index].type)" }
+
+    private func arrays(_ count: Int) -> String {
+        (1...count).map { "$\($0)::text[]" }.joined(separator: ", ")
+    }
+
+    private func source(of column: Int) -> String {
+        let type = columns[column].type
+        let value = "u.v\(column)::\(type)"
+        let standard = columns[column].standard.map { "(\($0))::\(type)" } ?? "NULL"
+        guard plan.mode == .upsert, let key = ddl.keyNames.first else {
+            return "CASE WHEN u.f\(column) THEN \(value) ELSE \(standard) END"
+        }
+        let old = "r.\(ddl.name(of: column))"
+        return plan.columns[column].isInsertOnly
+            ? "CASE WHEN r.\(key) IS NOT NULL THEN \(old) WHEN u.f\(column) THEN \(value) ELSE \(standard) END"
+            : "CASE WHEN u.f\(column) THEN \(value) WHEN r.\(key) IS NULL THEN \(standard) ELSE \(old) END"
+    }
+}

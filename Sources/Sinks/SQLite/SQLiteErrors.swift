@@ -1,0 +1,61 @@
+import GRDB
+import Relay
+
+extension TableFailure {
+    /// What an error of SQLite means for a sink. No value of a row is in the reason.
+    ///
+    /// - Parameter path: The file, as the config file names it.
+    init(sqlite error: any Error, path: String) {
+        if let failure = error as? TableFailure {
+            self = failure
+            return
+        }
+        if let error = error as? SQLiteFileError {
+            self = .sink(.misconfigured(reason: error.description))
+            return
+        }
+        guard let error = error as? DatabaseError else {
+            self = .sink(.unavailable(reason: "\(path): \(type(of: error))"))
+            return
+        }
+        self = Self.classify(error, path: path)
+    }
+
+    private static func classify(_ error: DatabaseError, path: String) -> TableFailure {
+        switch error.resultCode {
+        case .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_TOOBIG:
+            .data(reason(of: error))
+        case .SQLITE_FULL:
+            .sink(.unavailable(reason: "\(path): the disk is full; free some space"))
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            .sink(.unavailable(reason: "\(path): another process has the file locked"))
+        case .SQLITE_READONLY:
+            .sink(.unavailable(reason: "\(path): the file is read-only; check its permissions and its disk"))
+        case .SQLITE_IOERR, .SQLITE_NOMEM, .SQLITE_INTERRUPT, .SQLITE_ABORT, .SQLITE_PROTOCOL:
+            .sink(.unavailable(reason: "\(path): \(error.extendedResultCode)"))
+        case .SQLITE_NOTADB:
+            .sink(.misconfigured(reason: "\(path): the file is not a SQLite database"))
+        case .SQLITE_CORRUPT:
+            .sink(.misconfigured(reason: "\(path): the database is damaged; restore a backup"))
+        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
+            .sink(.misconfigured(reason: "\(path): the file cannot be opened; check path and permissions"))
+        default:
+            // "no such table", "no such column": SQLite's message names parts of the schema, no values.
+            .sink(.misconfigured(reason: "\(path): \(error.message ?? "\(error.extendedResultCode)")"))
+        }
+    }
+
+    /// These messages name the constraint or the column; a trigger's own text may say anything.
+    private static func reason(of error: DatabaseError) -> String {
+        let code = "\(error.extendedResultCode)"
+        return switch error.extendedResultCode {
+        case .SQLITE_CONSTRAINT_NOTNULL, .SQLITE_CONSTRAINT_UNIQUE, .SQLITE_CONSTRAINT_PRIMARYKEY,
+            .SQLITE_CONSTRAINT_CHECK, .SQLITE_CONSTRAINT_FOREIGNKEY:
+            error.message.map { "\(code): \($0)" } ?? code
+        case .SQLITE_CONSTRAINT_DATATYPE:
+            // "cannot store TEXT value in INTEGER column users.age"
+            error.message.map { "\(code): \($0)" } ?? code
+        default: code
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import GRDB
+import Relay
+import Synchronization
+
+/// One SQLite file's write connection, shared by all sinks on the file, and the thread that it is used on.
+///
+/// SQLite has one writer per file; two connections of one process would only wait for each other's locks.
+/// Commits are durable: WAL with `synchronous=FULL` (https://sqlite.org/pragma.html#pragma_synchronous).
+final class SQLiteFile: Sendable {
+    let path: String
+    /// Every use of the connection is on this thread.
+    let thread: SerialThread
+    private let state = Mutex(State())
+
+    private struct State {
+        var queue: DatabaseQueue?
+        var users = 0
+    }
+
+    /// How long a commit waits for another process that has the file locked.
+    private static let busyTimeout: TimeInterval = 5
+
+    init(path: String) {
+        self.path = path
+        thread = SerialThread(name: "sqlite sink")
+    }
+
+    /// Counts a sink in; each ``release()`` counts one out.
+    func retain() { state.withLock { $0.users += 1 } }
+
+    /// The last sink closes the connection.
+    func release() {
+        let queue = state.withLock { state -> DatabaseQueue? in
+            state.users -= 1
+            guard state.users == 0 else { return nil }
+            defer { state.queue = nil }
+            return state.queue
+        }
+        // A failure leaves the file to SQLite's own recovery at the next open; nothing uncommitted is in it.
+        try? queue?.close()
+    }
+
+    /// The connection, opened where it isn't yet. Blocks.
+    func connection(createsMissing: Bool) throws(TableFailure) -> DatabaseQueue {
+        if let queue = state.withLock(\.queue) { return queue }
+        if createsMissing {
+            let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+            // Where this fails, opening the file does too, with SQLite's reason.
+            try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } else if !FileManager.default.fileExists(atPath: path) {
+            throw .sink(.misconfigured(reason: "\(path) does not exist, and \"create\" is false"))
+        }
+        do {
+            let queue = try Self.open(path)
+            state.withLock { $0.queue = queue }
+            return queue
+        } catch {
+            throw TableFailure(sqlite: error, path: path)
+        }
+    }
+
+    /// Lets the connection be opened anew, after an error that may be the connection's.
+    func discardConnection() {
+        let queue = state.withLock { state -> DatabaseQueue? in
+            defer { state.queue = nil }
+            return state.queue
+        }
+        try? queue?.close()
+    }
+
+    private static func open(_ path: String) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(busyTimeout)
+        configuration.label = "sqlite sink"
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        // After GRDB's own set-up, which would otherwise lower `synchronous`.
+        try queue.writeWithoutTransaction { database in
+            let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode=WAL")
+            try database.execute(sql: "PRAGMA synchronous=FULL")
+            let synchronous = try Int.fetchOne(database, sql: "PRAGMA synchronous")
+            guard mode == "wal", synchronous == 2 else {
+                throw SQLiteFileError("\(path) cannot use a write-ahead log; is it on a network file system?")
+            }
+        }
+        return queue
+    }
+}
+
+/// What a file is not able to do.
+struct SQLiteFileError: Error {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// The open files of one relay, by path, so that sinks on one file share it.
+final class SQLiteFiles: Sendable {
+    private let files = Mutex<[String: Box]>([:])
+
+    private struct Box: Sendable { weak let file: SQLiteFile? }
+
+    func file(_ path: String) -> SQLiteFile {
+        let path = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+        return files.withLock { files in
+            if let file = files[path]?.file { return file }
+            let file = SQLiteFile(path: path)
+            files = files.filter { $0.value.file != nil }
+            files[path] = Box(file: file)
+            return file
+        }
+    }
+}

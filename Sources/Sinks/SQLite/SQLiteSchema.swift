@@ -1,0 +1,74 @@
+import GRDB
+import Relay
+
+/// Looks at a table in a SQLite file, and makes it fit.
+struct SQLiteSchema {
+    let plan: TablePlan
+    let database: Database
+    let path: String
+
+    /// Creates what is missing, and gives the table as it is then.
+    func prepare() throws(TableFailure) -> ExistingTable {
+        do {
+            var result: ExistingTable?
+            try database.inTransaction(.immediate) {
+                let comparison = TableComparison(plan: plan, ddl: TableDDL(plan: plan, dialect: .sqlite))
+                for statement in try comparison.statements(table: table(), hasState: hasState()) {
+                    try database.execute(sql: statement)
+                }
+                result = try table()
+                return .commit
+            }
+            if let result { return result }
+        } catch let error as SinkError {
+            throw .sink(error)
+        } catch {
+            throw TableFailure(sqlite: error, path: path)
+        }
+        throw .sink(.misconfigured(reason: "table \(plan.displayName) cannot be created in \(path)"))
+    }
+
+    private func hasState() throws -> Bool {
+        try String.fetchOne(
+            database, sql: "SELECT name FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)",
+            arguments: [plan.stateTable]) != nil
+    }
+
+    /// Nil where there is no such table. SQLite's names ignore case, so they are compared in lower case, except
+    /// where the plan spells them.
+    private func table() throws -> ExistingTable? {
+        let rows = try Row.fetchAll(
+            database,
+            sql: "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?)",
+            arguments: [plan.name])
+        guard !rows.isEmpty else { return nil }
+        var primaryKey: Set<String> = []
+        let columns = rows.map { row in
+            let name = spelled(row["name"])
+            let type: String = row["type"]
+            let isKey = (row["pk"] as Int) > 0
+            if isKey { primaryKey.insert(name) }
+            return ExistingTable.Column(
+                name: name, type: type, standard: row["dflt_value"], isNotNull: row["notnull"],
+                isAutomatic: isKey && type.uppercased() == "INTEGER",
+                isGenerated: (row["hidden"] as Int) > 1)
+        }
+        return ExistingTable(columns: columns, uniqueKeys: try uniqueKeys() + [primaryKey])
+    }
+
+    private func uniqueKeys() throws -> [Set<String>] {
+        let indices = try String.fetchAll(
+            database, sql: "SELECT name FROM pragma_index_list(?) WHERE \"unique\" AND NOT partial",
+            arguments: [plan.name])
+        return try indices.map { index in
+            let names = try String?.fetchAll(
+                database, sql: "SELECT name FROM pragma_index_info(?)", arguments: [index])
+            // An expression has no name; such an index is nobody's key.
+            return names.contains(nil) ? [] : Set(names.compactMap(\.self).map(spelled))
+        }
+    }
+
+    private func spelled(_ name: String) -> String {
+        plan.columns.first { $0.name.lowercased() == name.lowercased() }?.name ?? name
+    }
+}
