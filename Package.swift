@@ -5,11 +5,12 @@ import PackageDescription
 let warnings: [SwiftSetting] = Context.environment["CI"] == "true" ? [.treatAllWarnings(as: .error)] : []
 
 /// Every target of ours builds in the Swift 6 language mode with these on top.
-let strict: [SwiftSetting] = warnings + [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
+let strict: [SwiftSetting] =
+    warnings + [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ]
 
 // Imports point one way: JSON <- Rules <- Config <- Relay <- Sinks <- OktaRelay. `scripts/tidy.sh` checks it.
 let package = Package(

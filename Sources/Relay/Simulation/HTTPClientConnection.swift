@@ -16,7 +16,7 @@ public final class HTTPClientConnection: Sendable {
     /// - Parameter verifiesCertificate: False only to try a relay that has a certificate of its own making.
     public init(
         to target: HTTPTarget, timeout: Duration, verifiesCertificate: Bool = true
-    ) async throws(HTTPExchangeError) {
+    ) async throws(ClientError) {
         self.target = target
         do {
             let tls = try target.isTLS ? Self.tlsContext(verifiesCertificate: verifiesCertificate) : nil
@@ -28,7 +28,7 @@ public final class HTTPClientConnection: Sendable {
                         let pipeline = channel.pipeline.syncOperations
                         if let tls { try pipeline.addHandler(Self.tlsHandler(tls, host: target.host)) }
                         try pipeline.addHTTPClientHandlers()
-                        try pipeline.addHandler(ExchangeHandler())
+                        try pipeline.addHandler(ClientExchangeHandler())
                     }
                 }
                 .connect(host: target.host, port: target.port)
@@ -42,19 +42,19 @@ public final class HTTPClientConnection: Sendable {
     public var isOpen: Bool { channel.isActive }
 
     /// Sends a request and collects the answer; after an error the connection is closed.
-    public func send(_ request: HTTPExchangeRequest, timeout: Duration) async throws(HTTPExchangeError) -> HTTPAnswer {
-        let promise = channel.eventLoop.makePromise(of: HTTPAnswer.self)
+    public func send(_ request: ClientRequest, timeout: Duration) async throws(ClientError) -> ClientAnswer {
+        let promise = channel.eventLoop.makePromise(of: ClientAnswer.self)
         let channel = channel
         let deadline = channel.eventLoop.scheduleTask(in: .nanoseconds(timeout.nanoseconds)) {
-            promise.fail(HTTPExchangeError.timedOut)
+            promise.fail(ClientError.timedOut)
             channel.close(promise: nil)
         }
-        channel.writeAndFlush(Exchange(head: head(of: request), body: request.body, promise: promise))
+        channel.writeAndFlush(PendingExchange(head: head(of: request), body: request.body, promise: promise))
             .cascadeFailure(to: promise)
         defer { deadline.cancel() }
         do {
             return try await promise.futureResult.get()
-        } catch let error as HTTPExchangeError {
+        } catch let error as ClientError {
             throw error
         } catch {
             channel.close(promise: nil)
@@ -65,8 +65,9 @@ public final class HTTPClientConnection: Sendable {
     /// Closes the connection, whatever is under way.
     public func close() async { try? await channel.close() }
 
-    private func head(of request: HTTPExchangeRequest) -> HTTPRequestHead {
-        var head = HTTPRequestHead(version: .http1_1, method: .init(rawValue: request.method), uri: request.path)
+    private func head(of request: ClientRequest) -> HTTPRequestHead {
+        var head = HTTPRequestHead(
+            version: .http1_1, method: .init(rawValue: request.method), uri: request.path)
         head.headers.add(name: "Host", value: target.authority)
         for (name, value) in request.headers { head.headers.add(name: name, value: value) }
         if request.method != "GET" {
@@ -89,14 +90,16 @@ public final class HTTPClientConnection: Sendable {
 }
 
 /// What to ask.
-public struct HTTPExchangeRequest: Sendable {
+public struct ClientRequest: Sendable {
     public var method: String
     public var path: String
     /// Without `Host` and `Content-Length`, which are added.
     public var headers: [(name: String, value: String)]
     public var body: [UInt8]
 
-    public init(method: String, path: String, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
+    public init(
+        method: String, path: String, headers: [(name: String, value: String)] = [], body: [UInt8] = []
+    ) {
         self.method = method
         self.path = path
         self.headers = headers
@@ -105,7 +108,7 @@ public struct HTTPExchangeRequest: Sendable {
 }
 
 /// What came back.
-public struct HTTPAnswer: Sendable, Equatable {
+public struct ClientAnswer: Sendable, Equatable {
     public let status: Int
     public let body: [UInt8]
 
@@ -116,7 +119,7 @@ public struct HTTPAnswer: Sendable, Equatable {
 }
 
 /// Why no answer came back.
-public enum HTTPExchangeError: Error, Sendable, Equatable {
+public enum ClientError: Error, Sendable, Equatable {
     case cannotConnect(reason: String)
     case timedOut
     case closed(reason: String)
@@ -130,26 +133,26 @@ public enum HTTPExchangeError: Error, Sendable, Equatable {
 }
 
 /// One request on its way through the pipeline, and who waits for its answer.
-private struct Exchange: Sendable {
+private struct PendingExchange: Sendable {
     let head: HTTPRequestHead
     let body: [UInt8]
-    let promise: EventLoopPromise<HTTPAnswer>
+    let promise: EventLoopPromise<ClientAnswer>
 }
 
 /// Turns exchanges into request parts, and answer parts into kept promises.
-private final class ExchangeHandler: ChannelDuplexHandler {
+private final class ClientExchangeHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPClientResponsePart
-    typealias OutboundIn = Exchange
+    typealias OutboundIn = PendingExchange
     typealias OutboundOut = HTTPClientRequestPart
 
-    private var waiting: EventLoopPromise<HTTPAnswer>?
+    private var waiting: EventLoopPromise<ClientAnswer>?
     private var status = 0
     private var body: [UInt8] = []
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let exchange = unwrapOutboundIn(data)
         guard waiting == nil else {
-            exchange.promise.fail(HTTPExchangeError.closed(reason: "another request is under way"))
+            exchange.promise.fail(ClientError.closed(reason: "another request is under way"))
             promise?.succeed()
             return
         }
@@ -170,7 +173,7 @@ private final class ExchangeHandler: ChannelDuplexHandler {
         case .end:
             // An interim answer (1xx) is followed by the real one.
             guard status >= 200 else { return }
-            waiting?.succeed(HTTPAnswer(status: status, body: body))
+            waiting?.succeed(ClientAnswer(status: status, body: body))
             waiting = nil
         }
     }
@@ -186,7 +189,7 @@ private final class ExchangeHandler: ChannelDuplexHandler {
     }
 
     private func fail(_ reason: String) {
-        waiting?.fail(HTTPExchangeError.closed(reason: reason))
+        waiting?.fail(ClientError.closed(reason: reason))
         waiting = nil
     }
 }

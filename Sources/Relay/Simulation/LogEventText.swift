@@ -75,7 +75,9 @@ struct LogEventText {
     }
 
     private func writeNoClient(to client: inout JSONWriter) {
-        for name in ["userAgent", "zone", "device", "id", "ipAddress", "geographicalContext"] { client.null(name) }
+        for name in ["userAgent", "zone", "device", "id", "ipAddress", "geographicalContext"] {
+            client.null(name)
+        }
         client.name("ipChain")
         client.array { _ in }
     }

@@ -50,7 +50,7 @@ public struct OktaSimulator: Sendable {
     ///
     /// - Returns: Nil when the relay answered as it must, otherwise what was wrong with the answer.
     public func verify(challenge: String) async -> String? {
-        let request = HTTPExchangeRequest(
+        let request = ClientRequest(
             method: "GET",
             path: options.target.path,
             headers: [
@@ -62,7 +62,9 @@ public struct OktaSimulator: Sendable {
             let connection = try await connect()
             let answer = try await connection.send(request, timeout: options.timeout)
             await connection.close()
-            guard answer.status == 200 else { return "the verification GET was answered with \(answer.status)" }
+            guard answer.status == 200 else {
+                return "the verification GET was answered with \(answer.status)"
+            }
             let echo = (try? JSONDocument(answer.body))?.root["verification"]?.string
             return echo == challenge ? nil : "the verification answer does not return the challenge"
         } catch {
@@ -129,10 +131,10 @@ public struct OktaSimulator: Sendable {
 
     private func post(
         _ envelope: SimulatedEnvelope, over connection: inout HTTPClientConnection?
-    ) async throws(HTTPExchangeError) -> Int {
+    ) async throws(ClientError) -> Int {
         if connection?.isOpen != true { connection = try await connect() }
         guard let connection else { throw .closed(reason: "there is no connection") }
-        let request = HTTPExchangeRequest(
+        let request = ClientRequest(
             method: "POST",
             path: options.target.path,
             headers: [
@@ -144,7 +146,7 @@ public struct OktaSimulator: Sendable {
         return try await connection.send(request, timeout: options.timeout).status
     }
 
-    private func connect() async throws(HTTPExchangeError) -> HTTPClientConnection {
+    private func connect() async throws(ClientError) -> HTTPClientConnection {
         try await HTTPClientConnection(
             to: options.target, timeout: options.timeout, verifiesCertificate: options.verifiesCertificate)
     }
@@ -176,7 +178,7 @@ private final class EnvelopeSource: Sendable {
     }
 }
 
-extension HTTPExchangeError {
+extension ClientError {
     fileprivate var label: String {
         switch self {
         case .cannotConnect: "no connection"

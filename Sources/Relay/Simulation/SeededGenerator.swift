@@ -13,7 +13,9 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     }
 
     /// Whether something of that probability (0 to 1) happens now.
-    mutating func happens(_ probability: Double) -> Bool { Double.random(in: 0..<1, using: &self) < probability }
+    mutating func happens(_ probability: Double) -> Bool {
+        Double.random(in: 0..<1, using: &self) < probability
+    }
 
     /// A text of that many characters, drawn from Okta's alphabet for ids.
     mutating func identifier(prefix: String, length: Int) -> String {
