@@ -9,7 +9,7 @@ struct CheckCommand: AsyncParsableCommand {
         commandName: "check",
         abstract: "Report every mistake in the config file, each with its line.",
         discussion: """
-            With --connect it also tries to reach each sink that is enabled, without delivering anything.
+            With --connect it also tries to reach each sink that is enabled, without delivering anything. \
             Exit code 1 when there is an error; warnings alone leave it at 0.
 
             Example:

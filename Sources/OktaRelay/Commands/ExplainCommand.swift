@@ -11,7 +11,7 @@ struct ExplainCommand: AsyncParsableCommand {
         abstract:
             "Show which rules an event matches, and the first condition that fails in those it does not.",
         discussion: """
-            The file holds one LogEvent or a whole event-hook envelope; - reads standard input. Nothing is sent and
+            The file holds one LogEvent or a whole event-hook envelope; - reads standard input. Nothing is sent and \
             nothing is written.
 
             Example:

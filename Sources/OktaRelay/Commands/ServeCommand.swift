@@ -9,8 +9,8 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Run the relay.",
         discussion: """
-            Receives Okta's event hooks, keeps every acknowledged event, and delivers it to the sinks. SIGTERM and
-            SIGINT stop it: requests and deliveries under way are finished, the rest waits in the journal for the
+            Receives Okta's event hooks, keeps every acknowledged event, and delivers it to the sinks. SIGTERM and \
+            SIGINT stop it: requests and deliveries under way are finished, the rest waits in the journal for the \
             next start. SIGHUP reads the config file again.
 
             Example:

@@ -10,8 +10,8 @@ struct SimulateCommand: AsyncParsableCommand {
         commandName: "simulate",
         abstract: "Play Okta: verify the hook, then send generated user lifecycle events.",
         discussion: """
-            Users are created, activated, renamed, suspended, deactivated and deleted as in a real org; every POST
-            has Okta's patience: three seconds, one more try after a timeout or a 5xx, none after a 4xx. Without
+            Users are created, activated, renamed, suspended, deactivated and deleted as in a real org; every POST \
+            has Okta's patience: three seconds, one more try after a timeout or a 5xx, none after a 4xx. Without \
             --url the first hook of the config file is called. Exit code 1 when anything was not acknowledged.
 
             Example:

@@ -9,7 +9,7 @@ struct StatusCommand: AsyncParsableCommand {
         commandName: "status",
         abstract: "Show what came in and where each sink stands.",
         discussion: """
-            It reads the journal, whether or not a relay runs; the state of a running relay's sinks is asked from
+            It reads the journal, whether or not a relay runs; the state of a running relay's sinks is asked from \
             its admin listener.
 
             Example:
@@ -127,8 +127,12 @@ struct LiveSinks {
         var states: [String: String] = [:]
         for sink in (document.root["sinks"] ?? document.root).elements {
             guard let name = sink["name"]?.string, let state = sink["state"]?.string else { continue }
-            states[name] = sink["reason"]?.string.map { "\(state): \($0)" } ?? state
+            let word = Self.words[state] ?? state
+            states[name] = sink["reason"]?.string.map { "\(word): \($0)" } ?? word
         }
         self.init(isRunning: isRunning, summary: summary, states: states)
     }
+
+    /// Breakers are closed when all is well, which reads as its opposite.
+    private static let words = ["closed": "delivering", "halfOpen": "probing", "open": "unavailable"]
 }
