@@ -12,9 +12,9 @@ struct OktaRelayCommand: AsyncParsableCommand {
             A first try, with the SQLite example:
               okta-relay serve --init --config sinks.example.json
 
-            Exit codes of every command: 0 it went well, 1 it found problems (a mistake in the config, an event \
-            that was not acknowledged, a record that is not there), 2 it could not do its work (a file that cannot \
-            be read, a relay that cannot start), 64 it was called wrongly.
+            Exit codes of every command: 0 it went well, 1 it found problems (a mistake in the config, an \
+            event that was not acknowledged, a record that is not there), 2 it could not do its work (a \
+            file that cannot be read, a relay that cannot start), 64 it was called wrongly.
             """,
         subcommands: [
             ServeCommand.self, CheckCommand.self, ExplainCommand.self, SimulateCommand.self,

@@ -60,7 +60,8 @@ import Testing
         #expect(greeting.text.contains("Authorization, with the value in data/hook.secret"))
         #expect(
             greeting.firstEventLine
-                == #"curl -sS -i -H "Authorization: $(cat data/hook.secret)" -H 'Content-Type: application/json'"#
+                == #"curl -sS -i -H "Authorization: $(cat data/hook.secret)""#
+                + " -H 'Content-Type: application/json'"
                 + " --data-binary @event.json http://127.0.0.1:8080/okta/events")
         #expect(!greeting.text.contains("s3cret-value") && !greeting.text.contains("t0ken-value"))
     }

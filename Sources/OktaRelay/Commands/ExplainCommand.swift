@@ -11,8 +11,8 @@ struct ExplainCommand: AsyncParsableCommand {
         abstract:
             "Show which rules an event matches, and the first condition that fails in those it does not.",
         discussion: """
-            The file holds one LogEvent or a whole event-hook envelope; - reads standard input. Nothing is sent and \
-            nothing is written.
+            The file holds one LogEvent or a whole event-hook envelope; - reads standard input. Nothing \
+            is sent and nothing is written.
 
             Example:
               okta-relay explain event.json --config sinks.json
@@ -105,7 +105,8 @@ struct Explanation {
         var lines = [
             "event      \(event.id), \(event.type)",
             "user       \(event.user?.id ?? "none")",
-            "operation  \(meaning.operation.rawValue)\(meaning.isEffective ? "" : " (the outcome has no effect)")",
+            "operation  \(meaning.operation.rawValue)"
+                + (meaning.isEffective ? "" : " (with this outcome it has no effect)"),
             "",
         ]
         if !isAccepted { lines.append("quarantined: the hook does not accept this event type") }

@@ -9,9 +9,9 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Run the relay.",
         discussion: """
-            Receives Okta's event hooks, keeps every acknowledged event, and delivers it to the sinks. SIGTERM and \
-            SIGINT stop it: requests and deliveries under way are finished, the rest waits in the journal for the \
-            next start. SIGHUP reads the config file again.
+            Receives Okta's event hooks, keeps every acknowledged event, and delivers it to the sinks. \
+            SIGTERM and SIGINT stop it: requests and deliveries under way are finished, the rest waits in \
+            the journal for the next start. SIGHUP reads the config file again.
 
             Example:
               okta-relay serve --config /etc/okta-relay/sinks.json
@@ -22,9 +22,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Flag(
         name: .customLong("init"),
-        help:
-            "Create the secret files that the config refers to and that are missing, each with a fresh secret."
-    )
+        help: "Create the secret files that the config names and that are missing.")
     var createsSecrets = false
 
     func run() async throws {

@@ -10,9 +10,10 @@ struct SimulateCommand: AsyncParsableCommand {
         commandName: "simulate",
         abstract: "Play Okta: verify the hook, then send generated user lifecycle events.",
         discussion: """
-            Users are created, activated, renamed, suspended, deactivated and deleted as in a real org; every POST \
-            has Okta's patience: three seconds, one more try after a timeout or a 5xx, none after a 4xx. Without \
-            --url the first hook of the config file is called. Exit code 1 when anything was not acknowledged.
+            Users are created, activated, renamed, suspended, deactivated and deleted as in a real org; \
+            every POST has Okta's patience: three seconds, one more try after a timeout or a 5xx, none \
+            after a 4xx. Without --url the first hook of the config file is called. Exit code 1 when \
+            anything was not acknowledged.
 
             Example:
               okta-relay simulate --config sinks.example.json --users 20 --events 500 --batch 5
@@ -139,11 +140,11 @@ struct SimulateCommand: AsyncParsableCommand {
         }
         Terminal.write(table)
         Terminal.write()
+        let retries = report.retries == 1 ? "1 retry" : "\(report.retries) retries"
         Terminal.write(
             "acknowledged  \(report.acknowledgedEnvelopes) of \(Wording.count(report.envelopes, "envelope")), "
                 + "\(Wording.count(report.acknowledgedIDs.count, "distinct event")), "
-                + "\(report.retries == 1 ? "1 retry" : "\(report.retries) retries") in \(Wording.duration(report.elapsed))"
-        )
+                + "\(retries) in \(Wording.duration(report.elapsed))")
         if let p50 = report.latency(at: 0.5), let p99 = report.latency(at: 0.99),
             let max = report.latency(at: 1)
         {

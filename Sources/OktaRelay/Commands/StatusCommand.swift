@@ -9,8 +9,8 @@ struct StatusCommand: AsyncParsableCommand {
         commandName: "status",
         abstract: "Show what came in and where each sink stands.",
         discussion: """
-            It reads the journal, whether or not a relay runs; the state of a running relay's sinks is asked from \
-            its admin listener.
+            It reads the journal, whether or not a relay runs; the state of a running relay's sinks is \
+            asked from its admin listener.
 
             Example:
               okta-relay status --config sinks.json
@@ -55,14 +55,18 @@ struct StatusReport {
                 String(sink.delivered), String(sink.superseded), String(sink.skipped), String(sink.retried),
                 String(sink.parked), String(sink.dead))
         }
-        return """
-            relay    \(live.summary)
-            journal  \(journalPath), \(Wording.size(journal.sizeBytes))
-            events   \(journal.accepted) accepted, \(journal.duplicates) duplicate, \(journal.unrouted) unrouted, \
-            \(journal.quarantined) quarantined
-
-            \(journal.sinks.isEmpty ? "no sink has been started yet" : table.text(isHeadingBold: Terminal.isInteractive))
-            """
+        let counts = [
+            "\(journal.accepted) accepted", "\(journal.duplicates) duplicate", "\(journal.unrouted) unrouted",
+            "\(journal.quarantined) quarantined",
+        ]
+        return [
+            "relay    \(live.summary)",
+            "journal  \(journalPath), \(Wording.size(journal.sizeBytes))",
+            "events   \(counts.joined(separator: ", "))",
+            "",
+            journal.sinks.isEmpty
+                ? "no sink has been started yet" : table.text(isHeadingBold: Terminal.isInteractive),
+        ].joined(separator: "\n")
     }
 
     var json: [UInt8] {

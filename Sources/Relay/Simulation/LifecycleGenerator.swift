@@ -1,8 +1,8 @@
 /// Lives a simulated org's life and writes it down as Okta would send it: the same events for the same seed.
 ///
 /// What makes real hooks hard is in here on purpose: several events in one envelope and out of order, events
-/// that come twice, a profile update behind every deletion that carries the login `…@deleted.invalid`, targets
-/// in varying order, and fractions of a second with three to nine digits.
+/// that come twice, a profile update behind every deletion that carries the login `…@deleted.invalid`,
+/// targets in varying order, and fractions of a second with three to nine digits.
 public struct LifecycleGenerator: Sendable {
     /// What kind of org, and how much of its life.
     public struct Options: Sendable, Equatable {

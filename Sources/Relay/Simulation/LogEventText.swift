@@ -1,7 +1,7 @@
 import JSON
 
-/// Writes one LogEvent in the shape of Okta's hook payloads since 2021: unknown members are explicit nulls, the
-/// IP chain stands under `client`, and only id, type, login and display name are said of the user.
+/// Writes one LogEvent in the shape of Okta's hook payloads since 2021: unknown members are explicit nulls,
+/// the IP chain stands under `client`, and only id, type, login and display name are said of the user.
 struct LogEventText {
     var id: String
     var type: LifecycleEventType
@@ -50,7 +50,8 @@ struct LogEventText {
         client.object { agent in
             agent.member(
                 "rawUserAgent",
-                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+                    + "Chrome/126.0.0.0 Safari/537.36"
             )
             agent.member("os", "Linux")
             agent.member("browser", "CHROME")

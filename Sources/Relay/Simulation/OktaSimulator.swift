@@ -2,8 +2,8 @@ public import Config
 import JSON
 import Synchronization
 
-/// Plays Okta against a relay: the verification GET, then a POST per envelope with Okta's patience, which is three
-/// seconds and one more try after a timeout or a 5xx, and none after a 4xx.
+/// Plays Okta against a relay: the verification GET, then a POST per envelope with Okta's patience, which is
+/// three seconds and one more try after a timeout or a 5xx, and none after a 4xx.
 public struct OktaSimulator: Sendable {
     /// Whom to call and how.
     public struct Options: Sendable {
