@@ -93,7 +93,11 @@ let package = Package(
         .testTarget(name: "RulesTests", dependencies: ["Rules", "JSON"], swiftSettings: strict),
         .testTarget(name: "ConfigTests", dependencies: ["Config", "Rules", "JSON"], swiftSettings: strict),
         .testTarget(
-            name: "RelayTests", dependencies: ["Relay", "RelayTesting"], swiftSettings: strict),
+            name: "RelayTests",
+            dependencies: [
+                "JSON", "Rules", "Config", "Relay", "RelayTesting",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ], swiftSettings: strict),
         .testTarget(
             name: "SinksTests", dependencies: ["Sinks", "Relay", "RelayTesting"], swiftSettings: strict),
         .testTarget(

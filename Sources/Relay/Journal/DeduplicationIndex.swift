@@ -1,0 +1,139 @@
+import Foundation
+import GRDB
+
+/// Which events the journal has taken in within its retention.
+///
+/// The newest digests are a set in memory; the entries themselves are their durable form, so remembering an
+/// event writes nothing. When the set is full it is frozen: sorted, written as one *run* of 4 KB pages, and
+/// answered from then on by a Bloom filter in memory and, where that says maybe, by one page from disk. A
+/// B-tree over random digests would instead dirty a page of its own for nearly every event.
+///
+/// Owned by the writer thread.
+final class DeduplicationIndex {
+    /// Digests in memory before they are frozen.
+    static let runDigests = 131_072
+    private static let pageDigests = 256
+
+    private struct Run {
+        let id: Int64
+        let filter: BloomFilter
+    }
+
+    private let runCapacity: Int
+    /// Committed and not frozen yet.
+    private var current: Set<EventDigest> = []
+    /// Taken in by the transaction under way.
+    private var pending: Set<EventDigest> = []
+    private var runs: [Run] = []
+
+    /// Reads the filters of all runs, and the digests of the entries that came after the last one.
+    init(_ db: Database, runCapacity: Int = DeduplicationIndex.runDigests) throws {
+        self.runCapacity = runCapacity
+        let rows = try Row.fetchCursor(db, sql: "SELECT id, filter FROM seen_runs ORDER BY id DESC")
+        while let row = try rows.next() {
+            runs.append(Run(id: row[0], filter: BloomFilter(bytes: Array(row[1] as Data))))
+        }
+        let entries = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT hooks.org, event_id FROM entries JOIN hooks ON hooks.id = hook_id
+                WHERE "offset" > (SELECT coalesce(max(last_offset), 0) FROM seen_runs) AND replay IS NULL
+                """
+        )
+        while let row = try entries.next() {
+            current.insert(EventDigest(org: row[0], eventID: row[1]))
+        }
+    }
+
+    /// Remembers a digest; answers false where it was known.
+    func insert(_ digest: EventDigest, _ db: Database) throws -> Bool {
+        guard !current.contains(digest), !pending.contains(digest) else { return false }
+        for run in runs where run.filter.mayContain(digest) {
+            if try isOnDisk(digest, run: run.id, db) { return false }
+        }
+        pending.insert(digest)
+        return true
+    }
+
+    /// Takes back what a caller's savepoint had remembered.
+    func forget(_ digests: [EventDigest]) {
+        pending.subtract(digests)
+    }
+
+    func didCommit() {
+        current.formUnion(pending)
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    func didRollBack() {
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: - Runs
+
+    var isFull: Bool { current.count >= runCapacity }
+
+    /// Writes the set in memory as a run, inside a transaction of its own; `lastOffset` is the newest entry's.
+    func freeze(lastOffset: Int64, newestReceivedAt: Int64, _ db: Database) throws {
+        let digests = current.sorted()
+        var filter = BloomFilter(capacity: digests.count)
+        for digest in digests { filter.insert(digest) }
+        try db.execute(
+            sql: "INSERT INTO seen_runs (last_offset, newest_received_at, filter) VALUES (?, ?, ?)",
+            arguments: [lastOffset, newestReceivedAt, Data(filter.bytes)]
+        )
+        let run = db.lastInsertedRowID
+        let insert = try db.cachedStatement(
+            sql: "INSERT INTO seen_pages (run_id, first, digests) VALUES (?, ?, ?)")
+        for start in stride(from: 0, to: digests.count, by: Self.pageDigests) {
+            var page: [UInt8] = []
+            for digest in digests[start..<min(start + Self.pageDigests, digests.count)] {
+                digest.append(to: &page)
+            }
+            try insert.execute(arguments: [run, Data(page.prefix(EventDigest.byteCount)), Data(page)])
+        }
+        frozen = Run(id: run, filter: filter)
+    }
+
+    /// A run that is written and not committed yet.
+    private var frozen: Run?
+
+    func didFreeze(committed: Bool) {
+        if committed, let frozen {
+            runs.insert(frozen, at: 0)
+            current.removeAll(keepingCapacity: true)
+        }
+        frozen = nil
+    }
+
+    /// Drops runs whose newest entry is older than the retention.
+    func expire(before receivedAt: Int64, _ db: Database) throws {
+        let expired = try Int64.fetchAll(
+            db, sql: "SELECT id FROM seen_runs WHERE newest_received_at < ?", arguments: [receivedAt])
+        for id in expired {
+            try db.execute(sql: "DELETE FROM seen_pages WHERE run_id = ?", arguments: [id])
+            try db.execute(sql: "DELETE FROM seen_runs WHERE id = ?", arguments: [id])
+        }
+        runs.removeAll { expired.contains($0.id) }
+    }
+
+    private func isOnDisk(_ digest: EventDigest, run: Int64, _ db: Database) throws -> Bool {
+        var wanted: [UInt8] = []
+        digest.append(to: &wanted)
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT digests FROM seen_pages WHERE run_id = ? AND first <= ? ORDER BY first DESC LIMIT 1
+                """
+        )
+        guard let page = try Data.fetchOne(statement, arguments: [run, Data(wanted)]) else { return false }
+        let bytes = Array(page)
+        var range = 0..<(bytes.count / EventDigest.byteCount)
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            let found = EventDigest(bytes[(middle * EventDigest.byteCount)...])
+            if found == digest { return true }
+            range = found < digest ? (middle + 1)..<range.upperBound : range.lowerBound..<middle
+        }
+        return false
+    }
+}

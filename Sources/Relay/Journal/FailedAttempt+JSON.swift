@@ -1,0 +1,28 @@
+import JSON
+
+/// How a delivery's failed attempts are stored: a JSON array of `{"attempt","at","reason"}`.
+extension FailedAttempt {
+    static func text(of failures: [FailedAttempt]) -> String {
+        var writer = JSONWriter()
+        writer.array { list in
+            for failure in failures {
+                list.object { object in
+                    object.member("attempt", failure.number)
+                    object.member("at", failure.at)
+                    object.member("reason", failure.reason)
+                }
+            }
+        }
+        return writer.text
+    }
+
+    static func failures(ofText text: String) -> [FailedAttempt] {
+        guard let root = try? JSONDocument(text).root else { return [] }
+        return root.elements.compactMap { element in
+            guard let number = element["attempt"]?.int, let at = element["at"]?.int,
+                let reason = element["reason"]?.string
+            else { return nil }
+            return FailedAttempt(number: number, at: Int64(at), reason: reason)
+        }
+    }
+}

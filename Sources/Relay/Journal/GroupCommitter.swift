@@ -1,0 +1,152 @@
+import Dispatch
+import Foundation
+import GRDB
+import Synchronization
+
+/// The one writer: a thread that owns the journal's write connection and commits all work that has gathered in
+/// one transaction, so that one fsync serves many requests.
+///
+/// No timer is on the path: what arrives while a commit runs forms the next one. Each piece of work has a
+/// savepoint, so that one that fails takes nothing of the others with it. Callers get their answers only after
+/// the commit; where the commit fails, all of them fail.
+final class GroupCommitter: Sendable {
+    /// Work in one transaction at most; it bounds how long the first caller of a burst waits.
+    static let workPerCommitMax = 512
+
+    /// One caller's part of a transaction.
+    private struct Work: Sendable {
+        /// Runs inside the caller's savepoint; what it throws fails this caller alone.
+        let body: @Sendable (JournalWriter) throws -> Void
+        /// Runs after the commit, or with the reason there was none.
+        let finish: @Sendable (JournalError?) -> Void
+    }
+
+    private struct State {
+        var work: [Work] = []
+        var isClosed = false
+        var hasEnded = false
+        var closers: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+    private let wake = DispatchSemaphore(value: 0)
+
+    /// Starts the thread, which makes its writer itself: the writer never leaves it. Throws what that throws.
+    init(makeWriter: @escaping @Sendable () throws -> JournalWriter) async throws(JournalError) {
+        let failure: JournalError? = await withCheckedContinuation { opened in
+            let thread = Thread { self.open(makeWriter, opened) }
+            thread.name = "journal"
+            thread.start()
+        }
+        if let failure { throw failure }
+    }
+
+    /// Runs the body within the next transaction and returns its result once that is durable.
+    func commit<T: Sendable>(
+        _ body: @escaping @Sendable (JournalWriter) throws -> T
+    ) async throws(JournalError) -> T {
+        let result: Result<T, JournalError> = await withCheckedContinuation { continuation in
+            let slot = Slot<T>()
+            submit(
+                Work(
+                    body: { writer in
+                        let result = try body(writer)
+                        slot.value.withLock { $0 = result }
+                    },
+                    finish: { error in
+                        switch (error, slot.value.withLock { $0 }) {
+                        case (nil, let value?): continuation.resume(returning: .success(value))
+                        case (let error, _): continuation.resume(returning: .failure(error ?? .closed))
+                        }
+                    }
+                )
+            )
+        }
+        return try result.get()
+    }
+
+    /// Lets everything that was submitted commit, then ends the thread; returns when it has ended.
+    func close() async {
+        await withCheckedContinuation { continuation in
+            let hasEnded = state.withLock { state in
+                state.isClosed = true
+                if !state.hasEnded { state.closers.append(continuation) }
+                return state.hasEnded
+            }
+            if hasEnded { continuation.resume() } else { wake.signal() }
+        }
+    }
+
+    private func submit(_ work: Work) {
+        let accepted = state.withLock { state in
+            guard !state.isClosed else { return false }
+            state.work.append(work)
+            if state.work.count == 1 { wake.signal() }
+            return true
+        }
+        if !accepted { work.finish(.closed) }
+    }
+
+    // MARK: - On the thread
+
+    private func open(
+        _ makeWriter: () throws -> JournalWriter, _ opened: CheckedContinuation<JournalError?, Never>
+    ) {
+        do {
+            let writer = try makeWriter()
+            opened.resume(returning: nil)
+            run(writer)
+            writer.close()
+        } catch {
+            opened.resume(returning: JournalError(error))
+        }
+        let closers = state.withLock { state in
+            state.hasEnded = true
+            return state.closers
+        }
+        for closer in closers { closer.resume() }
+    }
+
+    private func run(_ writer: JournalWriter) {
+        while true {
+            let (work, isClosed) = state.withLock { state in
+                let batch = Array(state.work.prefix(Self.workPerCommitMax))
+                state.work.removeFirst(batch.count)
+                return (batch, state.isClosed)
+            }
+            if work.isEmpty {
+                if isClosed { return }
+                wake.wait()
+            } else {
+                commit(work, writer)
+            }
+        }
+    }
+
+    private func commit(_ batch: [Work], _ writer: JournalWriter) {
+        var failures: [JournalError?] = []
+        do {
+            try writer.transaction {
+                for work in batch {
+                    do {
+                        try writer.savepoint { try work.body(writer) }
+                        failures.append(nil)
+                    } catch {
+                        guard writer.isInTransaction else { throw error }
+                        failures.append(JournalError(error))
+                    }
+                }
+            }
+        } catch {
+            let failure = JournalError(error)
+            failures = batch.map { _ in failure }
+        }
+        for (work, failure) in zip(batch, failures) { work.finish(failure) }
+        writer.afterCommit()
+    }
+}
+
+/// Where a body's result waits for the commit.
+private final class Slot<T: Sendable>: Sendable {
+    let value = Mutex<T?>(nil)
+}

@@ -1,0 +1,54 @@
+import GRDB
+
+/// Copies the write-ahead log into the database file on a thread and a connection of its own, so that no
+/// commit, and nobody who waits for one, pays for it.
+final class JournalCheckpointer: Sendable {
+    /// A log larger than this is cut, which the writer has to wait for; in 16 KB frames, 256 MB.
+    private static let framesMax = 16_384
+
+    private let thread = SerialThread(name: "journal-checkpoint")
+    private let connection: Connection
+
+    /// The file is opened with the first checkpoint.
+    init(path: String) { connection = Connection(path: path) }
+
+    /// Asks for a checkpoint and does not wait for it.
+    func checkpoint() {
+        thread.submit { [connection] in
+            // Where it fails, the log stays as it is and the next request tries again.
+            try? connection.checkpoint()
+        }
+    }
+
+    func close() async {
+        await thread.run { [connection] in connection.close() }
+    }
+
+    /// The connection, opened late.
+    ///
+    /// `@unchecked`: only work on the one thread above touches it.
+    private final class Connection: @unchecked Sendable {
+        private let path: String
+        private var queue: DatabaseQueue?
+
+        init(path: String) { self.path = path }
+
+        func checkpoint() throws {
+            let queue = try queue ?? open()
+            self.queue = queue
+            try queue.writeWithoutTransaction { db in
+                let result = try db.checkpoint(.passive)
+                if result.walFrameCount > JournalCheckpointer.framesMax { try db.checkpoint(.truncate) }
+            }
+        }
+
+        func close() { try? queue?.close() }
+
+        private func open() throws -> DatabaseQueue {
+            var configuration = Configuration()
+            configuration.label = "journal checkpoint"
+            configuration.busyMode = .timeout(1)
+            return try DatabaseQueue(path: path, configuration: configuration)
+        }
+    }
+}

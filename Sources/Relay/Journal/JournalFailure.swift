@@ -1,0 +1,26 @@
+import GRDB
+
+extension JournalError {
+    /// What an SQLite error means for the journal's callers, in words that tell what to do. No SQL, no values.
+    init(_ error: any Error) {
+        guard let error = error as? DatabaseError else {
+            self = error as? JournalError ?? .cannotCommit(reason: "unexpected: \(type(of: error))")
+            return
+        }
+        switch error.resultCode {
+        case .SQLITE_FULL:
+            self = .cannotCommit(reason: "the disk of the journal is full; free space on it")
+        case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM:
+            self = .cannotCommit(
+                reason: "the journal cannot be written; check the rights and the mount of its folder")
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            self = .cannotCommit(reason: "another process holds the journal's write lock; end it")
+        case .SQLITE_MISUSE:
+            self = .closed
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            self = .unusable(reason: "the journal's file is damaged; restore it from a backup")
+        default:
+            self = .cannotCommit(reason: "SQLite error \(error.extendedResultCode.rawValue) in the journal")
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import GRDB
+
+/// Opens the journal's SQLite file the one right way for each purpose.
+enum JournalFile {
+    /// Large pages suit bodies of 2 to 3 KB; fixed when the file is made.
+    private static let pageBytes = 16_384
+
+    /// The write connection: WAL, an fsync for each commit, both asserted; migrated to today's schema.
+    static func openForWriting(_ path: String) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.label = "journal"
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA page_size = \(pageBytes)")
+            try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+            _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
+            try db.execute(sql: "PRAGMA synchronous = FULL")
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+            try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
+            try db.execute(sql: "PRAGMA secure_delete = FAST")
+            try db.execute(sql: "PRAGMA cache_size = -16384")
+        }
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        try queue.writeWithoutTransaction { db in
+            try refuseNewer(db)
+            try assertDurable(db)
+        }
+        try JournalSchema.migrator.migrate(queue)
+        return queue
+    }
+
+    /// A connection that only reads, beside a relay that is running.
+    static func openForReading(_ path: String) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.label = "journal reader"
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    static func makeFolder(of path: String) throws {
+        let folder = (path as NSString).deletingLastPathComponent
+        guard !folder.isEmpty, !FileManager.default.fileExists(atPath: folder) else { return }
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    private static func refuseNewer(_ db: Database) throws {
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        guard version <= JournalSchema.version else {
+            throw JournalError.unusable(
+                reason: """
+                    the journal was written by a newer okta-relay (schema \(version), this one knows \
+                    \(JournalSchema.version)); run that version, or restore a backup from before the upgrade
+                    """
+            )
+        }
+    }
+
+    /// What is acknowledged must survive a power cut; GRDB and SQLite have defaults that would not.
+    static func assertDurable(_ db: Database) throws {
+        let mode = try String.fetchOne(db, sql: "PRAGMA journal_mode")
+        let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
+        guard mode == "wal", synchronous == 2 else {
+            throw JournalError.unusable(
+                reason: "the journal's disk does not support write-ahead logging; use a local file system")
+        }
+    }
+}

@@ -1,0 +1,246 @@
+import Foundation
+import GRDB
+import JSON
+import Rules
+
+/// What the writer thread does inside its transactions: appends, leases and settlements.
+///
+/// Made on the writer thread and never seen elsewhere, which is why nothing here is locked.
+final class JournalWriter {
+    private let queue: DatabaseQueue
+    private let clock: any RelayClock
+    private let retention: Duration
+    /// Tells readers of what a commit appended.
+    private let publish: ([JournalTail.Entry]) -> Void
+    private let checkpointIsDue: () -> Void
+
+    private let seen: DeduplicationIndex
+    private var routes = RouteCatalogue()
+    private var hooks: [String: Int64] = [:]
+    private(set) var lastOffset: Int64
+    private var lastReceivedAt: Int64 = 0
+
+    /// The connection, while a transaction runs.
+    private var current: Database?
+    private var appended: [JournalTail.Entry] = []
+    private var counts = AppendCounts()
+    private var bytesSinceCheckpoint = 0
+
+    init(
+        _ queue: DatabaseQueue,
+        clock: any RelayClock,
+        retention: Duration,
+        publish: @escaping ([JournalTail.Entry]) -> Void,
+        checkpointIsDue: @escaping () -> Void
+    ) throws {
+        self.queue = queue
+        self.clock = clock
+        self.retention = retention
+        self.publish = publish
+        self.checkpointIsDue = checkpointIsDue
+        (seen, lastOffset) = try queue.writeWithoutTransaction { db in
+            let last = try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
+            return (try DeduplicationIndex(db), last)
+        }
+    }
+
+    func close() {
+        try? queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+        try? queue.close()
+    }
+
+    // MARK: - Transactions
+
+    /// Whether the transaction is still open; some SQLite errors roll all of it back by themselves.
+    var isInTransaction: Bool { current?.isInsideTransaction == true }
+
+    func transaction(_ body: () throws -> Void) throws {
+        do {
+            try queue.writeWithoutTransaction { db in
+                current = db
+                defer { current = nil }
+                try db.execute(sql: "BEGIN IMMEDIATE")
+                do {
+                    try body()
+                    try counts.write(db)
+                    try db.execute(sql: "COMMIT")
+                } catch {
+                    if db.isInsideTransaction { try? db.execute(sql: "ROLLBACK") }
+                    throw error
+                }
+            }
+        } catch {
+            seen.didRollBack()
+            routes.forget()
+            hooks = [:]
+            appended = []
+            counts = AppendCounts()
+            throw error
+        }
+        seen.didCommit()
+        publish(appended)
+        appended.removeAll(keepingCapacity: true)
+        counts = AppendCounts()
+    }
+
+    func savepoint(_ body: () throws -> Void) throws {
+        let db = try database
+        let appendedBefore = appended.count
+        let countsBefore = counts
+        try db.execute(sql: "SAVEPOINT caller")
+        do {
+            try body()
+            try db.execute(sql: "RELEASE caller")
+        } catch {
+            if db.isInsideTransaction {
+                try db.execute(sql: "ROLLBACK TO caller")
+                try db.execute(sql: "RELEASE caller")
+            }
+            seen.forget(
+                appended[appendedBefore...].map { EventDigest(org: $0.event.org, eventID: $0.event.id) })
+            appended.removeSubrange(appendedBefore...)
+            counts = countsBefore
+            routes.forget()
+            hooks = [:]
+            throw error
+        }
+    }
+
+    var database: Database {
+        get throws {
+            guard let current else { throw JournalError.closed }
+            return current
+        }
+    }
+
+    // MARK: - Append
+
+    func append(_ submission: Submission, digests: [EventDigest]) throws -> AppendReceipt {
+        let db = try database
+        var added = AppendCounts()
+        for (routed, digest) in zip(submission.events, digests) {
+            guard try seen.insert(digest, db) else {
+                added.duplicates += 1
+                continue
+            }
+            let route = try routes.id(of: routed.route, db)
+            try insert(routed.event, route: route, replay: nil, db)
+            appended.append(
+                JournalTail.Entry(
+                    offset: lastOffset,
+                    event: routed.event,
+                    choices: try routes.choices(of: route, db),
+                    replay: nil
+                )
+            )
+            added.accepted += 1
+            added.unrouted += routed.route.isUnrouted ? 1 : 0
+            added.routes[route, default: 0] += 1
+        }
+        for input in submission.quarantined { try insert(input, db) }
+        added.quarantined = submission.quarantined.count
+        counts.add(added)
+        return AppendReceipt(
+            accepted: added.accepted,
+            duplicates: added.duplicates,
+            unrouted: added.unrouted,
+            quarantined: added.quarantined
+        )
+    }
+
+    private func insert(_ event: Event, route: Int64, replay: String?, _ db: Database) throws {
+        lastOffset += 1
+        lastReceivedAt = event.receivedAt
+        bytesSinceCheckpoint += event.body.bytes.count
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO entries ("offset", received_at, hook_id, route_id, event_id, event_type, replay)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            lastOffset, event.receivedAt, try hookID(event, db), route, event.id, event.type, replay,
+        ])
+        try db.cachedStatement(sql: #"INSERT INTO bodies ("offset", body) VALUES (?, ?)"#)
+            .execute(arguments: [lastOffset, Data(event.body.bytes)])
+    }
+
+    private func insert(_ input: QuarantinedInput, _ db: Database) throws {
+        try db.cachedStatement(
+            sql: "INSERT INTO quarantine (received_at, hook, reason, bytes) VALUES (?, ?, ?, ?)"
+        ).execute(arguments: [input.receivedAt, input.hook, input.reason, Data(input.bytes)])
+    }
+
+    private func hookID(_ event: Event, _ db: Database) throws -> Int64 {
+        let key = event.hook + "\u{0}" + event.org
+        if let id = hooks[key] { return id }
+        try db.execute(
+            sql: "INSERT OR IGNORE INTO hooks (name, org) VALUES (?, ?)", arguments: [event.hook, event.org])
+        let id = try Int64.fetchOne(
+            db, sql: "SELECT id FROM hooks WHERE name = ? AND org = ?", arguments: [event.hook, event.org])
+        hooks[key] = id
+        return id ?? 0
+    }
+
+    // MARK: - Between transactions
+
+    /// Callers have their answers; what keeps the files in shape runs now.
+    func afterCommit() {
+        if seen.isFull { freezeSeen() }
+        if bytesSinceCheckpoint >= Self.checkpointBytes {
+            bytesSinceCheckpoint = 0
+            checkpointIsDue()
+        }
+    }
+
+    /// How much may be appended before the log of the database is copied into its file.
+    private static let checkpointBytes = 16 * 1024 * 1024
+
+    /// A failure leaves the digests in memory, and the next commit tries again.
+    private func freezeSeen() {
+        do {
+            try queue.writeWithoutTransaction { db in
+                try db.inTransaction(.immediate) {
+                    try seen.freeze(lastOffset: lastOffset, newestReceivedAt: lastReceivedAt, db)
+                    try seen.expire(before: clock.now - retention.nanoseconds, db)
+                    return .commit
+                }
+            }
+            seen.didFreeze(committed: true)
+        } catch {
+            seen.didFreeze(committed: false)
+        }
+    }
+}
+
+/// What a transaction adds to the journal's counts.
+private struct AppendCounts {
+    var accepted = 0
+    var duplicates = 0
+    var unrouted = 0
+    var quarantined = 0
+    /// Entries by route number.
+    var routes: [Int64: Int] = [:]
+
+    mutating func add(_ other: AppendCounts) {
+        accepted += other.accepted
+        duplicates += other.duplicates
+        unrouted += other.unrouted
+        quarantined += other.quarantined
+        routes.merge(other.routes, uniquingKeysWith: +)
+    }
+
+    func write(_ db: Database) throws {
+        let named = [
+            ("accepted", accepted), ("duplicates", duplicates), ("unrouted", unrouted),
+            ("quarantined", quarantined),
+        ]
+        for (name, count) in named where count > 0 {
+            try db.cachedStatement(sql: "UPDATE counters SET value = value + ? WHERE name = ?")
+                .execute(arguments: [count, name])
+        }
+        for (route, count) in routes {
+            try db.cachedStatement(sql: "UPDATE routes SET entries = entries + ? WHERE id = ?")
+                .execute(arguments: [count, route])
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import GRDB
+import JSON
+import Rules
+
+/// The distinct routes, each with a number that entries store in place of it.
+///
+/// The writer thread owns one to turn routes into numbers, the reader thread another to turn them back.
+struct RouteCatalogue {
+    private var ids: [Route: Int64] = [:]
+    /// Per number the rules by the sinks that they chose.
+    private var choices: [Int64: [String: String]] = [:]
+
+    /// The number of a route, which is new in the table where it has none yet.
+    mutating func id(of route: Route, _ db: Database) throws -> Int64 {
+        if let id = ids[route] { return id }
+        let text = Self.text(of: route)
+        try db.cachedStatement(sql: "INSERT OR IGNORE INTO routes (choices) VALUES (?)")
+            .execute(arguments: [text])
+        let select = try db.cachedStatement(sql: "SELECT id FROM routes WHERE choices = ?")
+        guard let id = try Int64.fetchOne(select, arguments: [text]) else {
+            throw JournalError.unusable(reason: "a route that was just written is not there")
+        }
+        remember(id, route)
+        return id
+    }
+
+    /// The rules of the route with that number, by the sinks that they chose.
+    mutating func choices(of id: Int64, _ db: Database) throws -> [String: String] {
+        if choices[id] == nil { try refresh(db) }
+        return choices[id] ?? [:]
+    }
+
+    /// The numbers of all routes that name the sink.
+    mutating func ids(naming sink: String, _ db: Database) throws -> [Int64] {
+        try refresh(db)
+        return choices.compactMap { id, choices in choices[sink] == nil ? nil : id }
+    }
+
+    /// Forgets everything, as after a rollback that took new numbers back.
+    mutating func forget() { self = RouteCatalogue() }
+
+    private mutating func refresh(_ db: Database) throws {
+        let statement = try db.cachedStatement(sql: "SELECT id, choices FROM routes WHERE id > ? ORDER BY id")
+        let rows = try Row.fetchAll(statement, arguments: [choices.keys.max() ?? 0])
+        for row in rows { remember(row[0], try Self.route(ofText: row[1])) }
+    }
+
+    private mutating func remember(_ id: Int64, _ route: Route) {
+        ids[route] = id
+        choices[id] = Dictionary(route.choices.map { ($0.sink, $0.rule) }) { first, _ in first }
+    }
+
+    private static func text(of route: Route) -> String {
+        var writer = JSONWriter()
+        writer.array { choices in
+            for choice in route.choices {
+                choices.array { pair in
+                    pair.string(choice.sink)
+                    pair.string(choice.rule)
+                }
+            }
+        }
+        return writer.text
+    }
+
+    private static func route(ofText text: String) throws -> Route {
+        let pairs = try JSONDocument(text).root.elements.map { $0.elements.compactMap(\.string) }
+        return Route(
+            choices: try pairs.map { pair in
+                guard pair.count == 2 else {
+                    throw JournalError.unusable(reason: "a stored route is damaged")
+                }
+                return Route.Choice(sink: pair[0], rule: pair[1])
+            }
+        )
+    }
+}

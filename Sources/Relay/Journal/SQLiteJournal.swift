@@ -1,0 +1,102 @@
+import Synchronization
+
+/// The journal in one SQLite file: a writer thread, a reader thread, and the newest entries in memory.
+///
+/// Durable before it answers (WAL with `synchronous=FULL`, asserted at start). One process at a time has it,
+/// which a lock file beside it enforces.
+public final class SQLiteJournal: Journal {
+    private let committer: GroupCommitter
+    private let reader: JournalReader
+    private let tail: JournalTail
+    private let newsStand: NewsStand
+    private let clock: any RelayClock
+    private let checkpointer: JournalCheckpointer
+    /// Nil once the journal is closed.
+    private let lock: Mutex<JournalLock?>
+
+    /// Opens the file, makes or migrates it, and takes its lock.
+    ///
+    /// - Parameters:
+    ///   - path: The file; its folder is made where it is missing.
+    ///   - retention: How far back duplicates are known.
+    /// - Throws: ``JournalError/unusable(reason:)`` where another relay has the file, where a newer version
+    ///   wrote it, or where it is damaged.
+    public init(path: String, retention: Duration, clock: any RelayClock) async throws(JournalError) {
+        do {
+            try JournalFile.makeFolder(of: path)
+        } catch {
+            throw .unusable(reason: "cannot make the folder of \(path); check the rights of the folder above")
+        }
+        let lock = try JournalLock(journalPath: path)
+        self.lock = Mutex(consume lock)
+        let tail = JournalTail()
+        let newsStand = NewsStand()
+        let checkpointer = JournalCheckpointer(path: path)
+        committer = try await GroupCommitter {
+            let writer = try JournalWriter(
+                JournalFile.openForWriting(path),
+                clock: clock,
+                retention: retention,
+                publish: { entries in
+                    guard !entries.isEmpty else { return }
+                    tail.publish(entries)
+                    newsStand.announce()
+                },
+                checkpointIsDue: { checkpointer.checkpoint() }
+            )
+            tail.begin(at: writer.lastOffset)
+            return writer
+        }
+        do {
+            reader = try JournalReader(path: path)
+        } catch {
+            throw JournalError(error)
+        }
+        self.checkpointer = checkpointer
+        self.tail = tail
+        self.newsStand = newsStand
+        self.clock = clock
+    }
+
+    public func append(_ submission: Submission) async throws(JournalError) -> AppendReceipt {
+        // Hashing is the callers' work, on their threads; the one writer has enough to do.
+        let digests = submission.events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
+        return try await committer.commit { try $0.append(submission, digests: digests) }
+    }
+
+    public func lease(_ sink: String) async throws(JournalError) -> SinkLease {
+        try await committer.commit { try $0.lease(sink) }
+    }
+
+    public func read(
+        _ sink: String, after offset: Offset, limit: ReadLimit
+    ) async throws(JournalError) -> JournalPage {
+        if let page = tail.read(sink, after: offset.rawValue, limit: limit) { return page }
+        return try await reader.read(sink, after: offset, horizon: tail.horizon, limit: limit)
+    }
+
+    public func read(_ sink: String, at offsets: [Offset]) async throws(JournalError) -> [JournalEntry] {
+        try await reader.read(sink, at: offsets)
+    }
+
+    public func states(
+        _ sink: String, of subjects: [Subject]
+    ) async throws(JournalError) -> [Subject: FoldState] {
+        try await reader.states(sink, of: subjects)
+    }
+
+    public func settle(_ settlement: Settlement) async throws(JournalError) {
+        let now = clock.now
+        try await committer.commit { try $0.settle(settlement, at: now) }
+    }
+
+    public func news() -> AsyncStream<Void> { newsStand.subscribe() }
+
+    public func close() async {
+        newsStand.close()
+        await reader.close()
+        await checkpointer.close()
+        await committer.close()
+        lock.withLock { $0 = nil }
+    }
+}

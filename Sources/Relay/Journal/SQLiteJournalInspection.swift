@@ -1,0 +1,211 @@
+import Foundation
+import GRDB
+import JSON
+
+/// Reads a journal's file for an operator, on a thread and a read-only connection of its own; beside a running
+/// relay, in the same process or in another.
+public final class SQLiteJournalInspection: JournalInspection {
+    private let path: String
+    private let thread = SerialThread(name: "journal-inspect")
+    private let queue: DatabaseQueue
+
+    /// Throws ``JournalError/unusable(reason:)`` where there is no journal at the path.
+    public init(path: String) throws(JournalError) {
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw .unusable(
+                reason: "there is no journal at \(path); start the relay once, or name its config")
+        }
+        self.path = path
+        do {
+            queue = try JournalFile.openForReading(path)
+        } catch {
+            throw JournalError(error)
+        }
+    }
+
+    public func status() async throws(JournalError) -> JournalStatus {
+        try await onThread { [path] db in
+            let counters = try Row.fetchAll(db, sql: "SELECT name, value FROM counters")
+            let counts = Dictionary(counters.map { ($0[0] as String, $0[1] as Int) }) { first, _ in first }
+            return JournalStatus(
+                accepted: counts["accepted"] ?? 0,
+                duplicates: counts["duplicates"] ?? 0,
+                unrouted: counts["unrouted"] ?? 0,
+                quarantined: counts["quarantined"] ?? 0,
+                horizon: Offset(
+                    rawValue: try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0),
+                sizeBytes: Self.sizeBytes(path),
+                sinks: try Row.fetchAll(db, sql: Self.sinksSQL).map { try Self.sinkStatus($0, db) }
+            )
+        }
+    }
+
+    public func events(_ page: PageRequest) async throws(JournalError) -> [EventRecord] {
+        try await onThread { db in
+            var routes = RouteCatalogue()
+            let sql = """
+                SELECT "offset", received_at, hooks.name, event_id, event_type, route_id
+                FROM entries JOIN hooks ON hooks.id = hook_id
+                WHERE "offset" < ? ORDER BY "offset" DESC LIMIT ?
+                """
+            return try Row.fetchAll(db, sql: sql, arguments: [page.before ?? .max, page.limit]).map { row in
+                EventRecord(
+                    id: row[0],
+                    receivedAt: row[1],
+                    hook: row[2],
+                    eventID: row[3],
+                    eventType: row[4],
+                    route: try routes.choices(of: row[5], db).map { (sink: $0, rule: $1) }
+                        .sorted { $0.sink < $1.sink }
+                )
+            }
+        }
+    }
+
+    public func deadLetters(
+        sink: String?, _ page: PageRequest
+    ) async throws(JournalError) -> [DeadLetterRecord] {
+        try await onThread { db in
+            let filter = "dead_letters.id < ? AND (? IS NULL OR sinks.name = ?)"
+            return try Row.fetchAll(
+                db,
+                sql: Self.deadLettersSQL(where: filter) + " ORDER BY dead_letters.id DESC LIMIT ?",
+                arguments: [page.before ?? .max, sink, sink, page.limit]
+            ).map { try Self.deadLetter($0, body: nil, db) }
+        }
+    }
+
+    public func deadLetter(id: Int64) async throws(JournalError) -> DeadLetterRecord? {
+        try await onThread { db in
+            let sql = Self.deadLettersSQL(where: "dead_letters.id = ?")
+            guard let row = try Row.fetchOne(db, sql: sql, arguments: [id]) else { return nil }
+            let select = #"SELECT body FROM bodies WHERE "offset" = ?"#
+            let body = try Data.fetchOne(db, sql: select, arguments: [row[1] as Int64])
+            return try Self.deadLetter(row, body: body.map { Array($0) }, db)
+        }
+    }
+
+    public func quarantine(_ page: PageRequest) async throws(JournalError) -> [QuarantineRecord] {
+        try await onThread { db in
+            let sql = """
+                SELECT id, received_at, hook, reason, length(bytes), NULL FROM quarantine
+                WHERE id < ? ORDER BY id DESC LIMIT ?
+                """
+            return try Row.fetchAll(db, sql: sql, arguments: [page.before ?? .max, page.limit])
+                .map(Self.quarantineRecord)
+        }
+    }
+
+    public func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord? {
+        try await onThread { db in
+            let sql =
+                "SELECT id, received_at, hook, reason, length(bytes), bytes FROM quarantine WHERE id = ?"
+            return try Row.fetchOne(db, sql: sql, arguments: [id]).map(Self.quarantineRecord)
+        }
+    }
+
+    private func onThread<T: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> T
+    ) async throws(JournalError) -> T {
+        let result = await thread.run { [queue] in
+            Result { try queue.read { try body($0) } }
+        }
+        do {
+            return try result.get()
+        } catch {
+            throw JournalError(error)
+        }
+    }
+}
+
+// MARK: - Rows
+
+extension SQLiteJournalInspection {
+    private static let sinksSQL = """
+        SELECT name, cursor, delivered, superseded, skipped, retried, dead,
+            (SELECT count(*) FROM parked WHERE sink_id = sinks.id) AS parked,
+            (SELECT coalesce(sum(entries), 0) FROM routes, json_each(choices)
+             WHERE json_extract(value, '$[0]') = name) - base - delivered - superseded - skipped - dead
+            AS waiting
+        FROM sinks ORDER BY name
+        """
+
+    private static func sinkStatus(_ row: Row, _ db: Database) throws -> SinkStatus {
+        let waiting: Int = row["waiting"]
+        return SinkStatus(
+            name: row["name"],
+            cursor: Offset(rawValue: row["cursor"]),
+            waiting: waiting,
+            oldestWaitingReceivedAt: waiting > 0
+                ? try oldestWaiting(row["name"], after: row["cursor"], db) : nil,
+            delivered: row["delivered"],
+            superseded: row["superseded"],
+            skipped: row["skipped"],
+            retried: row["retried"],
+            parked: row["parked"],
+            dead: row["dead"]
+        )
+    }
+
+    /// The oldest of the parked entries and the first one behind the cursor.
+    private static func oldestWaiting(_ sink: String, after cursor: Int64, _ db: Database) throws -> Int64? {
+        var routes = RouteCatalogue()
+        let numbers = try routes.ids(naming: sink, db)
+        return try Int64.fetchOne(
+            db,
+            sql: """
+                SELECT min(received_at) FROM (
+                    SELECT received_at FROM (
+                        SELECT received_at FROM entries
+                        WHERE "offset" > ? AND route_id IN (SELECT value FROM json_each(?))
+                        ORDER BY "offset" LIMIT 1)
+                    UNION ALL
+                    SELECT received_at FROM entries WHERE "offset" = (
+                        SELECT min("offset") FROM parked WHERE sink_id = (SELECT id FROM sinks WHERE name = ?)))
+                """,
+            arguments: [cursor, "\(numbers)", sink]
+        )
+    }
+
+    private static func deadLettersSQL(where filter: String) -> String {
+        """
+        SELECT dead_letters.id, dead_letters."offset", sinks.name, event_id, event_type, died_at, failures,
+            route_id
+        FROM dead_letters JOIN sinks ON sinks.id = sink_id
+            JOIN entries ON entries."offset" = dead_letters."offset"
+        WHERE \(filter)
+        """
+    }
+
+    private static func deadLetter(_ row: Row, body: [UInt8]?, _ db: Database) throws -> DeadLetterRecord {
+        var routes = RouteCatalogue()
+        return DeadLetterRecord(
+            id: row[0],
+            sink: row[2],
+            rule: try routes.choices(of: row[7], db)[row[2]] ?? "",
+            eventID: row[3],
+            eventType: row[4],
+            diedAt: row[5],
+            failures: FailedAttempt.failures(ofText: row[6]),
+            body: body
+        )
+    }
+
+    private static func quarantineRecord(_ row: Row) -> QuarantineRecord {
+        QuarantineRecord(
+            id: row[0],
+            receivedAt: row[1],
+            hook: row[2],
+            reason: row[3],
+            sizeBytes: row[4],
+            bytes: (row[5] as Data?).map { Array($0) }
+        )
+    }
+
+    private static func sizeBytes(_ path: String) -> Int {
+        [path, path + "-wal"].reduce(0) { sum, file in
+            let attributes = try? FileManager.default.attributesOfItem(atPath: file)
+            return sum + ((attributes?[.size] as? NSNumber)?.intValue ?? 0)
+        }
+    }
+}

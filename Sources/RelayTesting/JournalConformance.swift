@@ -1,0 +1,187 @@
+public import Relay
+import JSON
+import Rules
+import Testing
+
+/// What every journal must do, whatever it is made of; one function a promise.
+public struct JournalConformance: Sendable {
+    private let journal: any Journal
+    private let limit = ReadLimit(entries: 100, bytes: 1 << 20)
+
+    /// - Parameter journal: A fresh, empty one.
+    public init(_ journal: any Journal) { self.journal = journal }
+
+    /// Every promise, each on a fresh journal.
+    public static let promises: [(name: String, check: @Sendable (JournalConformance) async throws -> Void)] =
+        [
+            ("reads back what was appended", { try await $0.readsBack() }),
+            ("knows duplicates by org and id", { try await $0.knowsDuplicates() }),
+            ("gives a sink only its entries", { try await $0.routes() }),
+            ("starts a new sink at the end", { try await $0.startsAtTheEnd() }),
+            ("keeps a sink's place", { try await $0.keepsPlace() }),
+            ("parks, unparks and keeps states", { try await $0.parks() }),
+            ("fences older leases", { try await $0.fences() }),
+            ("limits a read", { try await $0.limitsReads() }),
+            ("tells news", { try await $0.tellsNews() }),
+            ("takes many appends at once", { try await $0.takesManyAtOnce() }),
+            ("refuses work once closed", { try await $0.refusesAfterClose() }),
+        ]
+
+    private func submission(
+        _ ids: [String], sinks: [String] = ["a"], org: String = "okta"
+    ) throws -> Submission {
+        let route = Route(choices: sinks.map { Route.Choice(sink: $0, rule: "rule of \($0)") })
+        return Submission(
+            events: try ids.map { id in
+                Submission.RoutedEvent(event: try LogEventFixture(uuid: id).event(org: org), route: route)
+            }
+        )
+    }
+
+    private func readsBack() async throws {
+        let lease = try await journal.lease("a")
+        var submission = try submission(["1", "2"])
+        submission.quarantined = [
+            QuarantinedInput(hook: "okta", reason: "no uuid", bytes: Array("{}".utf8), receivedAt: 1)
+        ]
+        let receipt = try await journal.append(submission)
+        #expect(receipt == AppendReceipt(accepted: 2, duplicates: 0, unrouted: 0, quarantined: 1))
+        let page = try await journal.read("a", after: lease.cursor, limit: limit)
+        #expect(page.entries.map(\.event.id) == ["1", "2"])
+        #expect(page.entries.map(\.rule) == ["rule of a", "rule of a"])
+        #expect(page.entries.map(\.event.body.bytes) == submission.events.map(\.event.body.bytes))
+        #expect(page.entries[0].offset < page.entries[1].offset)
+        #expect(page.isAtHorizon && page.end >= page.entries[1].offset)
+        let again = try await journal.read("a", at: page.entries.map(\.offset))
+        #expect(again.map(\.event.id) == ["1", "2"])
+    }
+
+    private func knowsDuplicates() async throws {
+        _ = try await journal.append(try submission(["1"]))
+        let receipt = try await journal.append(try submission(["1", "2", "2"]))
+        #expect(receipt == AppendReceipt(accepted: 1, duplicates: 2, unrouted: 0, quarantined: 0))
+        let other = try await journal.append(try submission(["1"], org: "other"))
+        #expect(other.accepted == 1)
+    }
+
+    private func routes() async throws {
+        let start = try await journal.lease("a").cursor
+        _ = try await journal.append(try submission(["1"], sinks: ["b"]))
+        _ = try await journal.append(try submission(["2"], sinks: ["b", "a"]))
+        let receipt = try await journal.append(try submission(["3"], sinks: []))
+        #expect(receipt.unrouted == 1)
+        #expect(try await journal.read("a", after: start, limit: limit).entries.map(\.event.id) == ["2"])
+        #expect(
+            try await journal.read("b", after: start, limit: limit).entries.map(\.event.id) == ["1", "2"])
+        let end = try await journal.read("a", after: start, limit: limit).end
+        #expect(try await journal.read("a", after: end, limit: limit).entries.isEmpty)
+    }
+
+    private func startsAtTheEnd() async throws {
+        _ = try await journal.append(try submission(["1"]))
+        let lease = try await journal.lease("a")
+        #expect(try await journal.read("a", after: lease.cursor, limit: limit).entries.isEmpty)
+    }
+
+    private func keepsPlace() async throws {
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try submission(["1", "2", "3"]))
+        let entries = try await journal.read("a", after: lease.cursor, limit: limit).entries
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: entries[0].offset, settledAbove: [entries[2].offset],
+                outcomes: [.delivered: 2])
+        )
+        let next = try await journal.lease("a")
+        #expect(next.cursor == entries[0].offset)
+        #expect(next.settledAbove == [entries[2].offset])
+        #expect(next.epoch > lease.epoch)
+    }
+
+    private func parks() async throws {
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try submission(["1", "2"]))
+        let entries = try await journal.read("a", after: lease.cursor, limit: limit).entries
+        let subject = Subject(org: "okta", userID: "00u1")
+        let failures = [FailedAttempt(number: 1, at: 5, reason: "HTTP 500")]
+        let parked = entries.map {
+            ParkedDelivery(offset: $0.offset, subject: subject, failures: failures, notBefore: 7)
+        }
+        var state = FoldState()
+        _ = state.apply(Stamp(published: 1, rank: 1, eventID: "1"), .create, carrying: ["profile"])
+        state.values["login"] = "x"
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: entries[1].offset, retries: 2, parked: parked,
+                states: [subject: state])
+        )
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: entries[1].offset, unparked: [entries[0].offset],
+                deadLetters: [DeadLetter(offset: entries[0].offset, subject: subject, failures: failures)])
+        )
+        #expect(try await journal.lease("a").parked == [parked[1]])
+        let other = Subject(org: "okta", userID: "other")
+        #expect(try await journal.states("a", of: [subject, other]) == [subject: state])
+        #expect(try await journal.states("b", of: [subject]).isEmpty)
+    }
+
+    private func fences() async throws {
+        let old = try await journal.lease("a")
+        _ = try await journal.lease("a")
+        await #expect(throws: JournalError.fenced) {
+            try await journal.settle(Settlement(sink: "a", epoch: old.epoch, cursor: old.cursor))
+        }
+    }
+
+    private func limitsReads() async throws {
+        let start = try await journal.lease("a").cursor
+        _ = try await journal.append(try submission((1...5).map(String.init)))
+        var ids: [String] = []
+        var cursor = start
+        var isAtHorizon = false
+        while !isAtHorizon {
+            let page = try await journal.read(
+                "a", after: cursor, limit: ReadLimit(entries: 2, bytes: 1 << 20))
+            #expect(page.entries.count <= 2)
+            ids += page.entries.map(\.event.id)
+            cursor = page.end
+            isAtHorizon = page.isAtHorizon
+        }
+        #expect(ids == ["1", "2", "3", "4", "5"])
+        let small = try await journal.read("a", after: start, limit: ReadLimit(entries: 9, bytes: 1))
+        #expect(small.entries.map(\.event.id) == ["1"])
+        #expect(!small.isAtHorizon)
+    }
+
+    private func tellsNews() async throws {
+        let cursor = try await journal.lease("a").cursor
+        var news = journal.news().makeAsyncIterator()
+        _ = try await journal.append(try submission(["1"]))
+        while try await journal.read("a", after: cursor, limit: limit).entries.isEmpty {
+            guard await news.next() != nil else { break }
+        }
+        #expect(try await journal.read("a", after: cursor, limit: limit).entries.count == 1)
+    }
+
+    private func takesManyAtOnce() async throws {
+        let cursor = try await journal.lease("a").cursor
+        let accepted = try await withThrowingTaskGroup(of: Int.self) { group in
+            for id in 0..<200 {
+                group.addTask { try await journal.append(try submission(["\(id % 150)"])).accepted }
+            }
+            return try await group.reduce(0, +)
+        }
+        #expect(accepted == 150)
+        let page = try await journal.read(
+            "a", after: cursor, limit: ReadLimit(entries: 1_000, bytes: 1 << 30))
+        #expect(Set(page.entries.map(\.event.id)).count == 150)
+        #expect(page.entries.count == 150)
+        #expect(zip(page.entries, page.entries.dropFirst()).allSatisfy { $0.offset < $1.offset })
+    }
+
+    private func refusesAfterClose() async throws {
+        await journal.close()
+        await #expect(throws: JournalError.closed) { try await journal.append(try submission(["1"])) }
+    }
+}

@@ -1,0 +1,157 @@
+import Foundation
+import GRDB
+import JSON
+@testable import Relay
+import RelayTesting
+import Rules
+import Testing
+
+@Suite struct SQLiteJournalTests {
+    let folder: TemporaryFolder
+    let path: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        path = folder.file("journal.sqlite")
+    }
+
+    func open() async throws -> SQLiteJournal {
+        try await SQLiteJournal(path: path, retention: .seconds(86_400), clock: SystemClock())
+    }
+
+    func submission(_ ids: some Sequence<Int>, sinks: [String] = ["a"]) throws -> Submission {
+        let route = Route(choices: sinks.map { Route.Choice(sink: $0, rule: "r") })
+        return Submission(
+            events: try ids.map {
+                Submission.RoutedEvent(event: try LogEventFixture(uuid: "event-\($0)").event(), route: route)
+            }
+        )
+    }
+
+    @Test(arguments: JournalConformance.promises.map(\.name))
+    func keepsItsPromises(_ name: String) async throws {
+        let promise = try #require(JournalConformance.promises.first { $0.name == name })
+        let journal = try await open()
+        try await promise.check(JournalConformance(journal))
+        await journal.close()
+    }
+
+    @Test func readsFromDiskWhatTheTailNoLongerHas() async throws {
+        let first = try await open()
+        let cursor = try await first.lease("a").cursor
+        _ = try await first.append(try submission(0..<300))
+        _ = try await first.append(try submission(300..<310, sinks: ["b"]))
+        await first.close()
+        let second = try await open()
+        _ = try await second.append(try submission(310..<320))
+        var ids: [String] = []
+        var end = cursor
+        var isAtHorizon = false
+        while !isAtHorizon {
+            let page = try await second.read("a", after: end, limit: ReadLimit(entries: 64, bytes: 1 << 20))
+            ids += page.entries.map(\.event.id)
+            (end, isAtHorizon) = (page.end, page.isAtHorizon)
+        }
+        #expect(ids == (Array(0..<300) + Array(310..<320)).map { "event-\($0)" })
+        await second.close()
+    }
+
+    @Test func knowsDuplicatesAfterARestart() async throws {
+        let first = try await open()
+        _ = try await first.append(try submission(0..<10))
+        await first.close()
+        let second = try await open()
+        #expect(try await second.append(try submission(5..<12)).duplicates == 5)
+        await second.close()
+    }
+
+    @Test func refusesASecondRelay() async throws {
+        let first = try await open()
+        await #expect(
+            throws: JournalError.unusable(reason: "another relay is running on \(path); stop it first")
+        ) {
+            try await open()
+        }
+        await first.close()
+    }
+
+    @Test func refusesANewerVersionsFile() async throws {
+        await (try await open()).close()
+        let queue = try DatabaseQueue(path: path)
+        try await queue.write { try $0.execute(sql: "PRAGMA user_version = 99") }
+        try queue.close()
+        await #expect {
+            _ = try await open()
+        } throws: { error in
+            (error as? JournalError)?.reason.contains("newer okta-relay (schema 99") == true
+        }
+    }
+
+    @Test func countsWhatItHolds() async throws {
+        let journal = try await open()
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try submission(0..<5))
+        _ = try await journal.append(try submission(3..<6, sinks: []))
+        let entries = try await journal.read(
+            "a", after: lease.cursor, limit: ReadLimit(entries: 2, bytes: 1 << 20)
+        )
+        .entries
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: entries[1].offset, outcomes: [.delivered: 1],
+                deadLetters: [
+                    DeadLetter(
+                        offset: entries[1].offset, subject: nil,
+                        failures: [FailedAttempt(number: 1, at: 3, reason: "HTTP 400")])
+                ])
+        )
+        let inspection = try SQLiteJournalInspection(path: path)
+        let status = try await inspection.status()
+        #expect(status.accepted == 6 && status.duplicates == 2 && status.unrouted == 1)
+        let sink = try #require(status.sinks.first)
+        #expect(
+            sink.waiting == 3 && sink.delivered == 1 && sink.dead == 1 && sink.oldestWaitingReceivedAt == 1)
+        let letters = try await inspection.deadLetters(sink: "a", PageRequest())
+        #expect(letters.map(\.eventID) == ["event-1"])
+        let letter = try #require(try await inspection.deadLetter(id: letters[0].id))
+        #expect(letter.failures.map(\.reason) == ["HTTP 400"] && letter.body != nil && letter.rule == "r")
+        #expect(try await inspection.events(PageRequest(limit: 2)).map(\.eventID) == ["event-5", "event-4"])
+        await journal.close()
+    }
+
+    @Test func freezesRunsAndFindsDuplicatesInThem() throws {
+        let queue = try DatabaseQueue(path: path)
+        try JournalSchema.migrator.migrate(queue)
+        try queue.write { db in
+            let index = try DeduplicationIndex(db, runCapacity: 1_000)
+            for number in 0..<3_500 {
+                #expect(try index.insert(EventDigest(org: "o", eventID: "\(number)"), db))
+                index.didCommit()
+                if index.isFull {
+                    try index.freeze(lastOffset: Int64(number), newestReceivedAt: Int64(number), db)
+                    index.didFreeze(committed: true)
+                }
+            }
+            let reopened = try DeduplicationIndex(db, runCapacity: 1_000)
+            for number in stride(from: 0, to: 3_000, by: 7) {
+                #expect(try !reopened.insert(EventDigest(org: "o", eventID: "\(number)"), db))
+            }
+            for number in 10_000..<13_000 {
+                #expect(try reopened.insert(EventDigest(org: "o", eventID: "\(number)"), db))
+            }
+            reopened.didRollBack()
+            try reopened.expire(before: 1_500, db)
+            #expect(try reopened.insert(EventDigest(org: "o", eventID: "5"), db))
+            #expect(try !reopened.insert(EventDigest(org: "o", eventID: "2500"), db))
+        }
+    }
+
+    @Test func writesRangesOfOffsets() {
+        let offsets = [5, 6, 7, 9, 12, 13].map { Offset(rawValue: $0) }
+        #expect(OffsetRanges.text(of: offsets.reversed()) == "5-7,9,12-13")
+        #expect(OffsetRanges.offsets(ofText: "5-7,9,12-13") == offsets)
+        #expect(OffsetRanges.offsets(ofText: "") == [])
+        #expect(OffsetRanges.offsets(ofText: "7-5") == nil)
+        #expect(OffsetRanges.offsets(ofText: "x") == nil)
+    }
+}
