@@ -7,10 +7,21 @@ public struct RuleTable: Sendable {
     public init(_ rules: [Rule]) { self.rules = rules }
 
     /// Names the sinks of one event, and for each the first rule that named it, in the rules' order.
-    public func route(_ facts: RoutingFacts, event: JSONValue) -> Route { Route(choices: []) }
+    public func route(_ facts: RoutingFacts, event: JSONValue) -> Route {
+        var choices: [Route.Choice] = []
+        for rule in rules where rule.matches(facts, event) {
+            for sink in rule.sinks where !choices.contains(where: { $0.sink == sink }) {
+                choices.append(Route.Choice(sink: sink, rule: rule.name))
+            }
+            if rule.stops { break }
+        }
+        return Route(choices: choices)
+    }
 
-    /// Whether one rule alone matches; with ``Pattern/firstMismatch(in:)`` it is what `explain` shows.
-    public func explain(_ rule: Rule, _ facts: RoutingFacts, event: JSONValue) -> String? { nil }
+    /// The first condition of a rule that fails, with what was seen; nil where the rule matches.
+    public func explain(_ rule: Rule, _ facts: RoutingFacts, event: JSONValue) -> String? {
+        rule.mismatch(facts, event)
+    }
 }
 
 /// What routing needs to know of an event besides its text.
