@@ -9,7 +9,7 @@ enum Journals {
         _ configuration: RelayConfiguration,
         _ question: (any JournalInspection) async throws(JournalError) -> Answer
     ) async throws -> Answer {
-        let journal = try await inspectJournal(configuration)
+        let journal = try inspectJournal(configuration)
         do {
             return try await question(journal)
         } catch {

@@ -8,8 +8,12 @@ func serveRelay(_ configuration: RelayConfiguration, configPath: String) async t
 }
 
 /// Opens a journal to look into it, beside a running relay too.
-func inspectJournal(_ configuration: RelayConfiguration) async throws -> any JournalInspection {
-    throw Terminal.failure("the journal is not wired up")
+func inspectJournal(_ configuration: RelayConfiguration) throws -> any JournalInspection {
+    do throws(JournalError) {
+        return try SQLiteJournalInspection(path: configuration.journal.path)
+    } catch {
+        throw Terminal.failure("the journal cannot be opened: \(error.reason)")
+    }
 }
 
 /// Makes the sinks that are enabled, without connecting any.

@@ -18,7 +18,8 @@ struct OktaRelayCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ServeCommand.self, CheckCommand.self, ExplainCommand.self, SimulateCommand.self,
-            StatusCommand.self, DeadLettersCommand.self, QuarantineCommand.self, SchemaCommand.self,
+            TestRulesCommand.self, StatusCommand.self, DeadLettersCommand.self, QuarantineCommand.self,
+            SchemaCommand.self,
         ]
     )
 }

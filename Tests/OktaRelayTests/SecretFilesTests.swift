@@ -1,16 +1,12 @@
 import Config
 import Foundation
+import RelayTesting
 import Testing
 
 @testable import OktaRelay
 
 /// `serve --init` and what `serve` prints.
-@Suite final class SecretFilesTests {
-    private let folder = FileManager.default.temporaryDirectory
-        .appendingPathComponent("okta-relay-\(UUID().uuidString)").path
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
-
+@Suite struct SecretFilesTests {
     private static let config = Array(
         #"""
         {
@@ -33,14 +29,16 @@ import Testing
     }
 
     @Test func missingFilesAreCreatedOnceForTheOwnerOnly() throws {
-        let secrets = try SecretFiles(config: Self.config, path: "\(folder)/sinks.json")
-        #expect(try secrets.createMissing() == ["\(folder)/data/hook.secret", "\(folder)/data/admin.token"])
-        let path = "\(folder)/data/hook.secret"
+        let folder = try TemporaryFolder()
+        let secrets = try SecretFiles(config: Self.config, path: folder.file("sinks.json"))
+        #expect(
+            try secrets.createMissing() == [folder.file("data/hook.secret"), folder.file("data/admin.token")])
+        let path = folder.file("data/hook.secret")
         let first = try #require(FileManager.default.contents(atPath: path))
         #expect(first.count == 44)
         let attributes = try FileManager.default.attributesOfItem(atPath: path)
         #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
-        #expect(FileManager.default.contents(atPath: "\(folder)/data/admin.token") != first)
+        #expect(FileManager.default.contents(atPath: folder.file("data/admin.token")) != first)
 
         #expect(try secrets.createMissing().isEmpty)
         #expect(FileManager.default.contents(atPath: path) == first)

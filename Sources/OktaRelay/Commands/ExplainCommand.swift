@@ -88,10 +88,7 @@ struct Explanation {
     init(_ event: Event, hook: HookConfiguration, table: RuleTable) {
         self.event = event
         isAccepted = hook.events?.contains { $0.matches(event.type) } ?? true
-        let meaning = event.meaning
-        let facts = RoutingFacts(
-            hook: event.hook, eventType: event.type, operation: meaning.operation,
-            isEffective: meaning.isEffective)
+        let facts = event.routingFacts
         verdicts = table.rules.map { rule in
             Verdict(
                 rule: rule.name, mismatch: table.explain(rule, facts, event: event.body.root),

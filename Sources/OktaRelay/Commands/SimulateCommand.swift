@@ -142,7 +142,8 @@ struct SimulateCommand: AsyncParsableCommand {
         Terminal.write()
         let retries = report.retries == 1 ? "1 retry" : "\(report.retries) retries"
         Terminal.write(
-            "acknowledged  \(report.acknowledgedEnvelopes) of \(Wording.count(report.envelopes, "envelope")), "
+            "acknowledged  \(report.acknowledgedEnvelopes) of "
+                + "\(Wording.count(report.envelopes, "envelope")), "
                 + "\(Wording.count(report.acknowledgedIDs.count, "distinct event")), "
                 + "\(retries) in \(Wording.duration(report.elapsed))")
         if let p50 = report.latency(at: 0.5), let p99 = report.latency(at: 0.99),
