@@ -1,0 +1,59 @@
+import JSON
+
+/// One value of the config file with its place, as the decoding walks over it.
+struct ConfigNode {
+    let value: JSONValue
+    let pointer: JSONPointer
+    /// Whether it belongs to a part that is switched off, so that its references may be unset.
+    var isDisabled = false
+
+    func member(_ name: String, _ value: JSONValue) -> ConfigNode {
+        ConfigNode(value: value, pointer: pointer.appending(name), isDisabled: isDisabled)
+    }
+
+    func element(_ index: Int, _ value: JSONValue) -> ConfigNode {
+        ConfigNode(value: value, pointer: pointer.appending(index), isDisabled: isDisabled)
+    }
+
+    /// The member of that name, if the value is an object that has it.
+    func member(_ name: String) -> ConfigNode? { value[name].map { member(name, $0) } }
+}
+
+extension JSONValue {
+    /// The value at a place below this one.
+    func value(at pointer: JSONPointer) -> JSONValue? {
+        var value = self
+        for step in pointer.steps {
+            let next =
+                value.kind == .array
+                ? Int(step).flatMap { index in
+                    value.elements.enumerated().first { $0.offset == index }?.element
+                }
+                : value[step]
+            guard let next else { return nil }
+            value = next
+        }
+        return value
+    }
+
+    /// What a person calls the kind of this value.
+    var kindPhrase: String {
+        switch kind {
+        case .null: "null"
+        case .true, .false: "\(kind == .true)"
+        case .number: "a number"
+        case .string: "a string"
+        case .array: "a list"
+        case .object: "an object"
+        }
+    }
+}
+
+extension JSONPointer {
+    /// The names and indices that lead there.
+    var steps: [String] {
+        description.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map {
+            String($0).replacing("~1", with: "/").replacing("~0", with: "~")
+        }
+    }
+}

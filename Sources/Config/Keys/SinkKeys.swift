@@ -1,0 +1,145 @@
+import JSON
+import Rules
+
+/// `sinks.*`: the keys that all sinks share, and the three types.
+enum SinkKeys {
+    static let enabled = Field.defaulted(
+        "enabled", .bool, true, standard: "true",
+        "A sink that is off gets nothing, and its references may be unset.")
+    static let retry = Field.defaulted(
+        "retry", retryShape, RetryConfiguration(), standard: "the values below",
+        "When a delivery that failed is tried again.")
+    static let path = Field.required("path", .text(.path), "The SQLite file; it is created when missing.")
+    static let url = Field.required(
+        "url", .text(.secret), "A libpq connection URI or string; several hosts and sslmode work.")
+
+    /// What a sink's object decodes to; the kind is nil where it cannot be put together.
+    struct Draft: Sendable {
+        var isEnabled = true
+        var retry = RetryConfiguration()
+        var kind: SinkConfiguration.Kind?
+    }
+
+    static let types: [(name: String, summary: String, shape: Shape<Draft>)] = [
+        ("sqlite", "a table in a SQLite file", sqlite),
+        ("postgresql", "a table in a PostgreSQL database", postgresql),
+        ("http", "an HTTP endpoint", http),
+    ]
+
+    private static func type(_ name: String) -> FieldDescription {
+        let shape = Shape<String>(
+            phrase: "`\(name)`", schema: ["const": .string(name)], standIn: name, decode: { _, _ in name })
+        return FieldDescription("type", shape, isRequired: true, standard: nil, "The sink's type.")
+    }
+
+    private static let common = [enabled.description, retry.description]
+
+    private static let sqlite = Shape<Draft>.object(
+        [type("sqlite")] + common + [path.description] + TableKeys.all,
+        foreign: foreign(HTTPKeys.all + [url.description], "belongs to sinks of type http or postgresql")
+    ) { reader in
+        let path = reader[path]
+        return draft(reader, .sqlite(SQLiteSinkConfiguration(path: path, table: TableKeys.read(reader))))
+    }
+
+    private static let postgresql = Shape<Draft>.object(
+        [type("postgresql")] + common + [url.description] + TableKeys.all,
+        foreign: foreign(
+            HTTPKeys.all.filter { $0.name != "url" } + [path.description], "belongs to sinks of another type")
+    ) { reader in
+        let url = reader[url]
+        return draft(
+            reader, .postgresql(PostgreSQLSinkConfiguration(url: url, table: TableKeys.read(reader))))
+    }
+
+    private static let http = Shape<Draft>.object(
+        [type("http")] + common + HTTPKeys.all,
+        foreign: foreign(TableKeys.all + [path.description], "belongs to sinks of an SQL type")
+    ) { reader in
+        draft(reader, HTTPKeys.read(reader).map { .http($0) })
+    }
+
+    private static func draft(_ reader: ObjectReader, _ kind: SinkConfiguration.Kind?) -> Draft {
+        Draft(isEnabled: reader[enabled], retry: reader[retry], kind: kind)
+    }
+
+    private static func foreign(_ fields: [FieldDescription], _ place: String) -> [String: String] {
+        Dictionary(fields.map { ($0.name, "it \(place)") }, uniquingKeysWith: { first, _ in first })
+    }
+
+    // MARK: - Choosing the type
+
+    /// The type is plain text: it decides which keys there are.
+    static let shape = Shape<Draft>(
+        phrase: "a sink", schema: schema, members: types.flatMap(\.shape.members), standIn: Draft()
+    ) { node, context in
+        guard node.value.kind == .object else {
+            context.wrongType(node, expected: "a sink, an object with \"type\"")
+            return Draft()
+        }
+        let names = types.map(\.name)
+        guard let type = node.member("type") else {
+            context.error("\"type\" is missing: one of \(names.joined(separator: ", "))", at: node)
+            return Draft()
+        }
+        guard let name = type.value.string else {
+            context.wrongType(type, expected: "one of \(names.joined(separator: ", "))")
+            context.markBad(node.pointer)
+            return Draft()
+        }
+        guard let chosen = types.first(where: { $0.name == name }) else {
+            let question = NearestName.question(name, among: names)
+            context.error(
+                "\"\(quotable(name))\" is not a sink type: \(names.joined(separator: ", "))\(question)",
+                at: type)
+            context.markBad(node.pointer)
+            return Draft()
+        }
+        var node = node
+        node.isDisabled = node.value["enabled"]?.bool == false
+        return chosen.shape.decode(node, context)
+    }
+
+    private static let schema = SchemaNode.object([
+        ("type", "object"),
+        ("required", ["type"]),
+        ("properties", ["type": ["enum": .array(types.map { .string($0.name) })]]),
+        (
+            "allOf",
+            .array(
+                types.map { type in
+                    [
+                        "if": ["required": ["type"], "properties": ["type": ["const": .string(type.name)]]],
+                        "then": type.shape.schema,
+                    ]
+                })
+        ),
+    ])
+
+    // MARK: - retry
+
+    private static let initial = Field.defaulted(
+        "initial", .text(.duration), .seconds(1), standard: "1s",
+        "The first delay; it doubles with each attempt, with full jitter.")
+    private static let max = Field.defaulted(
+        "max", .text(.duration), .seconds(300), standard: "5m", "No delay is longer.")
+    private static let giveUp = Field.defaulted(
+        "for", .text(.duration), .seconds(3 * 86_400), standard: "3d",
+        "After this long an event becomes a dead letter; the clock stands still while the sink is down.")
+
+    private static let retryShape = Shape<RetryConfiguration>.object([
+        initial.description, max.description, giveUp.description,
+    ]) { reader in
+        let retry = RetryConfiguration(
+            initial: reader[initial], max: reader[max], giveUpAfter: reader[giveUp])
+        if retry.max < retry.initial {
+            let key = reader.node("max") == nil ? "initial" : "max"
+            reader.error("\"max\" is shorter than \"initial\"; raise it or lower the other", at: key)
+        }
+        if retry.giveUpAfter < retry.initial {
+            let key = reader.node("for") == nil ? "initial" : "for"
+            reader.error("\"for\" is shorter than \"initial\", so nothing would be tried again", at: key)
+        }
+        return retry
+    }
+}

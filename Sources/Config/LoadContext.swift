@@ -1,0 +1,131 @@
+import JSON
+import Rules
+
+/// One run of the loader over one file: it gathers the issues and knows the surroundings.
+///
+/// Used by one thread, for the time of one load.
+final class LoadContext {
+    let document: JSONDocument
+    let file: String
+    /// The config file's directory, absolute.
+    let directory: String
+    let surroundings: ConfigSurroundings
+    private(set) var issues: [ConfigIssue] = []
+    /// Places whose decoded value is a stand-in, so that nothing is concluded from it.
+    private var badPlaces: Set<String> = []
+
+    init(document: JSONDocument, file: String, directory: String, surroundings: ConfigSurroundings) {
+        self.document = document
+        self.file = file
+        self.directory = directory
+        self.surroundings = surroundings
+    }
+
+    // MARK: - Issues
+
+    func error(_ message: String, at node: ConfigNode) {
+        badPlaces.insert(node.pointer.description)
+        report(.error, message, at: node.pointer, offset: node.value.offset)
+    }
+
+    func warning(_ message: String, at node: ConfigNode) {
+        report(.warning, message, at: node.pointer, offset: node.value.offset)
+    }
+
+    /// Reports at a place that is found in the document, or at the nearest place above it.
+    func report(_ severity: ConfigIssue.Severity, _ message: String, at pointer: JSONPointer) {
+        for count in (0...pointer.steps.count).reversed() {
+            let above = pointer.steps.prefix(count).reduce(JSONPointer.root) { $0.appending($1) }
+            if let value = document.root.value(at: above) {
+                return report(severity, message, at: pointer, offset: value.offset)
+            }
+        }
+        report(severity, message, at: pointer, offset: document.root.offset)
+    }
+
+    func report(_ severity: ConfigIssue.Severity, _ message: String, at pointer: JSONPointer, offset: Int) {
+        let place = document.place(ofOffset: offset)
+        issues.append(
+            ConfigIssue(
+                severity: severity,
+                file: file,
+                line: place.line,
+                column: place.column,
+                pointer: pointer,
+                message: message
+            )
+        )
+    }
+
+    /// Notes that the value decoded from here is a stand-in.
+    func markBad(_ pointer: JSONPointer) { badPlaces.insert(pointer.description) }
+
+    /// Whether the value decoded from this place, or a part of it, is a stand-in.
+    func isBad(_ pointer: JSONPointer) -> Bool {
+        let text = pointer.description
+        return badPlaces.contains { bad in
+            bad == text || text.hasPrefix(bad + "/") || bad.hasPrefix(text + "/")
+        }
+    }
+
+    func wrongType(_ node: ConfigNode, expected: String, isList: Bool = false) {
+        let fix = isList && node.value.kind != .null ? "; write it in brackets: [ … ]" : ""
+        error("expected \(expected), found \(node.value.kindPhrase)\(fix)", at: node)
+    }
+
+    // MARK: - References
+
+    /// A string with its references replaced; nil where one is unset, which is reported unless the part is off.
+    func text(of node: ConfigNode) -> (text: String, isReplaced: Bool)? {
+        guard let raw = node.value.string else { return nil }
+        guard Reference.isIn(raw.utf8) else { return (raw, false) }
+        do {
+            var result = ""
+            for part in try Reference.parts(of: raw) {
+                guard let text = resolve(part, for: node) else {
+                    markBad(node.pointer)
+                    return nil
+                }
+                result += text
+            }
+            return (result, true)
+        } catch {
+            self.error(error.message, at: node)
+            return nil
+        }
+    }
+
+    private func resolve(_ part: Reference, for node: ConfigNode) -> String? {
+        switch part {
+        case .text(let text): return text
+        case .variable(let name, let standby):
+            let value = surroundings.variable(name)
+            if let standby { return value.flatMap { $0.isEmpty ? nil : $0 } ?? standby }
+            if value == nil { missing("the environment variable \(name) is not set", for: node) }
+            return value
+        case .file(let path): return contents(of: path, for: node)
+        }
+    }
+
+    private func contents(of path: String, for node: ConfigNode) -> String? {
+        switch surroundings.read(ConfigSurroundings.absolute(path, in: directory)) {
+        case .contents(var bytes):
+            if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+            if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                missing("the file \(path) is not UTF-8 text", for: node)
+                return nil
+            }
+            return text
+        case .missing:
+            let advice = SecretFiles.isGenerated(node.pointer) ? "; \"serve --init\" creates it" : ""
+            missing("the file \(path) does not exist\(advice)", for: node)
+        case .unreadable(let reason): missing("the file \(path) cannot be read: \(reason)", for: node)
+        }
+        return nil
+    }
+
+    private func missing(_ message: String, for node: ConfigNode) {
+        if node.isDisabled { markBad(node.pointer) } else { error(message, at: node) }
+    }
+}

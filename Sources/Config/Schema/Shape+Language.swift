@@ -1,0 +1,117 @@
+import JSON
+import Rules
+
+extension Shape<Template?> {
+    /// A mapping whose placeholders may stand in any string of any JSON value.
+    static let anyTemplate = language("any JSON value with `{{ path }}` placeholders", schema: [:]) {
+        value throws(LanguageProblems) in try Template(value, place: .value)
+    }
+
+    static let urlTemplate = language(
+        "a URL with `{{ path }}` placeholders", .string, isEmptyAllowed: false,
+        schema: ["type": "string", "minLength": 1]
+    ) { value throws(LanguageProblems) in try Template(value, place: .url) }
+
+    static let headerTemplate = language(
+        "a text with `{{ path }}` placeholders", .string, schema: ["type": "string"]
+    ) { value throws(LanguageProblems) in try Template(value, place: .header) }
+}
+
+extension Shape<Pattern?> {
+    static let pattern = language("an event pattern", .object, schema: ["type": "object"]) {
+        value throws(LanguageProblems) in try Pattern(value)
+    }
+}
+
+extension Shape {
+    /// A value that is compiled; nil where it has mistakes, which are all reported at their places.
+    private static func language<Compiled>(
+        _ phrase: String,
+        _ kind: JSONKind? = nil,
+        isEmptyAllowed: Bool = true,
+        schema: SchemaNode,
+        compile: @escaping @Sendable (JSONValue) throws(LanguageProblems) -> Compiled
+    ) -> Shape where Value == Compiled? {
+        Shape(phrase: phrase, schema: schema, standIn: nil) { node, context in
+            if let kind, node.value.kind != kind {
+                context.wrongType(node, expected: phrase.replacing("`", with: ""))
+                return nil
+            }
+            if !isEmptyAllowed, node.value.isString("") {
+                context.error("an empty text is not \(phrase.replacing("`", with: ""))", at: node)
+                return nil
+            }
+            return context.compile(node, compile)
+        }
+    }
+}
+
+extension LoadContext {
+    fileprivate func compile<Compiled>(
+        _ node: ConfigNode, _ compile: (JSONValue) throws(LanguageProblems) -> Compiled
+    ) -> Compiled? {
+        guard Reference.isIn(node.value.raw) else {
+            return attempt(node.value, compile, reporting: node)
+        }
+        var writer = JSONWriter()
+        guard write(node, to: &writer), let document = try? JSONDocument(writer.bytes) else {
+            // A part that is switched off keeps its references as they stand.
+            return node.isDisabled ? attempt(node.value, compile, reporting: node) : nil
+        }
+        if let compiled = attempt(document.root, compile, reporting: nil) { return compiled }
+        // The problem's text may quote a replaced value, so it is looked for without the replacement first.
+        if attempt(node.value, compile, reporting: node) != nil {
+            error("once its references are replaced, this is not valid any more", at: node)
+        }
+        return nil
+    }
+
+    private func attempt<Compiled>(
+        _ value: JSONValue,
+        _ compile: (JSONValue) throws(LanguageProblems) -> Compiled,
+        reporting node: ConfigNode?
+    ) -> Compiled? {
+        do {
+            return try compile(value)
+        } catch {
+            for problem in node == nil ? [] : error.problems {
+                guard let node else { break }
+                markBad(node.pointer)
+                let pointer = node.pointer.appending(problem.pointer)
+                report(.error, problem.message, at: pointer, offset: problem.offset)
+            }
+            return nil
+        }
+    }
+
+    /// Writes a value with the references in its strings replaced; false where one cannot be.
+    private func write(_ node: ConfigNode, to writer: inout JSONWriter) -> Bool {
+        switch node.value.kind {
+        case .string:
+            guard let (text, _) = text(of: node) else { return false }
+            writer.string(text)
+            return true
+        case .array:
+            var isWhole = true
+            writer.array { writer in
+                for (index, element) in node.value.elements.enumerated() {
+                    isWhole = write(node.element(index, element), to: &writer) && isWhole
+                }
+            }
+            return isWhole
+        case .object:
+            var isWhole = true
+            writer.object { writer in
+                for (key, value) in node.value.members {
+                    let name = key.string ?? ""
+                    writer.name(name)
+                    isWhole = write(node.member(name, value), to: &writer) && isWhole
+                }
+            }
+            return isWhole
+        default:
+            writer.value(node.value)
+            return true
+        }
+    }
+}

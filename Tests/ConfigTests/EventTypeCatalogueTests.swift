@@ -1,0 +1,74 @@
+import Config
+import Rules
+import Testing
+
+@Suite struct EventTypeCatalogueTests {
+    @Test func hasOktasTypes() {
+        #expect(EventTypeCatalogue.names.count == 1_274)
+        #expect(EventTypeCatalogue.names.count(where: EventTypeCatalogue.isEligible) == 314)
+        #expect(EventTypeCatalogue.names == EventTypeCatalogue.names.sorted())
+        #expect(EventTypeCatalogue.isKnown("user.lifecycle.create"))
+        #expect(EventTypeCatalogue.isEligible("user.lifecycle.create"))
+        #expect(EventTypeCatalogue.isKnown("user.lifecycle.delete.completed"))
+        #expect(!EventTypeCatalogue.isEligible("user.lifecycle.delete.completed"))
+        #expect(EventTypeCatalogue.isKnown("mim.createEnrollment.ANDROID"))
+        #expect(!EventTypeCatalogue.isKnown("user.lifecycle"))
+        #expect(EventTypeCatalogue.isKnown("relay.backfill"))
+    }
+
+    @Test func findsTheNearest() {
+        #expect(EventTypeCatalogue.nearest("user.lifecycle.creat") == "user.lifecycle.create")
+        #expect(EventTypeCatalogue.nearest("user.lifecyle.deactivate") == "user.lifecycle.deactivate")
+        #expect(EventTypeCatalogue.nearest("group.user_memberships.*") == "group.user_membership.*")
+        #expect(EventTypeCatalogue.nearest("something.quite.different.from.all.of.them") == nil)
+    }
+
+    @Test func expandsPatterns() {
+        let lifecycle = EventTypeCatalogue.matching(EventTypePattern("user.lifecycle.*"))
+        #expect(lifecycle.contains("user.lifecycle.suspend"))
+        #expect(lifecycle.allSatisfy { $0.hasPrefix("user.lifecycle.") })
+        #expect(EventTypeCatalogue.matching(EventTypePattern("user.nothing")).isEmpty)
+        #expect(EventTypeCatalogue.matching(EventTypePattern("*")).count == 1_274)
+    }
+
+    @Test func substitutesAreEligibleAndNeeded() {
+        for name in EventTypeCatalogue.names {
+            guard let substitute = EventTypeCatalogue.substitute(for: name) else { continue }
+            #expect(!EventTypeCatalogue.isEligible(name))
+            #expect(EventTypeCatalogue.isEligible(substitute.name))
+        }
+        #expect(
+            EventTypeCatalogue.substitute(for: "user.lifecycle.delete.completed")?.name
+                == "user.lifecycle.delete.initiated")
+    }
+
+    @Test func userChangesAreKnown() {
+        for name in EventTypeCatalogue.userChanges { #expect(EventTypeCatalogue.isKnown(name), "\(name)") }
+    }
+
+    @Test func listsWhatToSubscribeTo() throws {
+        let configuration = try #require(Fixture.loadEverything().configuration)
+        let subscriptions = configuration.subscriptions
+        #expect(subscriptions.map(\.hook) == ["main", "more"])
+        #expect(subscriptions[0].eventTypes.contains("user.lifecycle.create"))
+        #expect(subscriptions[0].eventTypes.contains("group.user_membership.add"))
+        #expect(!subscriptions[0].eventTypes.contains("user.lifecycle.delete.completed"), "not eligible")
+        #expect(
+            subscriptions[1].eventTypes == ["group.user_membership.add", "group.user_membership.remove"],
+            "the rule on user.* is for the hook main")
+        #expect(!subscriptions[0].isOverLimit)
+    }
+
+    @Test func aListOverOktasLimitIsSeen() throws {
+        let outcome = Fixture.load(
+            Fixture.minimal(rules: #"[{ "name": "a", "events": ["*"], "sinks": ["users"] }]"#))
+        let subscription = try #require(outcome.configuration?.subscriptions.first)
+        #expect(subscription.eventTypes.count == 314)
+        #expect(subscription.isOverLimit)
+    }
+
+    @Test func disabledSinksNeedNoSubscription() throws {
+        let outcome = Fixture.load(Fixture.http(#""enabled": false"#))
+        #expect(outcome.configuration?.subscriptions.map(\.eventTypes) == [[]])
+    }
+}
