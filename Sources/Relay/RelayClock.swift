@@ -13,9 +13,9 @@ public struct SystemClock: RelayClock {
     public init() {}
 
     public var now: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        var time = timeval()
+        gettimeofday(&time, nil)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_usec) * 1_000
     }
 
     public func sleep(for duration: Duration) async throws(CancellationError) {
