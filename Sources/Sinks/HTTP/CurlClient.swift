@@ -1,0 +1,147 @@
+import CCurl
+import Foundation
+import Synchronization
+
+/// Sends HTTP requests through libcurl, on one thread of its own, keeping connections between them.
+///
+/// One client serves all HTTP sinks: what a request may reach is in its own policy, and a kept connection is
+/// checked against that policy again. Any number of tasks may send at the same time; libcurl's multi interface
+/// carries them all, so nothing blocks Swift's shared pool.
+public final class CurlClient: Sendable {
+    private let mailbox = CurlMailbox()
+
+    /// Starts the thread; it ends with ``shutdown()``, or when the client goes away.
+    public init() {
+        CurlLibrary.start()
+        let thread = Thread { [mailbox] in CurlLoop(mailbox: mailbox).run() }
+        thread.name = "okta-relay-curl"
+        thread.start()
+    }
+
+    deinit { mailbox.requestClose() }
+
+    /// Sends one request and waits for its response.
+    ///
+    /// A response of any status is a response. When the task is cancelled the transfer is dropped, and it is
+    /// unknown whether the request arrived.
+    public func send(_ request: CurlRequest) async throws(CurlFailure) -> CurlResponse {
+        try request.validate()
+        let ticket = CurlTicket()
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                mailbox.put(CurlJob(request: request, ticket: ticket, continuation: continuation))
+            }
+        } onCancel: {
+            ticket.isCancelled.store(true, ordering: .releasing)
+            mailbox.wake()
+        }
+        return try result.get()
+    }
+
+    /// Drops what is in flight, closes every connection and ends the thread.
+    public func shutdown() async {
+        await withCheckedContinuation { mailbox.close(thenResume: $0) }
+    }
+}
+
+/// What libcurl needs once per process.
+enum CurlLibrary {
+    /// `curl_global_init`, and no SIGPIPE: with `CURLOPT_NOSIGNAL` libcurl leaves that signal to the process, and
+    /// OpenSSL writes to sockets that may be closed (https://curl.se/libcurl/c/CURLOPT_NOSIGNAL.html).
+    static func start() { _ = isStarted }
+
+    private static let isStarted: Bool = {
+        signal(SIGPIPE, SIG_IGN)
+        return curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+    }()
+}
+
+/// Tells the loop that the task behind a job was cancelled.
+final class CurlTicket: Sendable {
+    let isCancelled = Atomic(false)
+}
+
+/// A request on its way to the loop, and who waits for its result.
+struct CurlJob: Sendable {
+    let request: CurlRequest
+    let ticket: CurlTicket
+    let continuation: CheckedContinuation<Result<CurlResponse, CurlFailure>, Never>
+}
+
+/// Hands jobs from any task to the loop's thread, and wakes it.
+final class CurlMailbox: Sendable {
+    private struct State {
+        var jobs: [CurlJob] = []
+        /// The address of the loop's handle while it runs, 0 otherwise. Only `curl_multi_wakeup` may be called
+        /// on it from other threads, and only under the lock, for the loop frees it after ``closed()``.
+        var multi: UInt = 0
+        var isClosing = false
+        var isClosed = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+
+        func wake() {
+            if let multi = UnsafeMutableRawPointer(bitPattern: multi) { curl_multi_wakeup(multi) }
+        }
+    }
+
+    private let state = Mutex(State())
+
+    /// Queues a job; after the end it is answered at once.
+    func put(_ job: CurlJob) {
+        let isTaken = state.withLock { state in
+            if state.isClosed { return false }
+            state.jobs.append(job)
+            state.wake()
+            return true
+        }
+        if !isTaken { job.continuation.resume(returning: .failure(.closed)) }
+    }
+
+    func wake() { state.withLock { $0.wake() } }
+
+    func requestClose() {
+        state.withLock { state in
+            state.isClosing = true
+            state.wake()
+        }
+    }
+
+    func close(thenResume waiter: CheckedContinuation<Void, Never>) {
+        let isClosed = state.withLock { state in
+            if !state.isClosed {
+                state.isClosing = true
+                state.waiters.append(waiter)
+                state.wake()
+            }
+            return state.isClosed
+        }
+        if isClosed { waiter.resume() }
+    }
+
+    // MARK: - The loop's side
+
+    /// Called by the loop's thread before its first round.
+    func open(multi: UnsafeMutableRawPointer) {
+        let address = UInt(bitPattern: multi)
+        state.withLock { $0.multi = address }
+    }
+
+    func take() -> (jobs: [CurlJob], isClosing: Bool) {
+        state.withLock { state in
+            defer { state.jobs = [] }
+            return (state.jobs, state.isClosing)
+        }
+    }
+
+    /// Called by the loop's thread before it frees its handle; answers who came too late and who waits.
+    func closed() {
+        let (jobs, waiters) = state.withLock { state in
+            state.multi = 0
+            state.isClosed = true
+            defer { (state.jobs, state.waiters) = ([], []) }
+            return (state.jobs, state.waiters)
+        }
+        for job in jobs { job.continuation.resume(returning: .failure(.closed)) }
+        for waiter in waiters { waiter.resume() }
+    }
+}

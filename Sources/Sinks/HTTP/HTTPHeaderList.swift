@@ -1,0 +1,39 @@
+import Config
+import Foundation
+
+/// Headers in order, each name once in any case.
+struct HTTPHeaderList {
+    private(set) var entries: [(name: String, value: String)] = []
+
+    func contains(_ name: String) -> Bool {
+        entries.contains { $0.name.lowercased() == name.lowercased() }
+    }
+
+    /// Whether a text in the body is to be written as JSON: unless a content type says otherwise.
+    var allowsJSONBody: Bool {
+        entries.first { $0.name.lowercased() == "content-type" }?.value.lowercased().contains("json") ?? true
+    }
+
+    mutating func set(_ name: String, _ value: String) {
+        entries.removeAll { $0.name.lowercased() == name.lowercased() }
+        entries.append((name, value))
+    }
+
+    /// Adds a header unless the mapping has set it.
+    mutating func setDefault(_ name: String, _ value: String) {
+        if !contains(name) { set(name, value) }
+    }
+
+    /// Proves the relay to the endpoint; this wins over a mapped header of the same name.
+    mutating func authenticate(_ authentication: HTTPAuthentication?) {
+        switch authentication {
+        case .bearer(let token): set("Authorization", "Bearer \(token.revealed)")
+        case .basic(let user, let password):
+            // RFC 7617, in UTF-8.
+            let pair = Array("\(user):\(password.revealed)".utf8)
+            set("Authorization", "Basic \(Data(pair).base64EncodedString())")
+        case .header(let name, let value): set(name, value.revealed)
+        case nil: break
+        }
+    }
+}

@@ -1,0 +1,197 @@
+public import Config
+import JSON
+public import Relay
+import Synchronization
+
+/// Delivers each event as one HTTP request, built by the mapping of the config file.
+///
+/// With `on` the sink stands for one contact per user and keeps a ``Relay/FoldState`` for each; without it every
+/// event is sent, whatever came before. What a status means is in ``HTTPVerdict``.
+public final class HTTPSink: Sink {
+    public let name: String
+    public let limits: SinkLimits
+
+    /// A destination that asks for a longer pause is asked again after this.
+    static let pauseMax = Duration.seconds(3_600)
+
+    private let mapping: HTTPMapping
+    private let client: CurlClient
+    private let clock: any RelayClock
+    private let rate: Mutex<RateWindow?>
+    private let denial = Mutex(HTTPDenial.none)
+
+    /// - Parameter client: Shared by all HTTP sinks; whoever made it shuts it down, after the sinks.
+    public init(
+        name: String, configuration: HTTPSinkConfiguration, client: CurlClient, clock: any RelayClock
+    ) {
+        self.name = name
+        self.client = client
+        self.clock = clock
+        mapping = HTTPMapping(sink: name, configuration: configuration)
+        rate = Mutex(configuration.rate.map(RateWindow.init))
+        limits = SinkLimits(
+            batchEventsMax: 1,
+            concurrency: max(1, configuration.concurrency),
+            foldsUsers: false,
+            keepsState: configuration.on != nil
+        )
+    }
+
+    /// Checks what can be seen without the network: that every URL's scheme and host are constant and allowed.
+    public func prepare() async throws(SinkError) {
+        _ = try origins()
+    }
+
+    public func deliver(_ batch: [Delivery]) async throws(SinkError) -> [Receipt] {
+        var receipts: [Receipt] = []
+        for delivery in batch { receipts.append(try await deliver(delivery)) }
+        return receipts
+    }
+
+    /// Opens a connection to each host, TLS included, and closes it again; sends nothing.
+    public func probe() async throws(SinkError) {
+        for origin in try origins() {
+            let request = CurlRequest(
+                method: "GET", url: origin, policy: mapping.policyOfRequests, timeout: .seconds(10),
+                connectsOnly: true)
+            do {
+                _ = try await client.send(request)
+            } catch {
+                throw sinkError(error, origin)
+            }
+        }
+    }
+
+    /// The client is shared, so there is nothing of its own to let go.
+    public func shutdown() async {}
+
+    // MARK: - One delivery
+
+    private func deliver(_ delivery: Delivery) async throws(SinkError) -> Receipt {
+        switch mapping.plan(delivery) {
+        case .settled(let receipt): return receipt
+        case .send(let step):
+            try await waitForToken()
+            do {
+                let response = try await client.send(step.request)
+                return try receipt(for: response, step, delivery)
+            } catch let failure as CurlFailure {
+                return try receipt(for: failure, step, delivery)
+            } catch let error as SinkError {
+                throw error
+            } catch {
+                throw .unavailable(reason: "\(step.origin): \(error)")
+            }
+        }
+    }
+
+    private func waitForToken() async throws(SinkError) {
+        let wait = rate.withLock { $0?.reserve(at: clock.now) ?? .zero }
+        guard wait > .zero else { return }
+        do {
+            try await clock.sleep(for: wait)
+        } catch {
+            throw .unavailable(reason: "stopped while it waited for its rate")
+        }
+    }
+
+    private func receipt(
+        for response: CurlResponse, _ step: HTTPMapping.Step, _ delivery: Delivery
+    ) throws(SinkError) -> Receipt {
+        let text = "HTTP \(response.status)"
+        let pause = response.retryAfter.map { min($0, Self.pauseMax) }
+        let verdict = HTTPVerdict(status: response.status, removes: step.removes)
+        guard verdict != .denied else { return try denied(text, step, delivery) }
+        denial.withLock { $0 = .none }
+        switch verdict {
+        case .delivered:
+            let id = Self.remoteID(in: response).map { ", id \($0)" } ?? ""
+            return Receipt(offset: delivery.offset, .delivered, state: step.state, detail: text + id)
+        case .retry: return Receipt(offset: delivery.offset, .retry(after: pause, reason: text), detail: text)
+        case .unavailable: throw .unavailable(reason: "\(step.origin): \(text)", retryAfter: pause)
+        case .rejected, .denied:
+            return Receipt(offset: delivery.offset, .rejected(reason: text), detail: text)
+        }
+    }
+
+    /// One refusal may be about one contact; a second user in a row says that the credentials are wrong.
+    private func denied(
+        _ text: String, _ step: HTTPMapping.Step, _ delivery: Delivery
+    ) throws(SinkError) -> Receipt {
+        let who = delivery.event.user?.id ?? delivery.event.id
+        let isForAll = denial.withLock { $0.note(who) }
+        if isForAll {
+            throw .misconfigured(reason: "\(step.origin): \(text) for several users: check auth and its rights")
+        }
+        let outcome = Receipt.Outcome.retry(after: nil, reason: "\(text): access denied")
+        return Receipt(offset: delivery.offset, outcome, detail: text)
+    }
+
+    private func receipt(
+        for failure: CurlFailure, _ step: HTTPMapping.Step, _ delivery: Delivery
+    ) throws(SinkError) -> Receipt {
+        switch failure {
+        case .invalidRequest(let reason): return Receipt(offset: delivery.offset, .rejected(reason: reason))
+        case .outcomeUnknown(let reason) where !step.request.mayRepeat:
+            return Receipt(offset: delivery.offset, .retry(after: nil, reason: "outcome unknown: \(reason)"))
+        case .badResponse(let reason):
+            let prefix = step.request.mayRepeat ? "" : "outcome unknown: "
+            return Receipt(offset: delivery.offset, .retry(after: nil, reason: prefix + reason))
+        default: throw sinkError(failure, step.origin)
+        }
+    }
+
+    private func sinkError(_ failure: CurlFailure, _ origin: String) -> SinkError {
+        switch failure {
+        case .invalidRequest(let reason), .misconfigured(let reason):
+            .misconfigured(reason: "\(origin): \(reason)")
+        case .addressRefused:
+            .misconfigured(
+                reason: "\(origin): its address is private, loopback or reserved; \"allowPrivate\": true (for "
+                    + "loopback \"allowHttp\": true as well) would allow it")
+        case .notSent(let reason), .outcomeUnknown(let reason), .badResponse(let reason):
+            .unavailable(reason: "\(origin): \(reason)")
+        case .cancelled, .closed: .unavailable(reason: "stopped while a request was in flight")
+        }
+    }
+
+    // MARK: - Small matters
+
+    /// The origins of all URLs in the mapping, each once.
+    private func origins() throws(SinkError) -> [String] {
+        var origins: [String] = []
+        for template in mapping.templates {
+            let origin = try HTTPOrigin.of(template.url, policy: mapping.policyOfRequests)
+            if !origins.contains(origin) { origins.append(origin) }
+        }
+        return origins
+    }
+
+    /// The `id` of a JSON object that came back, where it looks like one: for the receipt, so that a person finds
+    /// the contact.
+    private static func remoteID(in response: CurlResponse) -> String? {
+        guard response.isBodyComplete, response.body.first == UInt8(ascii: "{"),
+            let id = try? JSONDocument(response.body).root["id"], let text = id.string ?? id.numberText,
+            (1...64).contains(text.utf8.count),
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "@") })
+        else { return nil }
+        return text
+    }
+}
+
+/// Whether refused credentials are one user's matter or everybody's.
+enum HTTPDenial: Sendable, Equatable {
+    case none
+    case one(String)
+    case all
+
+    /// Notes a refusal; true when it is everybody's. Anything but a refusal in between sets it back to `none`.
+    mutating func note(_ who: String) -> Bool {
+        switch self {
+        case .none: self = .one(who)
+        case .one(let first) where first == who: break
+        case .one, .all: self = .all
+        }
+        return self == .all
+    }
+}

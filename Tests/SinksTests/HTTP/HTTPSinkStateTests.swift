@@ -1,0 +1,166 @@
+import Config
+import Relay
+import RelayTesting
+import Rules
+import Sinks
+import Testing
+
+/// Plays events in an order of arrival, keeping the state as the engine would.
+private final class Player {
+    let sink: HTTPSink
+    let receiver: HTTPReceiver
+    var state: FoldState?
+
+    init(_ receiver: HTTPReceiver, _ client: CurlClient) throws {
+        self.receiver = receiver
+        sink = HTTPSink(
+            name: "crm", configuration: try HTTPFixtures.contacts(receiver.url), client: client,
+            clock: ManualClock())
+    }
+
+    func play(_ event: Event) async throws -> Receipt.Outcome {
+        let receipt = try #require(
+            try await sink.deliver([HTTPFixtures.delivery(event, state: state)]).first)
+        switch receipt.outcome {
+        // Through its text form, as it comes back from a store.
+        case .delivered, .superseded: state = receipt.state.flatMap { FoldState(json: $0.json) } ?? state
+        case .skipped, .retry, .rejected: #expect(receipt.state == nil)
+        }
+        return receipt.outcome
+    }
+
+    /// Method and body of what arrived.
+    var sent: [String] {
+        receiver.requests.map { $0.text.isEmpty ? $0.method : "\($0.method) \($0.text)" }
+    }
+}
+
+@Suite("The HTTP sink: one contact per user, whatever the order of events")
+struct HTTPSinkStateTests {
+    private func contact(_ login: String, _ name: String, active: Bool?) -> String {
+        let tail = active.map { ",\"active\":\($0)" } ?? ""
+        return "PUT {\"email\":\"\(login)\",\"name\":\"\(name)\"\(tail)}"
+    }
+
+    @Test func aLateCreateDoesNotReviveADeactivatedContact() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            let deactivate = try HTTPFixtures.event("user.lifecycle.deactivate", second: 5, id: "e5")
+            let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
+            #expect(try await player.play(deactivate) == .delivered)
+            #expect(try await player.play(create) == .delivered)
+            #expect(player.sent.last == contact("ada@example.com", "Ada", active: false))
+            #expect(player.state?.values["status"] == "DEPROVISIONED")
+        }
+    }
+
+    @Test func aNewerProfileDoesNotHideAnOlderDeactivation() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            _ = try await player.play(try HTTPFixtures.event("user.lifecycle.activate", second: 1, id: "e1"))
+            _ = try await player.play(
+                try HTTPFixtures.event(
+                    "user.account.update_profile", login: "new@example.com", name: "New", second: 9, id: "e9"))
+            let outcome = try await player.play(
+                try HTTPFixtures.event("user.lifecycle.deactivate", name: "Old", second: 5, id: "e5"))
+            #expect(outcome == .delivered)
+            #expect(player.sent.last == contact("new@example.com", "New", active: false))
+        }
+    }
+
+    @Test func anOlderEventIsSuperseded() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            _ = try await player.play(
+                try HTTPFixtures.event("user.lifecycle.deactivate", second: 5, id: "e5"))
+            let outcome = try await player.play(
+                try HTTPFixtures.event("user.lifecycle.activate", second: 4, id: "e4"))
+            #expect(outcome == .superseded)
+            #expect(receiver.requests.count == 1)
+        }
+    }
+
+    @Test func nothingFollowsADeletion() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            _ = try await player.play(try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1"))
+            #expect(
+                try await player.play(
+                    try HTTPFixtures.event("user.lifecycle.delete.initiated", second: 5, id: "e5")) == .delivered)
+            #expect(player.state?.values == [:], "no name is kept of who is gone")
+            for event in [
+                // Okta's own trailing update, under the name it gives deleted users.
+                try HTTPFixtures.event(
+                    "user.account.update_profile", login: "00u1@deleted.invalid", second: 6, id: "e6"),
+                try HTTPFixtures.event("user.account.update_profile", second: 7, id: "e7"),
+                try HTTPFixtures.event("user.account.update_profile", second: 2, id: "e2"),
+                try HTTPFixtures.event("user.lifecycle.delete.completed", second: 8, id: "e8"),
+                try HTTPFixtures.event("user.lifecycle.create", second: 3, id: "e3"),
+            ] {
+                #expect(try await player.play(event) == .superseded)
+            }
+            #expect(receiver.requests.map(\.method) == ["PUT", "DELETE"])
+        }
+    }
+
+    @Test func onlyANewerCreateRevives() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            _ = try await player.play(
+                try HTTPFixtures.event("user.lifecycle.delete.initiated", second: 5, id: "e5"))
+            let create = try HTTPFixtures.event("user.lifecycle.create", name: "Back", second: 9, id: "e9")
+            #expect(try await player.play(create) == .delivered)
+            let late = try HTTPFixtures.event("user.lifecycle.delete.completed", second: 6, id: "e6")
+            #expect(try await player.play(late) == .superseded)
+            #expect(player.sent == ["DELETE", contact("ada@example.com", "Back", active: false)])
+        }
+    }
+
+    @Test func theSameEventAgainIsSentAgain() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            for type in ["user.lifecycle.create", "user.lifecycle.delete.initiated"] {
+                let event = try HTTPFixtures.event(type, second: 5, id: "e5")
+                #expect(try await player.play(event) == .delivered)
+                #expect(try await player.play(event) == .delivered)
+            }
+            #expect(receiver.requests.map(\.method) == ["PUT", "PUT", "DELETE", "DELETE"])
+        }
+    }
+
+    /// Okta emits create, update and activate within one instant; the operation breaks the tie.
+    @Test func equalTimesAreOrderedByOperation() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            for type in ["user.lifecycle.activate", "user.account.update_profile", "user.lifecycle.create"] {
+                #expect(try await player.play(try HTTPFixtures.event(type, second: 5, id: type)) == .delivered)
+            }
+            #expect(player.sent.last == contact("ada@example.com", "Ada", active: true))
+        }
+    }
+
+    @Test func aFailedRequestLeavesTheStateAlone() async throws {
+        try await withReceiver({ _ in .respond(500) }) { receiver, client in
+            let player = try Player(receiver, client)
+            let event = try HTTPFixtures.event("user.lifecycle.create")
+            #expect(try await player.play(event) == .retry(after: nil, reason: "HTTP 500"))
+            #expect(player.state == nil)
+        }
+    }
+
+    @Test func withoutAUserOrATimeThereIsNoOrder() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            let noUser = try HTTPFixtures.event("user.lifecycle.create", user: nil)
+            #expect(try await player.play(noUser) == .rejected(reason: "no user"))
+            let noTime = try HTTPFixtures.event("user.lifecycle.create", second: nil)
+            guard case .rejected(let reason) = try await player.play(noTime) else {
+                Issue.record("delivered without a time")
+                return
+            }
+            #expect(reason.contains("published"))
+            #expect(player.sink.limits.keepsState)
+            #expect(receiver.connections == 0)
+        }
+    }
+}
