@@ -1,0 +1,38 @@
+# okta-relay. The two commands are `make run` and `make test`; `make` alone lists the others.
+
+SHELL  := /bin/bash
+SWIFT  ?= swift
+CONFIG ?= sinks.example.json
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench format lint clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the system packages that building needs, if any are missing
+	@scripts/setup.sh
+
+run: setup ## Build release and start the relay on $(CONFIG)
+	$(SWIFT) build -c release --product okta-relay
+	@exec "$$($(SWIFT) build -c release --show-bin-path)/okta-relay" serve --init --config $(CONFIG)
+
+test: ## Install what tests need, check the sources' form, build, and run every test
+	@scripts/setup.sh --tests
+	@scripts/check.sh
+
+check: ## The same without installing anything
+	@scripts/check.sh
+
+bench: setup ## Build the benchmarks with optimisation and run them
+	$(SWIFT) run -c release Benchmarks
+
+format: ## Rewrite the Swift sources in the project's format
+	@scripts/format.sh
+
+lint: ## Check format, house rules and import directions, without building
+	@scripts/lint.sh
+	@scripts/tidy.sh
+
+clean: ## Remove what was built; data/ stays
+	$(SWIFT) package clean

@@ -1,0 +1,129 @@
+import ArgumentParser
+import Config
+import Foundation
+import JSON
+import Relay
+
+/// `quarantine`: what came in authenticated and could not be accepted as an event.
+struct QuarantineCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quarantine",
+        abstract: "List and show what came in authenticated and could not be accepted.",
+        discussion: """
+            Example:
+              okta-relay quarantine list
+              okta-relay quarantine show 3
+            """,
+        subcommands: [List.self, Show.self],
+        defaultSubcommand: List.self
+    )
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List quarantined inputs, newest first.",
+            discussion: """
+                Example:
+                  okta-relay quarantine list --json
+                """
+        )
+
+        @OptionGroup var file: ConfigOption
+        @OptionGroup var page: PageOption
+        @OptionGroup var output: OutputOption
+
+        func run() async throws {
+            let configuration = try ConfigurationFile.load(file.config)
+            let records = try await Journals.ask(configuration) { journal throws(JournalError) in
+                try await journal.quarantine(page.request)
+            }
+            if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
+            page.noteNextPage(after: records.map(\.id))
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show one quarantined input with its bytes as they came.",
+            discussion: """
+                With --raw only the bytes are written, to a file for example.
+
+                Example:
+                  okta-relay quarantine show 3 --raw > input.json
+                """
+        )
+
+        @OptionGroup var file: ConfigOption
+        @OptionGroup var output: OutputOption
+
+        @Flag(help: "Write the bytes alone.")
+        var raw = false
+
+        @Argument(help: "Its id, from the list.")
+        var id: Int64
+
+        func run() async throws {
+            let configuration = try ConfigurationFile.load(file.config)
+            let found = try await Journals.ask(configuration) { journal throws(JournalError) in
+                try await journal.quarantined(id: id)
+            }
+            guard let record = found else {
+                throw Terminal.failure("there is no quarantined input \(id)", .problems)
+            }
+            if raw {
+                FileHandle.standardOutput.write(Data(record.bytes ?? []))
+            } else if output.json {
+                Terminal.write(record.json)
+            } else {
+                Terminal.write(record.text)
+            }
+        }
+    }
+}
+
+extension [QuarantineRecord] {
+    var table: TextTable {
+        var table = TextTable([
+            .right("ID"), .left("RECEIVED"), .left("HOOK"), .left("REASON"), .right("SIZE"),
+        ])
+        for record in self {
+            table.add(
+                String(record.id), Wording.time(record.receivedAt), record.hook, record.reason,
+                Wording.size(record.sizeBytes))
+        }
+        return table
+    }
+
+    var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.array { list in
+            for record in self { list.raw(record.json) }
+        }
+        return writer.bytes
+    }
+}
+
+extension QuarantineRecord {
+    var text: String {
+        """
+        quarantined  \(id), received \(Wording.time(receivedAt)) by hook \(hook)
+        reason       \(reason)
+        size         \(Wording.size(sizeBytes))
+
+        \(bytes.map { String(decoding: $0, as: UTF8.self) } ?? "its bytes are no longer kept")
+        """
+    }
+
+    /// The bytes need not be UTF-8, so they come as Base64.
+    var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { record in
+            record.member("id", id)
+            record.member("receivedAt", Wording.time(receivedAt))
+            record.member("hook", hook)
+            record.member("reason", reason)
+            record.member("sizeBytes", sizeBytes)
+            if let bytes { record.member("base64", Data(bytes).base64EncodedString()) }
+        }
+        return writer.bytes
+    }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import Config
+import Foundation
+import JSON
+
+/// `serve`: runs the relay until it is told to stop.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run the relay.",
+        discussion: """
+            Receives Okta's event hooks, keeps every acknowledged event, and delivers it to the sinks. \
+            SIGTERM and SIGINT stop it: requests and deliveries under way are finished, the rest waits in \
+            the journal for the next start. SIGHUP reads the config file again.
+
+            Example:
+              okta-relay serve --config /etc/okta-relay/sinks.json
+            """
+    )
+
+    @OptionGroup var file: ConfigOption
+
+    @Flag(
+        name: .customLong("init"),
+        help: "Create the secret files that the config names and that are missing.")
+    var createsSecrets = false
+
+    func run() async throws {
+        let secrets = try Self.secrets(file.config)
+        if createsSecrets {
+            for path in try secrets.createMissing() {
+                Terminal.note("created \(path), readable by its owner only")
+            }
+        }
+        let configuration = try ConfigurationFile.load(file.config)
+        let fixture = "Tests/Fixtures/first-event.json"
+        let greeting = Greeting(
+            server: configuration.server,
+            hooks: configuration.hooks,
+            secrets: secrets.hooks,
+            admin: configuration.admin,
+            eventFile: FileManager.default.fileExists(atPath: fixture) ? fixture : nil
+        )
+        Terminal.note("\n\(greeting.text)\n")
+        try await serveRelay(configuration, configPath: file.config)
+    }
+
+    static func secrets(_ path: String) throws -> SecretFiles {
+        let bytes = try ConfigurationFile.read(path)
+        do {
+            return try SecretFiles(config: bytes, path: path)
+        } catch {
+            let place = JSONDocument.place(ofOffset: error.offset, in: bytes)
+            throw Terminal.failure("\(path):\(place.line):\(place.column): \(error.reason)", .problems)
+        }
+    }
+}

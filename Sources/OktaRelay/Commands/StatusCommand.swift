@@ -1,0 +1,142 @@
+import ArgumentParser
+import Config
+import JSON
+import Relay
+
+/// `status`: what came in, and where each sink stands.
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show what came in and where each sink stands.",
+        discussion: """
+            It reads the journal, whether or not a relay runs; the state of a running relay's sinks is \
+            asked from its admin listener.
+
+            Example:
+              okta-relay status --config sinks.json
+            """
+    )
+
+    @OptionGroup var file: ConfigOption
+    @OptionGroup var output: OutputOption
+
+    func run() async throws {
+        let configuration = try ConfigurationFile.load(file.config)
+        let status = try await Journals.ask(configuration) { journal throws(JournalError) in
+            try await journal.status()
+        }
+        let report = StatusReport(
+            journal: status,
+            journalPath: configuration.journal.path,
+            live: await LiveSinks(AdminClient(configuration.admin)),
+            now: SystemClock().now
+        )
+        if output.json { Terminal.write(report.json) } else { Terminal.write(report.text) }
+    }
+}
+
+/// The journal's counts with what a running relay says of its sinks.
+struct StatusReport {
+    let journal: JournalStatus
+    let journalPath: String
+    let live: LiveSinks
+    /// Nanoseconds since 1970.
+    let now: Int64
+
+    var text: String {
+        var table = TextTable([
+            .left("SINK"), .left("STATE"), .right("WAITING"), .right("OLDEST"), .right("DELIVERED"),
+            .right("SUPERSEDED"), .right("SKIPPED"), .right("RETRIED"), .right("PARKED"), .right("DEAD"),
+        ])
+        for sink in journal.sinks {
+            table.add(
+                sink.name, live.states[sink.name] ?? "-", String(sink.waiting),
+                sink.oldestWaitingReceivedAt.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
+                String(sink.delivered), String(sink.superseded), String(sink.skipped), String(sink.retried),
+                String(sink.parked), String(sink.dead))
+        }
+        let counts = [
+            "\(journal.accepted) accepted", "\(journal.duplicates) duplicate", "\(journal.unrouted) unrouted",
+            "\(journal.quarantined) quarantined",
+        ]
+        return [
+            "relay    \(live.summary)",
+            "journal  \(journalPath), \(Wording.size(journal.sizeBytes))",
+            "events   \(counts.joined(separator: ", "))",
+            "",
+            journal.sinks.isEmpty
+                ? "no sink has been started yet" : table.text(isHeadingBold: Terminal.isInteractive),
+        ].joined(separator: "\n")
+    }
+
+    var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { report in
+            report.member("running", live.isRunning)
+            report.member("accepted", journal.accepted)
+            report.member("duplicates", journal.duplicates)
+            report.member("unrouted", journal.unrouted)
+            report.member("quarantined", journal.quarantined)
+            report.member("journalBytes", journal.sizeBytes)
+            report.name("sinks")
+            report.array { list in
+                for sink in journal.sinks { list.object { write(sink, to: &$0) } }
+            }
+        }
+        return writer.bytes
+    }
+
+    private func write(_ sink: SinkStatus, to writer: inout JSONWriter) {
+        writer.member("name", sink.name)
+        writer.member("state", live.states[sink.name])
+        writer.member("waiting", sink.waiting)
+        writer.member("oldestWaitingReceivedAt", sink.oldestWaitingReceivedAt.map(Wording.time))
+        writer.member("delivered", sink.delivered)
+        writer.member("superseded", sink.superseded)
+        writer.member("skipped", sink.skipped)
+        writer.member("retried", sink.retried)
+        writer.member("parked", sink.parked)
+        writer.member("dead", sink.dead)
+    }
+}
+
+/// What a running relay's admin listener says of its sinks.
+struct LiveSinks {
+    let isRunning: Bool
+    /// For a person: whether a relay runs, and where.
+    let summary: String
+    /// By sink; with the reason where there is one.
+    let states: [String: String]
+
+    init(isRunning: Bool, summary: String, states: [String: String]) {
+        self.isRunning = isRunning
+        self.summary = summary
+        self.states = states
+    }
+
+    init(_ client: AdminClient) async {
+        switch await client.get("/sinks") {
+        case .document(let document):
+            self.init(isRunning: true, summary: "running, admin side at \(client.address)", document)
+        case .notRunning:
+            self.init(
+                isRunning: false, summary: "not running (nobody listens at \(client.address))", states: [:])
+        case .refused(let reason):
+            self.init(isRunning: true, summary: "asked at \(client.address), but \(reason)", states: [:])
+        }
+    }
+
+    /// Reads the answer of `/sinks`: a list of objects with `name`, `state` and perhaps `reason`.
+    init(isRunning: Bool, summary: String, _ document: JSONDocument) {
+        var states: [String: String] = [:]
+        for sink in (document.root["sinks"] ?? document.root).elements {
+            guard let name = sink["name"]?.string, let state = sink["state"]?.string else { continue }
+            let word = Self.words[state] ?? state
+            states[name] = sink["reason"]?.string.map { "\(word): \($0)" } ?? word
+        }
+        self.init(isRunning: isRunning, summary: summary, states: states)
+    }
+
+    /// Breakers are closed when all is well, which reads as its opposite.
+    private static let words = ["closed": "delivering", "halfOpen": "probing", "open": "unavailable"]
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import Foundation
+import JSON
+
+/// A file with one LogEvent, or with an envelope full of them.
+enum EventFile {
+    /// Each event as a document of its own; `-` reads standard input.
+    static func bodies(_ path: String) throws -> [JSONDocument] {
+        let bytes =
+            path == "-"
+            ? Array(FileHandle.standardInput.readDataToEndOfFile()) : try ConfigurationFile.read(path)
+        do throws(JSONSyntaxError) {
+            let document = try JSONDocument(bytes)
+            guard let events = document.root["data"]?["events"], events.kind == .array else {
+                return [document]
+            }
+            var bodies: [JSONDocument] = []
+            for event in events.elements { bodies.append(try JSONDocument(Array(event.raw))) }
+            return bodies
+        } catch {
+            let place = JSONDocument.place(ofOffset: error.offset, in: bytes)
+            throw Terminal.failure("\(path):\(place.line):\(place.column): \(error.reason)", .problems)
+        }
+    }
+}

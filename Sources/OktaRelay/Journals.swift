@@ -1,0 +1,29 @@
+import ArgumentParser
+import Config
+import Relay
+
+/// Looking into the journal, whether or not a relay runs.
+enum Journals {
+    /// Opens the config's journal, asks, and ends the command with the journal's reason where that fails.
+    static func ask<Answer>(
+        _ configuration: RelayConfiguration,
+        _ question: (any JournalInspection) async throws(JournalError) -> Answer
+    ) async throws -> Answer {
+        let journal = try inspectJournal(configuration)
+        do {
+            return try await question(journal)
+        } catch {
+            throw Terminal.failure("the journal cannot be read: \(error.reason)")
+        }
+    }
+}
+
+extension PageOption {
+    var request: PageRequest { PageRequest(before: before, limit: limit) }
+
+    /// Tells how to go on, when a list is as long as its limit.
+    func noteNextPage(after ids: [Int64]) {
+        guard ids.count == limit, let last = ids.last else { return }
+        Terminal.note("more: --before \(last)")
+    }
+}
