@@ -3,11 +3,12 @@ public import Logging
 public import Relay
 
 /// Makes the sinks of a config file. One factory serves a whole relay, so that sinks on one SQLite file share
-/// its connection.
+/// its connection, and HTTP sinks one pool of connections.
 public struct SinkFactory: Sendable {
     private let clock: any RelayClock
     private let logger: Logger
     private let files = SQLiteFiles()
+    private let curl = CurlClient()
 
     public init(clock: any RelayClock, logger: Logger) {
         self.clock = clock
@@ -25,9 +26,8 @@ public struct SinkFactory: Sendable {
         case .postgresql(let postgresql):
             return try PostgreSQLSink(
                 name: configuration.name, plan: TablePlan(postgresql.table), url: postgresql.url)
-        case .http:
-            // HTTPSink(name:configuration:clock:) goes here.
-            throw .misconfigured(reason: "sink \(configuration.name): HTTP sinks are not part of this build")
+        case .http(let http):
+            return HTTPSink(name: configuration.name, configuration: http, client: curl, clock: clock)
         }
     }
 

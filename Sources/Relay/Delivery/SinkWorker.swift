@@ -15,7 +15,8 @@ public struct SinkWorker: Service {
     private let retry: RetryConfiguration
     private let lease: SinkLease
     private let clock: any RelayClock
-    private let observer: any DeliveryObserver
+    private let metrics: RelayMetrics
+    private let board: SinkBoard
     private let stopTimeout: Duration
     private let logger: Logger
 
@@ -31,7 +32,8 @@ public struct SinkWorker: Service {
         lease: SinkLease,
         retry: RetryConfiguration,
         clock: any RelayClock,
-        observer: any DeliveryObserver,
+        metrics: RelayMetrics,
+        board: SinkBoard,
         stopTimeout: Duration,
         logger: Logger
     ) {
@@ -40,7 +42,8 @@ public struct SinkWorker: Service {
         self.lease = lease
         self.retry = retry
         self.clock = clock
-        self.observer = observer
+        self.metrics = metrics
+        self.board = board
         self.stopTimeout = stopTimeout
         var logger = logger
         logger[metadataKey: "sink"] = "\(sink.name)"
@@ -85,6 +88,7 @@ public struct SinkWorker: Service {
         var machine = Machine(
             lease: lease, limits: sink.limits, retry: retry, generator: SystemRandomNumberGenerator())
         var states = UnsettledStates()
+        var reporter = SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
         act(&machine, states, input, &tasks)
         for await event in inputs {
             if case .settled(_, .fenced?) = event {
@@ -99,16 +103,18 @@ public struct SinkWorker: Service {
                     input.yield(.stopDeadline)
                 }
             case .stopDeadline: return
-            default: take(event, &machine, &states)
+            default: take(event, &machine, &states, reporter)
             }
             act(&machine, states, input, &tasks)
+            reporter.isAt(machine.breaker, inFlight: machine.inFlight, now: clock.now)
             if machine.isStopped { return }
         }
     }
 
     /// Tells the machine what happened.
-    private func take(_ event: Input, _ machine: inout Machine, _ states: inout UnsettledStates) {
-        let before = machine.breaker.state
+    private func take(
+        _ event: Input, _ machine: inout Machine, _ states: inout UnsettledStates, _ reporter: SinkReporter
+    ) {
         let now = clock.now
         switch event {
         case .news: machine.newsArrived()
@@ -129,40 +135,10 @@ public struct SinkWorker: Service {
         case .settled(let settlement, nil):
             states.forget(settlement.states)
             machine.settleSucceeded()
-            observer.settled(sink.name, settlement)
-            log(settlement)
+            reporter.settled(settlement)
         case .settled(_, let error?):
             logger.error("deliveries could not be settled", metadata: ["reason": "\(error.reason)"])
             machine.settleFailed()
-        }
-        report(before, machine)
-    }
-
-    private func report(_ before: CircuitBreaker.State, _ machine: borrowing Machine) {
-        let after = machine.breaker.state
-        let reason = machine.breaker.reason
-        observer.isAt(sink.name, LiveDelivery(after, reason: reason, inFlight: machine.inFlight))
-        switch (before, after) {
-        case (.open, .open): break
-        case (_, .open(_, let isMisconfigured)):
-            logger.warning(
-                isMisconfigured ? "sink cannot work as it is configured" : "sink is unavailable",
-                metadata: ["reason": "\(reason ?? "")"]
-            )
-        case (.halfOpen, .closed): logger.info("sink is available again")
-        default: break
-        }
-    }
-
-    private func log(_ settlement: Settlement) {
-        for letter in settlement.deadLetters {
-            logger.warning(
-                "event dead-lettered",
-                metadata: [
-                    "offset": "\(letter.offset)", "attempts": "\(letter.failures.count)",
-                    "reason": "\(letter.failures.last?.reason ?? "")",
-                ]
-            )
         }
     }
 

@@ -1,0 +1,73 @@
+import Logging
+
+/// Tells the world how one sink is doing: metrics, the board that the admin side reads, and the log.
+struct SinkReporter {
+    private let sink: String
+    private let metrics: RelayMetrics
+    private let board: SinkBoard
+    private let logger: Logger
+    private var last = LiveSinkState(state: .closed, since: 0)
+
+    init(sink: String, metrics: RelayMetrics, board: SinkBoard, logger: Logger) {
+        self.sink = sink
+        self.metrics = metrics
+        self.board = board
+        self.logger = logger
+    }
+
+    /// A settlement has committed.
+    func settled(_ settlement: Settlement) {
+        metrics.settled(
+            sink: sink,
+            outcomes: settlement.outcomes,
+            retried: settlement.retries,
+            dead: settlement.deadLetters.count
+        )
+        for letter in settlement.deadLetters {
+            logger.warning(
+                "event dead-lettered",
+                metadata: [
+                    "offset": "\(letter.offset)", "attempts": "\(letter.failures.count)",
+                    "reason": "\(letter.failures.last?.reason ?? "")",
+                ]
+            )
+        }
+    }
+
+    /// Shows where the sink is now.
+    mutating func isAt(_ breaker: CircuitBreaker, inFlight: Int, now: Int64) {
+        let state = BreakerState(breaker.state)
+        let hasChanged = state != last.state || last.since == 0
+        if hasChanged { announce(state, breaker) }
+        last = LiveSinkState(
+            state: state,
+            reason: breaker.reason,
+            since: hasChanged ? now : last.since,
+            inFlight: inFlight
+        )
+        board.update(sink, last)
+        metrics.breaker(sink: sink, state)
+    }
+
+    private func announce(_ state: BreakerState, _ breaker: CircuitBreaker) {
+        let reason: Logger.Metadata = ["reason": "\(breaker.reason ?? "")"]
+        switch state {
+        case .open: logger.warning("sink is unavailable; its events wait", metadata: reason)
+        case .misconfigured:
+            logger.error("sink cannot work as it is configured; its events wait", metadata: reason)
+        case .closed where last.since != 0: logger.info("sink is available")
+        case .closed, .halfOpen, .paused: break
+        }
+    }
+}
+
+extension BreakerState {
+    init(_ state: CircuitBreaker.State) {
+        self =
+            switch state {
+            case .closed: .closed
+            case .halfOpen, .preparing: .halfOpen
+            case .open(_, let isMisconfigured): isMisconfigured ? .misconfigured : .open
+            }
+    }
+}
