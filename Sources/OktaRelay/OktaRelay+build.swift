@@ -25,6 +25,3 @@ func makeSinks(_ configuration: RelayConfiguration) throws -> [any Sink] {
 func tableStatements(of sink: SinkConfiguration) throws -> String {
     throw Terminal.failure("the sinks are not wired up")
 }
-
-/// The JSON Schema of the config file.
-func configurationSchema() -> [UInt8] { Array("{}".utf8) }

@@ -20,7 +20,7 @@ struct SchemaCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard let sql else {
-            Terminal.write(configurationSchema())
+            Terminal.write(ConfigSchema.json)
             return
         }
         let configuration = try ConfigurationFile.load(file.config)
