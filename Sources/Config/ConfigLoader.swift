@@ -25,7 +25,9 @@ public struct ConfigLoader: Sendable {
 
     public init(surroundings: ConfigSurroundings = .live) { self.surroundings = surroundings }
 
-    /// Loads a file. A path that cannot be read is an issue at its first line.
+    /// Loads a file.
+    ///
+    /// A path that cannot be read is an issue at its first line.
     public func load(path: String) -> Outcome {
         let absolute = ConfigSurroundings.absolute(path, in: Self.currentDirectory)
         switch surroundings.read(absolute) {

@@ -1,6 +1,7 @@
 import Config
 import Foundation
 import JSON
+import Rules
 import Testing
 
 @Suite struct ConfigLoaderTests {

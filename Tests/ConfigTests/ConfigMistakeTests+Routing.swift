@@ -1,3 +1,6 @@
+import Config
+import Testing
+
 extension ConfigMistakeTests {
     static let requests = [
         Mistake(Fixture.http("", url: "crm.example.com/x"), "/sinks/crm/url", "must start with https://"),

@@ -1,4 +1,5 @@
 import Config
+import JSON
 import Testing
 
 /// One line a mistake: what the file says, where it is reported, and a part of what is said.
@@ -51,7 +52,10 @@ import Testing
         Mistake(Fixture.http(#""retry": { "for": "1ms" }"#), "/sinks/crm/retry/for", "nothing would be"),
         Mistake(
             Fixture.minimal(
-                sinks: #"{ "us ers": { "type": "sqlite", "path": "a", "table": "b" } }"#, rules: "[]"),
+                sinks: #"""
+                    { "users": { "type": "sqlite", "path": "a", "table": "a" },
+                      "us ers": { "type": "sqlite", "path": "a", "table": "b" } }
+                    """#),
             "/sinks/us ers", "is not a name"),
         Mistake(Fixture.minimal(rules: "{}"), "/rules", "write it in brackets"),
         Mistake(

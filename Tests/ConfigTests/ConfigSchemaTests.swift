@@ -50,15 +50,16 @@ import Testing
         let mutations = Mutations(document: try JSONDocument(Fixture.everything))
         var refused = 0
         var accepted = 0
-        for (pointer, value) in mutations.places where !isFreeForm(pointer) {
+        for (pointer, value) in mutations.places where !isFreeForm(pointer) && !isRepeated(pointer) {
             var texts = ["null", "true", "0", "3", "1.5", "\"\"", "\"a b\"", "\"okta\"", "[]", "[[]]", "{}"]
             texts += ["\"\\n\"", "\"${env:OLD_SECRET}\"", "[\"x\", \"x\"]"].filter { _ in !isTyped(pointer) }
             texts += value.members.map { Mutations.object(value, without: $0.name.string) }
             if value.kind == .object { texts.append(Mutations.object(value, adding: "unheard of")) }
             for text in texts {
                 let mutant = mutations.replacing(value, by: text)
-                let isAccepted = try validator.accepts(mutant)
-                let issues = try decodingIssues(mutant)
+                let document = try JSONDocument(mutant)
+                let isAccepted = try validator.accepts(document.root)
+                let issues = decodingIssues(document)
                 #expect(isAccepted == issues.isEmpty, "\(pointer) = \(text): \(issues)")
                 if isAccepted { accepted += 1 } else { refused += 1 }
             }
@@ -74,11 +75,16 @@ import Testing
             || steps.contains("body") || (steps.contains("columns") && steps.last == "value")
     }
 
+    /// One element of a list, one header's and one sink's keys stand for the others.
+    private func isRepeated(_ pointer: JSONPointer) -> Bool {
+        pointer.steps.contains { $0 == "log" } || pointer.steps.contains { Int($0).map { $0 > 0 } ?? false }
+            || pointer.description.hasPrefix("/admin/tls")
+    }
+
     /// A sink's type takes no references, and a duplicate key is no matter of a schema.
     private func isTyped(_ pointer: JSONPointer) -> Bool { pointer.steps.last == "type" }
 
-    private func decodingIssues(_ text: String) throws -> [ConfigIssue] {
-        let document = try JSONDocument(text)
+    private func decodingIssues(_ document: JSONDocument) -> [ConfigIssue] {
         let context = LoadContext(
             document: document,
             file: "sinks.json",

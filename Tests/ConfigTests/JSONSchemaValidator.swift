@@ -11,8 +11,10 @@ final class JSONSchemaValidator {
     }
 
     func accepts(_ text: String) throws -> Bool {
-        try accepts(JSONDocument(text).root, schema)
+        try accepts(JSONDocument(text).root)
     }
+
+    func accepts(_ value: JSONValue) throws -> Bool { try accepts(value, schema) }
 
     private func accepts(_ value: JSONValue, _ schema: JSONValue) throws -> Bool {
         if let verdict = schema.bool { return verdict }

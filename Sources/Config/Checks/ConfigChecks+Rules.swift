@@ -75,7 +75,10 @@ extension ConfigChecks {
     }
 
     private func checkUnusedSinks() {
-        guard isSound(place("rules")), has(place("rules")) else { return }
+        // A rule that forgot its sinks has been reported.
+        guard isSound(place("rules")), draft.rules.allSatisfy({ !$0.rule.sinks.isEmpty || $0.rule.stops }),
+            has(place("rules"))
+        else { return }
         let names = draft.sinks.map(\.name)
         // A misspelt name has been reported where it stands.
         let named = Set(
@@ -102,6 +105,7 @@ extension ConfigChecks {
             guard sink.isEnabled, table.mode == .upsert, isSound(pointer.appending("mode")) else { continue }
             let rules = draft.rules.enumerated().filter { $1.rule.sinks.contains(name) }
             checkOrgs(reaching: table, rules.map(\.element.rule), at: pointer)
+            guard isSound(pointer.appending("operations")) else { continue }
             for (index, rule) in rules {
                 checkUsers(of: rule.rule, name, table, at: place("rules", .index(index), "events"))
             }

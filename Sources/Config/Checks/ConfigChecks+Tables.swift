@@ -123,13 +123,14 @@ extension ConfigChecks {
     }
 
     private func checkKeyColumns(_ key: [String], _ table: TableConfiguration, at pointer: JSONPointer) {
+        guard table.mode == .upsert else { return }
         let columns = pointer.appending("columns")
         for column in table.columns ?? [] where key.contains(column.name) && column.isInsertOnly {
             error(
                 "a key column identifies the row, so every event must give it; leave \"insert\" out",
                 at: columns.appending(column.name).appending("insert"))
         }
-        guard table.mode == .upsert, table.operations == nil, table.columns != nil else { return }
+        guard table.operations == nil, table.columns != nil else { return }
         let isByUser = key.contains { columnText($0, at: pointer).contains("$.user.id") }
         if !isByUser, key.allSatisfy({ has(columns.appending($0)) }) {
             warning(

@@ -65,6 +65,7 @@ extension Shape {
                     context.report(
                         .error, "\"\(quotable(text))\" is not \(name.phrase); \(name.advice)",
                         at: member.pointer, offset: key.offset)
+                    context.markBad(member.pointer)
                     _ = element.decode(member, context)
                 }
             }
