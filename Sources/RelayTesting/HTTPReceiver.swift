@@ -4,8 +4,8 @@ import Synchronization
 
 /// A recording HTTP/1.1 server on a real loopback socket, which behaves as badly as a test asks for.
 ///
-/// Each connection has a thread of its own. Every request is recorded when it was read whole, before the script
-/// is asked what to do with it.
+/// Each connection has a thread of its own. Every request is recorded when it was read whole, before the
+/// script is asked what to do with it.
 public final class HTTPReceiver: Sendable {
     /// A request as it arrived.
     public struct Request: Sendable {
@@ -61,7 +61,7 @@ public final class HTTPReceiver: Sendable {
     /// Listens at a free port of 127.0.0.1.
     public init(script: @escaping @Sendable (Request) -> Behaviour = { _ in .respond(200) }) throws {
         self.script = script
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -76,6 +76,7 @@ public final class HTTPReceiver: Sendable {
             close(listener)
             throw POSIXError(.EADDRNOTAVAIL)
         }
+        self.listener = listener
         port = Int(UInt16(bigEndian: address.sin_port))
         let thread = Thread { [self] in acceptAll() }
         thread.start()
@@ -193,7 +194,8 @@ public final class HTTPReceiver: Sendable {
     private func respond(_ status: Int, _ headers: [String], _ body: String, _ descriptor: Int32) -> Bool {
         let lines = ["HTTP/1.1 \(status) Scripted", "Content-Length: \(body.utf8.count)"] + headers
         let hasBody = status != 204 && status != 304
-        let head = (hasBody ? lines : lines.filter { !$0.hasPrefix("Content-Length") }).joined(separator: "\r\n")
+        let head = (hasBody ? lines : lines.filter { !$0.hasPrefix("Content-Length") }).joined(
+            separator: "\r\n")
         return send(head + "\r\n\r\n" + (hasBody ? body : ""), descriptor)
     }
 

@@ -2,9 +2,9 @@ import Foundation
 
 /// Which schemes and addresses an outbound request may reach.
 ///
-/// A URL comes from a config file and partly from events, and names resolve to whatever their owner likes; so what
-/// is judged is the address that a socket is about to be opened to, after resolution. Addresses that lead to an
-/// IPv4 one (mapped, NAT64, 6to4) are judged by that.
+/// A URL comes from a config file and partly from events, and names resolve to whatever their owner likes; so
+/// what is judged is the address that a socket is about to be opened to, after resolution. Addresses that
+/// lead to an IPv4 one (mapped, NAT64, 6to4) are judged by that.
 public struct AddressPolicy: Sendable, Hashable {
     /// Whether private and link-local addresses may be reached.
     public var allowsPrivate: Bool

@@ -5,8 +5,8 @@ import Synchronization
 /// Sends HTTP requests through libcurl, on one thread of its own, keeping connections between them.
 ///
 /// One client serves all HTTP sinks: what a request may reach is in its own policy, and a kept connection is
-/// checked against that policy again. Any number of tasks may send at the same time; libcurl's multi interface
-/// carries them all, so nothing blocks Swift's shared pool.
+/// checked against that policy again. Any number of tasks may send at the same time; libcurl's multi
+/// interface carries them all, so nothing blocks Swift's shared pool.
 public final class CurlClient: Sendable {
     private let mailbox = CurlMailbox()
 
@@ -46,8 +46,8 @@ public final class CurlClient: Sendable {
 
 /// What libcurl needs once per process.
 enum CurlLibrary {
-    /// `curl_global_init`, and no SIGPIPE: with `CURLOPT_NOSIGNAL` libcurl leaves that signal to the process, and
-    /// OpenSSL writes to sockets that may be closed (https://curl.se/libcurl/c/CURLOPT_NOSIGNAL.html).
+    /// `curl_global_init`, and no SIGPIPE: with `CURLOPT_NOSIGNAL` libcurl leaves that signal to the process,
+    /// and OpenSSL writes to sockets that may be closed (https://curl.se/libcurl/c/CURLOPT_NOSIGNAL.html).
     static func start() { _ = isStarted }
 
     private static let isStarted: Bool = {
@@ -72,8 +72,11 @@ struct CurlJob: Sendable {
 final class CurlMailbox: Sendable {
     private struct State {
         var jobs: [CurlJob] = []
-        /// The address of the loop's handle while it runs, 0 otherwise. Only `curl_multi_wakeup` may be called
-        /// on it from other threads, and only under the lock, for the loop frees it after ``closed()``.
+        /// The address of the loop's handle while it runs, 0 otherwise.
+        ///
+        /// Only `curl_multi_wakeup` may be
+        /// called on it from other threads, and only under the lock, for the loop frees it after
+        /// ``closed()``.
         var multi: UInt = 0
         var isClosing = false
         var isClosed = false

@@ -4,7 +4,7 @@ import CCurl
 public struct CurlRequest: Sendable {
     public var method: String
     public var url: String
-    /// In order. Values with CR, LF or NUL are refused when it is sent.
+    /// In order; values with CR, LF or NUL are refused when it is sent.
     public var headers: [(name: String, value: String)]
     /// Nil sends none.
     public var body: [UInt8]?
@@ -63,7 +63,8 @@ public struct CurlRequest: Sendable {
     /// Headers that say where a message ends or what becomes of its connection: a second opinion about those
     /// is how requests are smuggled.
     private static let framingHeaders: Set<String> = [
-        "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect",
+        "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer",
+        "expect",
     ]
 
     /// `tchar` of RFC 9110 section 5.6.2.
@@ -94,7 +95,7 @@ public struct CurlResponse: Sendable {
     }
 }
 
-/// Why there is no response. The texts name no URL, no body and no header's value.
+/// Why there is no response; the texts name no URL, no body and no header's value.
 public enum CurlFailure: Error, Sendable, Equatable {
     /// The request itself is unusable; nothing was sent.
     case invalidRequest(String)

@@ -4,8 +4,8 @@ import Relay
 
 /// One request while libcurl has it: its options, and what the callbacks saw.
 ///
-/// Lives and is used on the loop's thread only. libcurl's callbacks get it as an unretained pointer, which is good
-/// because the loop holds it until the handle is out of the multi handle.
+/// Lives and is used on the loop's thread only. libcurl's callbacks get it as an unretained pointer, which is
+/// good because the loop holds it until the handle is out of the multi handle.
 final class CurlTransfer {
     /// Bytes of headers, and of the body, that are kept.
     static let keptBytesMax = 64 * 1024
@@ -64,13 +64,13 @@ final class CurlTransfer {
             (CURLOPT_TIMEOUT_MS, milliseconds),
             (CURLOPT_CONNECTTIMEOUT_MS, min(milliseconds, 5_000)),
             (CURLOPT_TCP_KEEPALIVE, 1),
-            // A kept connection may have been closed by a peer that gives up on idle ones, 5 s being the usual
-            // shortest time. A request that must not repeat takes only what was used a moment ago.
+            // A kept connection may have been closed by a peer that gives up on idle ones, 5 s being the
+            // usual shortest time. A request that must not repeat takes only what was used a moment ago.
             (CURLOPT_MAXAGE_CONN, job.request.mayRepeat ? 60 : 2),
             // So that a changed DNS answer is noticed.
             (CURLOPT_MAXLIFETIME_CONN, 300),
-            // Without it libcurl joins the resolver's thread when a transfer ends early, and a name server that
-            // is silent would hold up every other transfer.
+            // Without it libcurl joins the resolver's thread when a transfer ends early, and a name server
+            // that is silent would hold up every other transfer.
             (CURLOPT_QUICK_EXIT, 1),
             (CURLOPT_CONNECT_ONLY, job.request.connectsOnly ? 1 : 0),
         ]
@@ -85,7 +85,9 @@ final class CurlTransfer {
             (CURLOPT_SSL_VERIFYHOST, 2),
             (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
             (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS)),
-            (CURLOPT_PIPEWAIT, 1),
+            // A burst would wait for the first connection to tell whether it multiplexes, over plain http
+            // until its first response.
+            (CURLOPT_PIPEWAIT, 0),
         ]
         return options.allSatisfy { relay_curl_set_long(easy, $0.0, $0.1) == CURLE_OK }
             && relay_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, policy.allowsHTTP ? "http,https" : "https")
@@ -137,8 +139,8 @@ final class CurlTransfer {
     /// Whether the request may go out on this connection, kept or new.
     ///
     /// libcurl sends a request again by itself when a kept connection dies before the first response byte
-    /// (`Curl_retry_request`), and calls this before each time: a second time is refused where the destination
-    /// might act twice.
+    /// (`Curl_retry_request`), and calls this before each time: a second time is refused where the
+    /// destination might act twice.
     func maySend(to address: String) -> Bool {
         guard job.request.policy.permits(text: address) else {
             refusedAddresses += 1
@@ -202,7 +204,9 @@ final class CurlTransfer {
 
     // MARK: - Result
 
-    /// What the transfer came to. Once a response's head is whole its status tells what the destination did,
+    /// What the transfer came to.
+    ///
+    /// Once a response's head is whole its status tells what the destination did,
     /// whatever becomes of the body.
     func result(_ code: CURLcode) -> Result<CurlResponse, CurlFailure> {
         if isHeadComplete || job.request.connectsOnly && code == CURLE_OK {

@@ -163,7 +163,7 @@ struct HTTPMapping: Sendable {
         }
     }
 
-    /// A body's bytes. A text is sent bare where the mapping names a content type other than JSON.
+    /// A body's bytes; a text is sent bare where the mapping names a content type other than JSON.
     private func body(
         _ template: Template?, over document: JSONValue, isJSON: Bool
     ) throws(HTTPRenderingError) -> [UInt8]? {

@@ -23,6 +23,7 @@ enum HTTPOrigin {
     }
 
     private static var notConstant: SinkError {
-        .misconfigured(reason: "url: scheme and host must be written out; placeholders fill path and query only")
+        .misconfigured(
+            reason: "url: scheme and host must be written out; placeholders fill path and query only")
     }
 }

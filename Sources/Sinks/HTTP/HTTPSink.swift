@@ -5,8 +5,8 @@ import Synchronization
 
 /// Delivers each event as one HTTP request, built by the mapping of the config file.
 ///
-/// With `on` the sink stands for one contact per user and keeps a ``Relay/FoldState`` for each; without it every
-/// event is sent, whatever came before. What a status means is in ``HTTPVerdict``.
+/// With `on` the sink stands for one contact per user and keeps a ``Relay/FoldState`` for each; without it
+/// every event is sent, whatever came before. What a status means is in ``HTTPVerdict``.
 public final class HTTPSink: Sink {
     public let name: String
     public let limits: SinkLimits
@@ -37,7 +37,8 @@ public final class HTTPSink: Sink {
         )
     }
 
-    /// Checks what can be seen without the network: that every URL's scheme and host are constant and allowed.
+    /// Checks what can be seen without the network: that every URL's scheme and host are constant and
+    /// allowed.
     public func prepare() async throws(SinkError) {
         _ = try origins()
     }
@@ -121,7 +122,8 @@ public final class HTTPSink: Sink {
         let who = delivery.event.user?.id ?? delivery.event.id
         let isForAll = denial.withLock { $0.note(who) }
         if isForAll {
-            throw .misconfigured(reason: "\(step.origin): \(text) for several users: check auth and its rights")
+            throw .misconfigured(
+                reason: "\(step.origin): \(text) for several users: check auth and its rights")
         }
         let outcome = Receipt.Outcome.retry(after: nil, reason: "\(text): access denied")
         return Receipt(offset: delivery.offset, outcome, detail: text)
@@ -147,7 +149,8 @@ public final class HTTPSink: Sink {
             .misconfigured(reason: "\(origin): \(reason)")
         case .addressRefused:
             .misconfigured(
-                reason: "\(origin): its address is private, loopback or reserved; \"allowPrivate\": true (for "
+                reason:
+                    "\(origin): its address is private, loopback or reserved; \"allowPrivate\": true (for "
                     + "loopback \"allowHttp\": true as well) would allow it")
         case .notSent(let reason), .outcomeUnknown(let reason), .badResponse(let reason):
             .unavailable(reason: "\(origin): \(reason)")
@@ -167,8 +170,8 @@ public final class HTTPSink: Sink {
         return origins
     }
 
-    /// The `id` of a JSON object that came back, where it looks like one: for the receipt, so that a person finds
-    /// the contact.
+    /// The `id` of a JSON object that came back, where it looks like one: for the receipt, so that a person
+    /// finds the contact.
     private static func remoteID(in response: CurlResponse) -> String? {
         guard response.isBodyComplete, response.body.first == UInt8(ascii: "{"),
             let id = try? JSONDocument(response.body).root["id"], let text = id.string ?? id.numberText,
@@ -185,7 +188,10 @@ enum HTTPDenial: Sendable, Equatable {
     case one(String)
     case all
 
-    /// Notes a refusal; true when it is everybody's. Anything but a refusal in between sets it back to `none`.
+    /// Notes a refusal; true when it is everybody's.
+    ///
+    /// Anything but a refusal in between sets it back to
+    /// `none`.
     mutating func note(_ who: String) -> Bool {
         switch self {
         case .none: self = .one(who)

@@ -1,12 +1,12 @@
 import Relay
 import Rules
 
-/// Decides whether an event still has something to say to a destination that holds one contact per user, and what
-/// the user looks like there afterwards.
+/// Decides whether an event still has something to say to a destination that holds one contact per user, and
+/// what the user looks like there afterwards.
 ///
-/// The shared fold over two aspects, `profile` and `status`. A contact is written whole, so what a request renders
-/// is the newest of both, whichever event brings it: a create that arrives behind a newer deactivation makes an
-/// inactive contact, and a profile update behind a deletion makes none.
+/// The shared fold over two aspects, `profile` and `status`. A contact is written whole, so what a request
+/// renders is the newest of both, whichever event brings it: a create that arrives behind a newer
+/// deactivation makes an inactive contact, and a profile update behind a deletion makes none.
 enum HTTPUserFold {
     enum Result: Equatable {
         case rejected(String)

@@ -12,8 +12,8 @@ enum HTTPVerdict: Sendable, Equatable {
 
     /// The first row that holds the status decides; a status outside every row is a rejection.
     ///
-    /// Why a row is where it is: RFC 9110 section 15, RFC 6585 (429), RFC 4918 (423), RFC 8470 (425); 520 to 524
-    /// are Cloudflare's about the server behind it, 529 is an overloaded server in several APIs.
+    /// Why a row is where it is: RFC 9110 section 15, RFC 6585 (429), RFC 4918 (423), RFC 8470 (425); 520 to
+    /// 524 are Cloudflare's about the server behind it, 529 is an overloaded server in several APIs.
     static let table: [(statuses: ClosedRange<Int>, verdict: HTTPVerdict)] = [
         (200...299, .delivered),
         // Never followed: a POST would become a GET, and credentials would go where nobody said.

@@ -3,8 +3,8 @@ import Relay
 
 /// The key under which a destination may recognise a request that it has had before.
 ///
-/// It is the same for every attempt of one delivery, and another one for another event, sink, replay or mapping: a
-/// destination that remembers keys refuses the same key with another content (422 in
+/// It is the same for every attempt of one delivery, and another one for another event, sink, replay or
+/// mapping: a destination that remembers keys refuses the same key with another content (422 in
 /// draft-ietf-httpapi-idempotency-key-header).
 enum IdempotencyKey {
     /// 43 characters of base64url: SHA-256 over the parts, each with its length before it.

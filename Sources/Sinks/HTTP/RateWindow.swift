@@ -3,16 +3,16 @@ import Relay
 
 /// Spaces requests so that no span of `period` length sees more than `count` of them.
 ///
-/// A bucket whose tokens each come back one period after they were taken. (One that refills steadily would let
-/// through twice the count in the first period, and many APIs count exactly.) Pure: the caller brings the time
-/// and does the waiting.
+/// A bucket whose tokens each come back one period after they were taken. (One that refills steadily would
+/// let through twice the count in the first period, and many APIs count exactly.) Pure: the caller brings the
+/// time and does the waiting.
 struct RateWindow: Sendable {
     /// Larger counts are halved along with their period, which keeps the promise and bounds the memory.
     private static let tokensMax = 1_024
 
     /// Nanoseconds.
     private let period: Int64
-    /// When each token was, or will be, taken last; a ring. Nil: never.
+    /// When each token was, or will be, taken last (nil: never); a ring.
     private var taken: [Int64?]
     private var next = 0
     private var lastNow = Int64.min

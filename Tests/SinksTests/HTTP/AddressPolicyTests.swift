@@ -50,7 +50,8 @@ struct AddressPolicyTests {
         }
     }
 
-    /// The guard sits where sockets are opened, so a connection that another policy opened has to be judged anew.
+    /// The guard sits where sockets are opened, so a connection that another policy opened has to be judged
+    /// anew.
     @Test func aKeptConnectionIsJudgedByTheRequestsOwnPolicy() async throws {
         try await withReceiver { receiver, client in
             _ = try await client.send(

@@ -60,7 +60,8 @@ struct HTTPSinkStateTests {
             _ = try await player.play(try HTTPFixtures.event("user.lifecycle.activate", second: 1, id: "e1"))
             _ = try await player.play(
                 try HTTPFixtures.event(
-                    "user.account.update_profile", login: "new@example.com", name: "New", second: 9, id: "e9"))
+                    "user.account.update_profile", login: "new@example.com", name: "New", second: 9, id: "e9")
+            )
             let outcome = try await player.play(
                 try HTTPFixtures.event("user.lifecycle.deactivate", name: "Old", second: 5, id: "e5"))
             #expect(outcome == .delivered)
@@ -86,7 +87,8 @@ struct HTTPSinkStateTests {
             _ = try await player.play(try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1"))
             #expect(
                 try await player.play(
-                    try HTTPFixtures.event("user.lifecycle.delete.initiated", second: 5, id: "e5")) == .delivered)
+                    try HTTPFixtures.event("user.lifecycle.delete.initiated", second: 5, id: "e5"))
+                    == .delivered)
             #expect(player.state?.values == [:], "no name is kept of who is gone")
             for event in [
                 // Okta's own trailing update, under the name it gives deleted users.
@@ -133,7 +135,8 @@ struct HTTPSinkStateTests {
         try await withReceiver { receiver, client in
             let player = try Player(receiver, client)
             for type in ["user.lifecycle.activate", "user.account.update_profile", "user.lifecycle.create"] {
-                #expect(try await player.play(try HTTPFixtures.event(type, second: 5, id: type)) == .delivered)
+                #expect(
+                    try await player.play(try HTTPFixtures.event(type, second: 5, id: type)) == .delivered)
             }
             #expect(player.sent.last == contact("ada@example.com", "Ada", active: true))
         }
