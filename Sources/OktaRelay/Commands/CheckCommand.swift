@@ -27,7 +27,7 @@ struct CheckCommand: AsyncParsableCommand {
         let outcome = ConfigLoader().load(path: file.config)
         var unreachable: [Unreachable] = []
         if connect, let configuration = outcome.configuration {
-            unreachable = try await self.unreachable(configuration)
+            unreachable = await self.unreachable(configuration)
         }
         output.json ? Terminal.write(Self.json(outcome, unreachable)) : write(outcome, unreachable)
         if outcome.configuration == nil || !unreachable.isEmpty { throw ExitStatus.problems.code }
@@ -68,16 +68,17 @@ struct CheckCommand: AsyncParsableCommand {
     }
 
     /// Tries every enabled sink, and tells which cannot be used.
-    private func unreachable(_ configuration: RelayConfiguration) async throws -> [Unreachable] {
+    private func unreachable(_ configuration: RelayConfiguration) async -> [Unreachable] {
         var failures: [Unreachable] = []
-        for sink in try makeSinks(configuration) {
+        for settings in configuration.sinks where settings.isEnabled {
             do throws(SinkError) {
+                let sink = try makeSink(settings)
                 try await sink.probe()
-                Terminal.note("sink \(sink.name): can be reached")
+                await sink.shutdown()
+                Terminal.note("sink \(settings.name): can be reached")
             } catch {
-                failures.append(Unreachable(sink: sink.name, reason: error.reason))
+                failures.append(Unreachable(sink: settings.name, reason: error.reason))
             }
-            await sink.shutdown()
         }
         return failures
     }

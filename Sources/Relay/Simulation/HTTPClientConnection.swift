@@ -5,7 +5,7 @@ import NIOPosix
 import NIOSSL
 
 /// One kept-alive HTTP/1.1 connection with one request at a time: enough to play Okta, and to ask a relay's
-/// own admin listener. Sinks don't use it.
+/// own admin listener; sinks have libcurl.
 ///
 /// Safe to use from any task; a second request while one is under way fails.
 public final class HTTPClientConnection: Sendable {
