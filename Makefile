@@ -13,7 +13,7 @@ help: ## List the targets
 setup: ## Install the system packages that building needs, if any are missing
 	@scripts/setup.sh
 
-run: setup ## Build release and start the relay on $(CONFIG)
+run: setup ## Build release and start the relay; CONFIG=FILE names another config than the example
 	$(SWIFT) build -c release --product okta-relay
 	@exec "$$($(SWIFT) build -c release --show-bin-path)/okta-relay" serve --init --config $(CONFIG)
 

@@ -2,14 +2,19 @@ import ArgumentParser
 import Config
 import Foundation
 
-/// The config file as commands get it.
+/// The config file, and others, as commands get them.
 enum ConfigurationFile {
-    /// Loads it; mistakes are written to standard error, all of them, and end the command.
+    /// Loads it; what is wrong with it is written to standard error, all of it, and errors end the command.
     static func load(_ path: String) throws -> RelayConfiguration {
-        throw Terminal.failure("\(path): cannot be loaded yet")
+        let outcome = ConfigLoader().load(path: path)
+        for issue in outcome.issues { Terminal.note(issue.description) }
+        guard let configuration = outcome.configuration else {
+            throw Terminal.failure("\(path) has \(Wording.count(outcome.errors.count, "error"))", .problems)
+        }
+        return configuration
     }
 
-    /// Its bytes.
+    /// A file's bytes.
     static func read(_ path: String) throws -> [UInt8] {
         guard let contents = FileManager.default.contents(atPath: path) else {
             throw Terminal.failure("\(path): there is no such file, or it cannot be read")

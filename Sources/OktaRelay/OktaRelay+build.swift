@@ -16,15 +16,12 @@ func inspectJournal(_ configuration: RelayConfiguration) throws -> any JournalIn
     }
 }
 
-/// Makes the sinks that are enabled, without connecting any.
-func makeSinks(_ configuration: RelayConfiguration) throws -> [any Sink] {
-    throw Terminal.failure("the sinks are not wired up")
+/// Makes a sink, without connecting it.
+func makeSink(_ configuration: SinkConfiguration) throws(SinkError) -> any Sink {
+    throw .misconfigured(reason: "the sinks are not wired up")
 }
 
-/// The statements that create a sink's table.
-func tableStatements(of sink: SinkConfiguration) throws -> String {
-    throw Terminal.failure("the sinks are not wired up")
+/// The statements that create an SQL sink's table; nil for other sinks.
+func tableStatements(of sink: SinkConfiguration) throws(SinkError) -> String? {
+    throw .misconfigured(reason: "the sinks are not wired up")
 }
-
-/// The JSON Schema of the config file.
-func configurationSchema() -> [UInt8] { Array("{}".utf8) }

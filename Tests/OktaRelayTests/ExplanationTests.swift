@@ -31,7 +31,7 @@ import Testing
         #expect(found.text.contains("operation  deactivate"))
         var writer = JSONWriter()
         writer.object { found.write(to: &$0) }
-        #expect(writer.text.contains(#""sinks":[{"sink":"audit","rule":"everything"}]"#))
+        #expect(writer.text.contains(#""sinks":[{"sink":"audit","rule":"everything","enabled":true}]"#))
     }
 
     @Test func aTypeThatTheHookDoesNotAcceptGoesNowhere() throws {

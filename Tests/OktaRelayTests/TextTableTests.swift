@@ -47,12 +47,14 @@ import Testing
         let journal = JournalStatus(
             accepted: 10, duplicates: 2, unrouted: 1, quarantined: 4, horizon: .zero, sizeBytes: 2_048,
             sinks: [users])
-        let live = LiveSinks(isRunning: true, summary: "running", states: ["users": "unavailable: no answer"])
+        let live = LiveSinks(
+            isRunning: true, summary: "running",
+            states: ["users": LiveSinkState(state: .open, reason: "no answer", since: 0)])
         let report = StatusReport(journal: journal, journalPath: "j.sqlite", live: live, now: 5_000_000_000)
         #expect(report.text.contains("events   10 accepted, 2 duplicate, 1 unrouted, 4 quarantined"))
         #expect(report.text.contains("users  unavailable: no answer        2   5.0 s"))
         #expect(
             String(decoding: report.json, as: UTF8.self).contains(
-                #""name":"users","state":"unavailable: no answer","waiting":2"#))
+                #""name":"users","state":"open","reason":"no answer""#))
     }
 }

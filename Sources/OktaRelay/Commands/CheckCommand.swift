@@ -10,7 +10,7 @@ struct CheckCommand: AsyncParsableCommand {
         abstract: "Report every mistake in the config file, each with its line.",
         discussion: """
             With --connect it also tries to reach each sink that is enabled, without delivering anything. \
-            Exit code 1 when there is an error; warnings alone leave it at 0.
+            Exit code 1 when there is an error or an unreachable sink; warnings alone leave it at 0.
 
             Example:
               okta-relay check --config sinks.json --connect
@@ -24,26 +24,61 @@ struct CheckCommand: AsyncParsableCommand {
     var connect = false
 
     func run() async throws {
-        let configuration = try ConfigurationFile.load(file.config)
-        let failures = connect ? try await unreachable(configuration) : []
-        Terminal.write("\(file.config): no problem found")
-        if !failures.isEmpty { throw ExitStatus.problems.code }
+        let outcome = ConfigLoader().load(path: file.config)
+        var unreachable: [Unreachable] = []
+        if connect, let configuration = outcome.configuration {
+            unreachable = await self.unreachable(configuration)
+        }
+        output.json ? Terminal.write(Self.json(outcome, unreachable)) : write(outcome, unreachable)
+        if outcome.configuration == nil || !unreachable.isEmpty { throw ExitStatus.problems.code }
     }
 
-    /// The sinks that cannot be used, and why.
-    private func unreachable(
-        _ configuration: RelayConfiguration
-    ) async throws -> [(sink: String, reason: String)] {
-        var failures: [(sink: String, reason: String)] = []
-        for sink in try makeSinks(configuration) {
-            do {
-                try await sink.probe()
-                Terminal.note("sink \(sink.name): can be reached")
-            } catch {
-                failures.append((sink.name, error.reason))
-                Terminal.note("sink \(sink.name): \(error.reason)")
+    private func write(_ outcome: ConfigLoader.Outcome, _ unreachable: [Unreachable]) {
+        for issue in outcome.issues { Terminal.write(issue.description) }
+        for failure in unreachable { Terminal.write("sink \(failure.sink): \(failure.reason)") }
+        let warnings = outcome.warnings.isEmpty ? "" : ", \(Wording.count(outcome.warnings.count, "warning"))"
+        Terminal.note("\(file.config): \(Wording.count(outcome.errors.count, "error"))\(warnings)")
+    }
+
+    private static func json(_ outcome: ConfigLoader.Outcome, _ unreachable: [Unreachable]) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object { object in
+            object.member("valid", outcome.configuration != nil)
+            object.name("issues")
+            object.array { list in
+                for issue in outcome.issues { issue.write(to: &list) }
             }
-            await sink.shutdown()
+            object.name("unreachable")
+            object.array { list in
+                for failure in unreachable {
+                    list.object { sink in
+                        sink.member("sink", failure.sink)
+                        sink.member("reason", failure.reason)
+                    }
+                }
+            }
+        }
+        return writer.bytes
+    }
+
+    /// A sink that cannot be used, and why.
+    private struct Unreachable {
+        let sink: String
+        let reason: String
+    }
+
+    /// Tries every enabled sink, and tells which cannot be used.
+    private func unreachable(_ configuration: RelayConfiguration) async -> [Unreachable] {
+        var failures: [Unreachable] = []
+        for settings in configuration.sinks where settings.isEnabled {
+            do throws(SinkError) {
+                let sink = try makeSink(settings)
+                try await sink.probe()
+                await sink.shutdown()
+                Terminal.note("sink \(settings.name): can be reached")
+            } catch {
+                failures.append(Unreachable(sink: settings.name, reason: error.reason))
+            }
         }
         return failures
     }

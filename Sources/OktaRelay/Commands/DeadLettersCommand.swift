@@ -93,7 +93,7 @@ extension [DeadLetterRecord] {
     var json: [UInt8] {
         var writer = JSONWriter()
         writer.array { list in
-            for record in self { list.raw(record.json) }
+            for record in self { AdminJSON.write(record, to: &list) }
         }
         return writer.bytes
     }
@@ -119,25 +119,7 @@ extension DeadLetterRecord {
 
     var json: [UInt8] {
         var writer = JSONWriter()
-        writer.object { record in
-            record.member("id", id)
-            record.member("diedAt", Wording.time(diedAt))
-            record.member("sink", sink)
-            record.member("rule", rule)
-            record.member("eventID", eventID)
-            record.member("eventType", eventType)
-            record.name("attempts")
-            record.array { list in
-                for failure in failures {
-                    list.object { attempt in
-                        attempt.member("number", failure.number)
-                        attempt.member("at", Wording.time(failure.at))
-                        attempt.member("error", failure.reason)
-                    }
-                }
-            }
-            if let body { record.member("event", raw: body) }
-        }
+        AdminJSON.write(self, to: &writer)
         return writer.bytes
     }
 }

@@ -33,12 +33,13 @@ struct ExplainCommand: AsyncParsableCommand {
         let hook = try chosenHook(configuration)
         let bodies = try EventFile.bodies(event)
         let table = RuleTable(configuration.rules)
+        let disabled = Set(configuration.sinks.filter { !$0.isEnabled }.map(\.name))
         var explanations: [Explanation] = []
         for body in bodies {
             do {
                 let event = try Event(
                     body: body, hook: hook.name, org: hook.org, receivedAt: SystemClock().now)
-                explanations.append(Explanation(event, hook: hook, table: table))
+                explanations.append(Explanation(event, hook: hook, table: table, disabled: disabled))
             } catch {
                 Terminal.note("\(self.event): an element would be quarantined: \(error.rawValue)")
             }
@@ -84,8 +85,11 @@ struct Explanation {
     let isAccepted: Bool
     let verdicts: [Verdict]
     let route: Route
+    /// The sinks of the route that are disabled, which get nothing.
+    let disabled: Set<String>
 
-    init(_ event: Event, hook: HookConfiguration, table: RuleTable) {
+    init(_ event: Event, hook: HookConfiguration, table: RuleTable, disabled: Set<String> = []) {
+        self.disabled = disabled
         self.event = event
         isAccepted = hook.events?.contains { $0.matches(event.type) } ?? true
         let facts = event.routingFacts
@@ -116,8 +120,11 @@ struct Explanation {
         if route.isUnrouted {
             lines.append("goes nowhere: it would be kept as unrouted")
         } else {
-            var sinks = TextTable([.left("SINK"), .left("BY RULE")])
-            for choice in route.choices { sinks.add(choice.sink, choice.rule) }
+            var sinks = TextTable([.left("SINK"), .left("BY RULE"), .left("NOTE")])
+            for choice in route.choices {
+                sinks.add(
+                    choice.sink, choice.rule, disabled.contains(choice.sink) ? "disabled: gets nothing" : "")
+            }
             lines.append(sinks.text())
         }
         return lines.joined(separator: "\n")
@@ -145,6 +152,7 @@ struct Explanation {
                 list.object { sink in
                     sink.member("sink", choice.sink)
                     sink.member("rule", choice.rule)
+                    sink.member("enabled", !disabled.contains(choice.sink))
                 }
             }
         }

@@ -96,7 +96,7 @@ extension [QuarantineRecord] {
     var json: [UInt8] {
         var writer = JSONWriter()
         writer.array { list in
-            for record in self { list.raw(record.json) }
+            for record in self { AdminJSON.write(record, to: &list) }
         }
         return writer.bytes
     }
@@ -113,17 +113,9 @@ extension QuarantineRecord {
         """
     }
 
-    /// The bytes need not be UTF-8, so they come as Base64.
     var json: [UInt8] {
         var writer = JSONWriter()
-        writer.object { record in
-            record.member("id", id)
-            record.member("receivedAt", Wording.time(receivedAt))
-            record.member("hook", hook)
-            record.member("reason", reason)
-            record.member("sizeBytes", sizeBytes)
-            if let bytes { record.member("base64", Data(bytes).base64EncodedString()) }
-        }
+        AdminJSON.write(self, to: &writer)
         return writer.bytes
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Config
+import Relay
 
 /// `schema`: the config file's JSON Schema, or the table of a sink.
 struct SchemaCommand: AsyncParsableCommand {
@@ -20,7 +21,7 @@ struct SchemaCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard let sql else {
-            Terminal.write(configurationSchema())
+            Terminal.write(ConfigSchema.json)
             return
         }
         let configuration = try ConfigurationFile.load(file.config)
@@ -28,9 +29,15 @@ struct SchemaCommand: AsyncParsableCommand {
             let names = configuration.sinks.map(\.name).joined(separator: ", ")
             throw Terminal.failure("there is no sink \(sql); the config has \(names)", .problems)
         }
-        guard sink.table != nil else {
+        let statements: String?
+        do throws(SinkError) {
+            statements = try tableStatements(of: sink)
+        } catch {
+            throw Terminal.failure("\(sql): \(error.reason)", .problems)
+        }
+        guard let statements else {
             throw Terminal.failure("\(sql) is an \(sink.kind.name) sink and has no table", .problems)
         }
-        Terminal.write(try tableStatements(of: sink))
+        Terminal.write(statements)
     }
 }

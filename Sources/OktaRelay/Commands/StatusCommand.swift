@@ -50,7 +50,7 @@ struct StatusReport {
         ])
         for sink in journal.sinks {
             table.add(
-                sink.name, live.states[sink.name] ?? "-", String(sink.waiting),
+                sink.name, live.states[sink.name].map(Self.words) ?? "-", String(sink.waiting),
                 sink.oldestWaitingReceivedAt.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
                 String(sink.delivered), String(sink.superseded), String(sink.skipped), String(sink.retried),
                 String(sink.parked), String(sink.dead))
@@ -69,34 +69,25 @@ struct StatusReport {
         ].joined(separator: "\n")
     }
 
+    /// The state as a person says it: a breaker is closed when all is well, which reads as its opposite.
+    private static func words(_ live: LiveSinkState) -> String {
+        let state =
+            switch live.state {
+            case .closed: "delivering"
+            case .halfOpen: "probing"
+            case .open: "unavailable"
+            case .misconfigured, .paused: live.state.rawValue
+            }
+        return live.reason.map { "\(state): \($0)" } ?? state
+    }
+
     var json: [UInt8] {
         var writer = JSONWriter()
         writer.object { report in
-            report.member("running", live.isRunning)
-            report.member("accepted", journal.accepted)
-            report.member("duplicates", journal.duplicates)
-            report.member("unrouted", journal.unrouted)
-            report.member("quarantined", journal.quarantined)
-            report.member("journalBytes", journal.sizeBytes)
-            report.name("sinks")
-            report.array { list in
-                for sink in journal.sinks { list.object { write(sink, to: &$0) } }
-            }
+            report.member("isRunning", live.isRunning)
+            AdminJSON.write(status: journal, live: live.states, now: now, to: &report)
         }
         return writer.bytes
-    }
-
-    private func write(_ sink: SinkStatus, to writer: inout JSONWriter) {
-        writer.member("name", sink.name)
-        writer.member("state", live.states[sink.name])
-        writer.member("waiting", sink.waiting)
-        writer.member("oldestWaitingReceivedAt", sink.oldestWaitingReceivedAt.map(Wording.time))
-        writer.member("delivered", sink.delivered)
-        writer.member("superseded", sink.superseded)
-        writer.member("skipped", sink.skipped)
-        writer.member("retried", sink.retried)
-        writer.member("parked", sink.parked)
-        writer.member("dead", sink.dead)
     }
 }
 
@@ -105,10 +96,10 @@ struct LiveSinks {
     let isRunning: Bool
     /// For a person: whether a relay runs, and where.
     let summary: String
-    /// By sink; with the reason where there is one.
-    let states: [String: String]
+    /// By sink.
+    let states: [String: LiveSinkState]
 
-    init(isRunning: Bool, summary: String, states: [String: String]) {
+    init(isRunning: Bool, summary: String, states: [String: LiveSinkState]) {
         self.isRunning = isRunning
         self.summary = summary
         self.states = states
@@ -126,17 +117,20 @@ struct LiveSinks {
         }
     }
 
-    /// Reads the answer of `/sinks`: a list of objects with `name`, `state` and perhaps `reason`.
+    /// Reads the answer of `/sinks`; a sink whose state this version does not know is left out.
     init(isRunning: Bool, summary: String, _ document: JSONDocument) {
-        var states: [String: String] = [:]
-        for sink in (document.root["sinks"] ?? document.root).elements {
-            guard let name = sink["name"]?.string, let state = sink["state"]?.string else { continue }
-            let word = Self.words[state] ?? state
-            states[name] = sink["reason"]?.string.map { "\(word): \($0)" } ?? word
+        var states: [String: LiveSinkState] = [:]
+        for sink in document.root["sinks"]?.elements.map({ $0 }) ?? [] {
+            guard let name = sink["name"]?.string,
+                let state = sink["state"]?.string.flatMap({ BreakerState(rawValue: $0) })
+            else { continue }
+            states[name] = LiveSinkState(
+                state: state,
+                reason: sink["reason"]?.string,
+                since: sink["since"]?.string.flatMap { Timestamp($0) }?.nanoseconds ?? 0,
+                inFlight: sink["inFlight"]?.int ?? 0
+            )
         }
         self.init(isRunning: isRunning, summary: summary, states: states)
     }
-
-    /// Breakers are closed when all is well, which reads as its opposite.
-    private static let words = ["closed": "delivering", "halfOpen": "probing", "open": "unavailable"]
 }

@@ -10,10 +10,10 @@ struct TestRulesCommand: AsyncParsableCommand {
         commandName: "test",
         abstract: "Run your own test cases for rules, patterns and paths.",
         discussion: """
-            A case is one line of JSON. {"id": "leavers", "event": {…}, "sinks": ["crm"]} says where an event must \
-            go by the config's rules; {"id": "eng", "pattern": {…}, "event": {…}, "match": true} tries a pattern \
-            by itself, {"id": "login", "path": "$.…", "document": {…}, "result": […]} a path. Exit code 1 when a \
-            case does not hold.
+            A case is one line of JSON. {"id": "leavers", "event": {…}, "sinks": ["crm"]} says where an \
+            event must go by the config's rules; {"id": "eng", "pattern": {…}, "event": {…}, "match": \
+            true} tries a pattern by itself, {"id": "login", "path": "$.…", "document": {…}, "result": \
+            […]} a path. Exit code 1 when a case does not hold.
 
             Example:
               okta-relay test rules-tests.jsonl --config sinks.json

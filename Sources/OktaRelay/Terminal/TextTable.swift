@@ -16,7 +16,9 @@ struct TextTable: Equatable {
 
     init(_ columns: [Column]) { self.columns = columns }
 
-    /// Adds a row; cells that are missing stay blank. Control characters become spaces, so that nothing that
+    /// Adds a row; cells that are missing stay blank.
+    ///
+    /// Control characters become spaces, so that nothing that
     /// came from outside can move the cursor.
     mutating func add(_ cells: String...) {
         rows.append(cells.prefix(columns.count).map(Self.printable))

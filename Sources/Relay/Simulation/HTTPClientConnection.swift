@@ -1,10 +1,11 @@
+import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
 /// One kept-alive HTTP/1.1 connection with one request at a time: enough to play Okta, and to ask a relay's
-/// own admin listener. Sinks don't use it.
+/// own admin listener; sinks have libcurl.
 ///
 /// Safe to use from any task; a second request while one is under way fails.
 public final class HTTPClientConnection: Sendable {
@@ -34,7 +35,8 @@ public final class HTTPClientConnection: Sendable {
                 .connect(host: target.host, port: target.port)
                 .get()
         } catch {
-            throw .cannotConnect(reason: "cannot connect to \(target.authority): \(error)")
+            throw .cannotConnect(
+                reason: "cannot connect to \(target.authority): \(Self.cause(of: error))")
         }
     }
 
@@ -74,6 +76,12 @@ public final class HTTPClientConnection: Sendable {
             head.headers.add(name: "Content-Length", value: String(request.body.count))
         }
         return head
+    }
+
+    /// The system's own words, where there are some.
+    private static func cause(of error: any Error) -> String {
+        let first = (error as? NIOConnectionError)?.connectionErrors.first?.error ?? error
+        return (first as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(first)"
     }
 
     private static func tlsContext(verifiesCertificate: Bool) throws -> NIOSSLContext {

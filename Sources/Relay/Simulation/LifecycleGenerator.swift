@@ -6,11 +6,11 @@
 public struct LifecycleGenerator: Sendable {
     /// What kind of org, and how much of its life.
     public struct Options: Sendable, Equatable {
-        /// Users alive at the same time; who is deleted makes room for a new one. At least 1.
+        /// Users alive at the same time; who is deleted makes room for a new one; at least 1.
         public var users: Int
         /// Distinct events in all.
         public var events: Int
-        /// Events in one envelope at most; most envelopes carry fewer. At least 1.
+        /// Events in one envelope at most; most carry fewer; at least 1.
         public var batchMax: Int
         /// The share of events that are sent a second time in a later envelope, 0 to 1.
         public var duplicates: Double
