@@ -78,6 +78,13 @@ final class ConnectionBounds: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelWritabilityChanged()
     }
 
+    /// A client that has sent all it wants and got its answers is not waited for: over TLS nobody else would
+    /// answer its farewell, and both sides would sit out a timeout.
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        context.fireUserInboundEventTriggered(event)
+        if case ChannelEvent.inputClosed = event, requestsUnanswered <= 0 { context.close(promise: nil) }
+    }
+
     // MARK: - Private
 
     private var hasAnswered = false
