@@ -74,7 +74,7 @@ import Testing
 
     @Test func endsABodyThatNeverEnds() async throws {
         try await IntakeFixture.run {
-            $0.requestTimeout = .milliseconds(150)
+            $0.requestTimeout = .seconds(1)
         } _: { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 try await client.send(
@@ -93,7 +93,7 @@ import Testing
     @Test(arguments: ["", "POST /okta HTTP/1.1\r\nHost: x\r\nX-Slow: "])
     func closesConnectionsWhoseHeadNeverComes(_ start: String) async throws {
         try await IntakeFixture.run {
-            $0.requestTimeout = .milliseconds(150)
+            $0.requestTimeout = .seconds(1)
         } _: { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 if !start.isEmpty { try await client.send(start) }
@@ -104,7 +104,7 @@ import Testing
 
     @Test func closesConnectionsThatAreIdleAfterAnAnswer() async throws {
         try await IntakeFixture.run {
-            $0.requestTimeout = .milliseconds(300)
+            $0.requestTimeout = .seconds(1)
         } _: { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 let request = RawHTTPClient.request(
