@@ -3,8 +3,8 @@ public import JSON
 
 /// The JSON forms of what an operator sees, used by the admin API and by `--json` of the commands alike.
 ///
-/// Names are camelCase, instants RFC 3339 in UTC, ages and durations numbers in seconds, sizes in bytes; a member
-/// that has no value is `null` and never missing.
+/// Names are camelCase, instants RFC 3339 in UTC, ages and durations numbers in seconds, sizes in bytes; a
+/// member that has no value is `null` and never missing.
 public enum AdminJSON {
     /// The journal's counts and every sink, as `/status` and `status --json` show them.
     ///

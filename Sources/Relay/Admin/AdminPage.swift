@@ -4,8 +4,9 @@ import HTTPTypes
 
 /// The page at `/`: sinks, lag, recent events and dead letters for a person, read through the admin API.
 ///
-/// It is one file without anything from elsewhere, holds no data of its own, and its policy lets the browser run
-/// this one script and talk to this one listener. Values get into it as text only. The token stays in the tab.
+/// It is one file without anything from elsewhere, holds no data of its own, and its policy lets the browser
+/// run this one script and talk to this one listener. Values get into it as text only. The token stays in the
+/// tab.
 struct AdminPage: Sendable {
     let answer: HTTPAnswer
 
@@ -57,7 +58,8 @@ struct AdminPage: Sendable {
           return made;
         };
         const get = async path => {
-          const answer = await fetch(path, {headers: {Authorization: 'Bearer ' + sessionStorage.getItem(key)}});
+          const authorization = 'Bearer ' + sessionStorage.getItem(key);
+          const answer = await fetch(path, {headers: {Authorization: authorization}});
           const body = await answer.json();
           if (!answer.ok) throw new Error(body.error || answer.statusText);
           return body;

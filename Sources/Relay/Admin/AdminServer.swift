@@ -20,8 +20,8 @@ public struct AdminSources: Sendable {
 
 /// The operator's side: an own listener, on loopback unless configured otherwise, behind a bearer token.
 ///
-/// `/healthz`, `/readyz` and the page at `/` (which holds no data) need no token. It should be the last service
-/// that a graceful stop ends, so that a stopping relay can still be looked at.
+/// `/healthz`, `/readyz` and the page at `/` (which holds no data) need no token. It should be the last
+/// service that a graceful stop ends, so that a stopping relay can still be looked at.
 public final class AdminServer: Service {
     private static let connectionsMax = 100
     private static let requestTimeout = Duration.seconds(10)

@@ -42,7 +42,7 @@ enum MetricFamily: String, CaseIterable {
         case .startTime: "When this process started, in seconds since 1970."
         case .ready: "1 while the intake can commit, as /readyz says."
         case .requests: "Requests at the public listener; hook is empty where no hook has the path."
-        case .refusedConnections: "Connections closed at once because of server.connectionsMax."
+        case .refusedConnections: "Connections closed at once because of server.maxConnections."
         case .secretLastUsed: "When each of a hook's secrets was used last, in seconds since 1970."
         case .accepted: "Events committed to the journal, unrouted ones included."
         case .duplicates: "Events that were in the journal already."

@@ -2,9 +2,11 @@ import Synchronization
 
 /// What the relay counts, and how it is shown to Prometheus; the names are listed in `docs/METRICS.md`.
 ///
-/// Counters start at 0 with the process. May be used from any thread; no call waits for anything but a short lock.
+/// Counters start at 0 with the process. May be used from any thread; no call waits for anything but a short
+/// lock.
 public final class RelayMetrics: Sendable {
-    /// Upper bounds of the append histogram, in nanoseconds: an fsync on good disks, on slow ones, and Okta's 3 s.
+    /// Upper bounds of the append histogram, in nanoseconds: an fsync on good disks, on slow ones, and Okta's
+    /// 3 s.
     private static let appendBounds: [Int64] = [
         1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000,
         500_000_000, 1_000_000_000, 2_500_000_000,

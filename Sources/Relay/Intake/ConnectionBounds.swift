@@ -2,11 +2,12 @@ import NIOCore
 import NIOHTTPTypes
 import Synchronization
 
-/// Bounds the time in which a client must do its part on one connection, and with ``ConnectionGate`` their number.
+/// Bounds the time in which a client must do its part on one connection, and with ``ConnectionGate`` their
+/// number.
 ///
-/// The client has `timeout` from the connection's start to the end of its first request (the TLS handshake and
-/// slow header bytes included), from one answer to the head of the next request, from a head to that request's
-/// end, and for taking an answer off a full socket. While the relay is at work nothing runs.
+/// The client has `timeout` from the connection's start to the end of its first request (the TLS handshake
+/// and slow header bytes included), from one answer to the head of the next request, from a head to that
+/// request's end, and for taking an answer off a full socket. While the relay is at work nothing runs.
 final class ConnectionBounds: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -78,6 +79,13 @@ final class ConnectionBounds: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelWritabilityChanged()
     }
 
+    /// A client that has sent all it wants and got its answers is not waited for: over TLS nobody else would
+    /// answer its farewell, and both sides would sit out a timeout.
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        context.fireUserInboundEventTriggered(event)
+        if case ChannelEvent.inputClosed = event, requestsUnanswered <= 0 { context.close(promise: nil) }
+    }
+
     // MARK: - Private
 
     private var hasAnswered = false
@@ -95,8 +103,8 @@ final class ConnectionBounds: ChannelDuplexHandler, RemovableChannelHandler {
         deadline = nil
     }
 
-    /// A request under way is told to whoever reads its body, and can still be answered; an idle connection, or
-    /// one whose head never came, is just closed.
+    /// A request under way is told to whoever reads its body, and can still be answered; an idle connection,
+    /// or one whose head never came, is just closed.
     private func timedOut(_ context: ChannelHandlerContext) {
         guard isReadingRequest, context.channel.isWritable else { return context.close(promise: nil) }
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.lastWords) {

@@ -4,9 +4,10 @@ import Rules
 
 /// Splits one hook call's body into its events, each with its own original bytes; pure.
 ///
-/// Okta never repeats a call that was answered with a 4xx, so one bad element never costs the others: what can be
-/// read is accepted, what cannot is quarantined, and only a body without `data.events` is refused. Nothing else
-/// of the envelope is looked at: an admin may edit a preview delivery by hand before Okta sends it.
+/// Okta never repeats a call that was answered with a 4xx, so one bad element never costs the others: what
+/// can be read is accepted, what cannot is quarantined, and only a body without `data.events` is refused.
+/// Nothing else of the envelope is looked at: an admin may edit a preview delivery by hand before Okta sends
+/// it.
 public struct EnvelopeDecoder: Sendable {
     /// More elements than this are refused whole; Okta documents no maximum, and its batches are far smaller.
     public static let elementsMax = 100_000

@@ -32,8 +32,8 @@ struct Exchange: ~Copyable {
 
     /// Takes the whole body, one copy of it; stops as soon as it is known to be longer than the limit.
     ///
-    /// A client that waits for `100 Continue` is told to go on, so a request that is refused before never sends
-    /// its body.
+    /// A client that waits for `100 Continue` is told to go on, so a request that is refused before never
+    /// sends its body.
     mutating func collectBody(upTo limit: Int) async throws -> [UInt8] {
         if let announced = body.announced, announced > limit { throw BodyTooLarge() }
         if head.headerFields[.expect]?.lowercased() == "100-continue" {
@@ -42,8 +42,8 @@ struct Exchange: ~Copyable {
         return try await body.collect(upTo: limit)
     }
 
-    /// Sends the answer; where the connection is to end it throws ``ConnectionDone`` at last, on which the server
-    /// closes it.
+    /// Sends the answer; where the connection is to end it throws ``ConnectionDone`` at last, on which the
+    /// server closes it.
     consuming func finish(_ answer: HTTPAnswer, drainBytesMax: Int) async throws {
         var rest = body
         try await writer.write(response: answer.head, body: answer.responseBody)

@@ -50,7 +50,7 @@ enum IntakeError: Error {
         switch self {
         case .notFound, .methodNotAllowed, .unauthorized: nil
         case .noChallenge: "a verification GET carries one X-Okta-Verification-Challenge header"
-        case .tooLarge(let limit): "the body is longer than \(limit) bytes (server.bodyMax)"
+        case .tooLarge(let limit): "the body is longer than \(limit) bytes (server.maxBody)"
         case .timedOut: "the request did not come in whole in time (server.requestTimeout)"
         case .notAnEnvelope(let problem): "\(problem.explanation). The body was kept in the quarantine"
         case .unavailable: "the journal cannot commit: nothing was accepted, send it again"

@@ -5,7 +5,8 @@ public import ServiceLifecycle
 /// The public side: takes Okta's event-hook calls over HTTP or HTTPS, up to the journal.
 ///
 /// A graceful stop makes the relay unready at once, refuses new connections, lets requests under way finish
-/// within `server.shutdownTimeout`, and ends when the journal has answered for everything that was handed to it.
+/// within `server.shutdownTimeout`, and ends when the journal has answered for everything that was handed to
+/// it.
 public final class IntakeServer: Service {
     private let listener: HTTPListener
     private let controller: EventHookController

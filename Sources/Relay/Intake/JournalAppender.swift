@@ -2,8 +2,8 @@ import Synchronization
 
 /// Hands submissions to the journal and waits for each no longer than its request can.
 ///
-/// Okta gives up after 3 s and tries once more, so an answer must go out before that; but what was handed to the
-/// journal is committed all the same, and known as a duplicate when it comes again.
+/// Okta gives up after 3 s and tries once more, so an answer must go out before that; but what was handed to
+/// the journal is committed all the same, and known as a duplicate when it comes again.
 final class JournalAppender: Sendable {
     /// What came of a submission in the time there was.
     enum Result: Sendable, Equatable {

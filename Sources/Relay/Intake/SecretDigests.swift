@@ -4,16 +4,16 @@ import Crypto
 /// Several secrets that a presented value is compared with, in a time that tells nothing about them.
 ///
 /// What is compared are HMAC-SHA-256 digests under a random key of this process: 32 bytes each, whatever the
-/// lengths, always all bytes of all digests. The time of the HMAC itself depends on the presented value alone,
-/// which its sender knows.
+/// lengths, always all bytes of all digests. The time of the HMAC itself depends on the presented value
+/// alone, which its sender knows.
 public struct SecretDigests: Sendable {
     private let key = SymmetricKey(size: .bits256)
     private let digests: [[UInt8]]
     /// Parallel to `digests`; an empty secret holds its place, so that indexes stay the config file's.
     private let isUsable: [Bool]
 
-    /// HTTP drops spaces and tabs around a header's value (RFC 9110 §5.5), so a secret loses them too; one that
-    /// is empty then matches nothing.
+    /// HTTP drops spaces and tabs around a header's value (RFC 9110 §5.5), so a secret loses them too; one
+    /// that is empty then matches nothing.
     public init(_ secrets: [Secret]) {
         let texts = secrets.map { Self.trimmed(Array($0.revealed.utf8)) }
         let key = self.key

@@ -8,22 +8,22 @@ import Testing
 /// Clients that are slow, endless, eager or many; and how the intake stops.
 @Suite(.timeLimit(.minutes(1))) struct IntakeAdversityTests {
     @Test func takesAFiveHundredEventEnvelope() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             let padding = String(repeating: "p", count: 2_300)
             let events = (0..<500).map { index in
                 #"{"uuid":"e\#(index)","eventType":"user.account.update_profile","debug":"\#(padding)"}"#
             }
             let body = Sample.envelope(events)
             #expect(body.count > 1024 * 1024)
-            #expect(try await intake.deliver(body).status == 200)
-            #expect(try await intake.deliver(body).status == 200)
+            let answers = [try await intake.deliver(body), try await intake.deliver(body)]
+            #expect(answers.map(\.status) == [200, 200])
             #expect(intake.journal.entries.map(\.event.id) == (0..<500).map { "e\($0)" })
             #expect(intake.metric(#"okta_relay_events_duplicate_total{hook="main"}"#) == "500")
         }
     }
 
     @Test func envelopesMayShareAnEvent() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             _ = try await intake.deliver(Sample.envelope([Sample.event("1"), Sample.event("2")]))
             _ = try await intake.deliver(
                 Sample.envelope([Sample.event("2"), Sample.event("3"), Sample.event("3")]))
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func takesChunkedBodiesInPieces() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             let body = Sample.envelope([Sample.event("1")])
             try await RawHTTPClient.connect(port: intake.port) { client in
                 try await client.send(
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func answersPipelinedRequestsInTurn() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 var bytes: [UInt8] = []
                 for index in 0..<20 {
@@ -74,8 +74,8 @@ import Testing
 
     @Test func endsABodyThatNeverEnds() async throws {
         try await IntakeFixture.run {
-            $0.requestTimeout = .milliseconds(150)
-        } _: { intake in
+            $0.requestTimeout = .seconds(1)
+        } _: { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 try await client.send(
                     RawHTTPClient.request(
@@ -93,8 +93,8 @@ import Testing
     @Test(arguments: ["", "POST /okta HTTP/1.1\r\nHost: x\r\nX-Slow: "])
     func closesConnectionsWhoseHeadNeverComes(_ start: String) async throws {
         try await IntakeFixture.run {
-            $0.requestTimeout = .milliseconds(150)
-        } _: { intake in
+            $0.requestTimeout = .seconds(1)
+        } _: { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 if !start.isEmpty { try await client.send(start) }
                 _ = await client.untilClosed()
@@ -104,8 +104,8 @@ import Testing
 
     @Test func closesConnectionsThatAreIdleAfterAnAnswer() async throws {
         try await IntakeFixture.run {
-            $0.requestTimeout = .milliseconds(300)
-        } _: { intake in
+            $0.requestTimeout = .seconds(1)
+        } _: { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 let request = RawHTTPClient.request(
                     "POST", "/okta", headers: [IntakeFixture.auth], body: Sample.envelope([]))
@@ -119,7 +119,7 @@ import Testing
     }
 
     @Test func halfABodyIsNoBody() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 try await client.send(
                     RawHTTPClient.request(
@@ -134,7 +134,7 @@ import Testing
     }
 
     @Test func refusesHeadersWithoutEnd() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 try await client.send(
                     "GET /okta HTTP/1.1\r\nX: " + String(repeating: "a", count: 40_000) + "\r\n\r\n")
@@ -147,7 +147,7 @@ import Testing
     @Test func closesConnectionsOverTheMaximum() async throws {
         try await IntakeFixture.run {
             $0.connectionsMax = 1
-        } _: { intake in
+        } _: { (intake) async throws in
             let request = RawHTTPClient.request("GET", "/none")
             try await RawHTTPClient.connect(port: intake.port) { first in
                 try await first.send(request)
@@ -163,14 +163,15 @@ import Testing
     }
 
     @Test func finishesWhatIsUnderWayWhenItStops() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             intake.journal.holdAppends()
             async let answer = intake.deliver(Sample.envelope([Sample.event("1")]))
             _ = await intake.journal.nextAppend()
             await intake.stop()
             while intake.readiness.state.isReady { await Task.yield() }
             intake.journal.releaseAppends()
-            #expect(try await answer.status == 200)
+            let status = try await answer.status
+            #expect(status == 200)
             #expect(intake.journal.entries.count == 1)
         }
     }
@@ -195,7 +196,7 @@ import Testing
         let clientTrust = trust
         try await IntakeFixture.run {
             $0.tls = Config.TLSConfiguration(certificatePath: certificate, keyPath: key)
-        } _: { intake in
+        } _: { (intake) async throws in
             let answer = try await RawHTTPClient.send(
                 "POST", "/okta", port: intake.port, tls: clientTrust, headers: [IntakeFixture.auth],
                 body: Sample.envelope([Sample.event("1")]))

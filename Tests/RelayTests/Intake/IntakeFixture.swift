@@ -6,6 +6,7 @@ import Relay
 import RelayTesting
 import Rules
 import ServiceLifecycle
+import Synchronization
 
 /// A running intake over a journal in memory, for as long as a test's body takes.
 struct IntakeFixture {
@@ -32,6 +33,7 @@ struct IntakeFixture {
 
     static func run(
         clock: any RelayClock = SystemClock(),
+        log: CapturedLog = CapturedLog(),
         configure: (inout ServerConfiguration) -> Void = { _ in },
         _ body: (IntakeFixture) async throws -> Void
     ) async throws {
@@ -43,8 +45,7 @@ struct IntakeFixture {
             version: "test", hooks: hooks().map(\.name), startedAt: 1_767_225_600_000_000_000)
         let readiness = Readiness(clock: clock)
         let rules = LiveRuleTable(RuleTable([]))
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
+        let logger = Logger(label: "test") { _ in log }
         let intake = IntakeServer(
             server: server, hooks: hooks(), journal: journal, rules: rules, clock: clock,
             metrics: metrics, readiness: readiness, logger: logger)
@@ -76,6 +77,31 @@ struct IntakeFixture {
     func metric(_ line: String) -> String? {
         metrics.render(status: nil, isReady: true, now: 0).split(separator: "\n")
             .first { $0.hasPrefix(line + " ") }.map { String($0.dropFirst(line.count + 1)) }
+    }
+}
+
+/// Keeps every line in memory.
+final class CapturedLog: LogHandler {
+    private let state = Mutex<[String]>([])
+
+    var lines: [String] { state.withLock { $0 } }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .trace }
+        set {}
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        let text = "\(event.level) \(event.message) \(event.metadata ?? [:])"
+        state.withLock { $0.append(text) }
     }
 }
 

@@ -1,3 +1,5 @@
+import Config
+import JSON
 import Relay
 import RelayTesting
 import Rules
@@ -6,7 +8,7 @@ import Testing
 /// Design §4's table, row by row, on a real socket.
 @Suite(.timeLimit(.minutes(1))) struct IntakeTableTests {
     @Test func answersTheVerification() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             let challenge = ("x-okta-verification-challenge", #"aB_-"\9"#)
             let answer = try await RawHTTPClient.send(
                 "GET", "/okta", port: intake.port, headers: [IntakeFixture.auth, challenge])
@@ -26,7 +28,7 @@ import Testing
     }
 
     @Test func acknowledgesADelivery() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             let answer = try await intake.deliver(Sample.envelope([Sample.event("1")]))
             #expect(answer.status == 200 && answer.body.isEmpty && answer["content-length"] == "0")
             #expect(intake.journal.entries.map(\.event.id) == ["1"])
@@ -37,7 +39,7 @@ import Testing
     }
 
     @Test func quarantinesTheElementWithoutUUID() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             let bad = #"{"eventType":"user.lifecycle.create"}"#
             let answer = try await intake.deliver(
                 Sample.envelope([Sample.event("1"), bad, Sample.event("2")]))
@@ -49,7 +51,7 @@ import Testing
     }
 
     @Test func quarantinesTypesThatTheHookDoesNotAccept() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             let answer = try await RawHTTPClient.send(
                 "POST", "/narrow", port: intake.port, headers: [("X-HOOK-KEY", "narrow-secret")],
                 body: Sample.envelope([Sample.event("1", type: "group.privilege.grant")]))
@@ -60,7 +62,7 @@ import Testing
     }
 
     @Test func keepsAndExplainsWhatIsNoEnvelope() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             let answer = try await intake.deliver(Array("hello".utf8))
             #expect(answer.status == 400 && answer.text.contains("not JSON"))
             #expect(intake.journal.quarantinedInputs.first?.bytes == Array("hello".utf8))
@@ -70,7 +72,7 @@ import Testing
     }
 
     @Test func refusesAWrongSecretBeforeTheBody() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 // The announced body never comes: the answer does not wait for it.
                 try await client.send(
@@ -92,7 +94,7 @@ import Testing
     @Test func refusesABodyOverTheLimit() async throws {
         try await IntakeFixture.run {
             $0.bodyBytesMax = 100
-        } _: { intake in
+        } _: { (intake) async throws in
             // Announced: refused at once, and the client that asked first never sends it.
             try await RawHTTPClient.connect(port: intake.port) { client in
                 try await client.send(
@@ -120,7 +122,7 @@ import Testing
     }
 
     @Test func tellsWrongPathsAndMethods() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             for path in ["/", "/okta/", "/other"] {
                 #expect(try await RawHTTPClient.send("GET", path, port: intake.port).status == 404)
             }
@@ -133,7 +135,7 @@ import Testing
     }
 
     @Test func saysWhenTheJournalCannotCommit() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             #expect(intake.readiness.state == .ready)
             intake.journal.failAppends(with: .cannotCommit(reason: "disk full"))
             #expect(try await intake.deliver(Sample.envelope([Sample.event("1")])).status == 503)
@@ -147,7 +149,7 @@ import Testing
 
     @Test func aCommitThatComesTooLateIsKnownTheNextTime() async throws {
         let clock = ManualClock()
-        try await IntakeFixture.run(clock: clock) { intake in
+        try await IntakeFixture.run(clock: clock) { (intake) async throws in
             intake.journal.holdAppends()
             let envelope = Sample.envelope([Sample.event("1")])
             async let first = intake.deliver(envelope)
@@ -163,14 +165,14 @@ import Testing
     }
 
     @Test func anEnvelopeWithoutEventsNeedsNoJournal() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             intake.journal.failAppends(with: .closed)
             #expect(try await intake.deliver(Sample.envelope([])).status == 200)
         }
     }
 
     @Test func storesTheRouteThatIsInForce() async throws {
-        try await IntakeFixture.run { intake in
+        try await IntakeFixture.run { (intake) async throws in
             intake.rules.swap(
                 RuleTable([Rule(name: "r", events: [EventTypePattern("*")], sinks: ["users"])]))
             _ = try await intake.deliver(Sample.envelope([Sample.event("1")]))
@@ -179,6 +181,28 @@ import Testing
                     hook: "main", eventType: "user.lifecycle.create", operation: .create, isEffective: true),
                 event: try #require(intake.journal.entries.first).event.body.root)
             #expect(intake.journal.entries.first?.route == expected)
+        }
+    }
+
+    @Test func logsRefusalsWithTheirPeerAndNeverAValue() async throws {
+        let log = CapturedLog()
+        try await IntakeFixture.run(clock: ManualClock(), log: log) {
+            $0.trustedProxies = ["127.0.0.0/8"]
+        } _: { (intake) async throws in
+            for _ in 0..<30 {
+                let answer = try await RawHTTPClient.send(
+                    "POST", "/okta", port: intake.port,
+                    headers: [("authorization", "guessed-value"), ("x-forwarded-for", "203.0.113.7")],
+                    body: Array("private words".utf8))
+                #expect(answer.status == 401)
+            }
+            #expect(try await intake.deliver(Sample.envelope([Sample.event("1")])).status == 200)
+        }
+        let warnings = log.lines.filter { $0.hasPrefix("warning") }
+        #expect(warnings.count == 10)
+        #expect(warnings.allSatisfy { $0.contains("203.0.113.7") && $0.contains("main") })
+        for secret in ["guessed-value", IntakeFixture.secret, "private words", "ann@example.com"] {
+            #expect(!log.lines.contains { $0.contains(secret) })
         }
     }
 }
