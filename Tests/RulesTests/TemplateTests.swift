@@ -71,7 +71,8 @@ import Testing
 
     @Test func leavesOutWhatIsMissing() throws {
         let rendered = try render(
-            #"{"a":"{{ $.absent }}","b":["{{ $.absent }}","{{ $.event.nothing }}",{"c":"{{ $.absent }}"}],"d":1.0}"#)
+            #"{"a":"{{ $.absent }}","b":["{{ $.absent }}","{{ $.event.nothing }}",{"c":"{{ $.absent }}"}],"d":1.0}"#
+        )
         #expect(rendered == .json(Array(#"{"b":[null,{}],"d":1.0}"#.utf8)))
     }
 
@@ -108,7 +109,9 @@ import Testing
         }
         #expect(error.description.contains("$['event']['target'][1]['id']"))
         #expect(!error.description.contains("g1"))
-        let refusal = try #require(throws: TemplateError.self) { try render(#""{{ $.user.login | number }}""#) }
+        let refusal = try #require(throws: TemplateError.self) {
+            try render(#""{{ $.user.login | number }}""#)
+        }
         #expect(refusal.description == "$.user.login | number: takes a number or a text that is one")
     }
 

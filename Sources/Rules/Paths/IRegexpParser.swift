@@ -108,8 +108,10 @@ struct IRegexpParser {
     }
 
     private static let categories: Set<String> = [
-        "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Pe",
-        "Pf", "Pi", "Po", "Ps", "Z", "Zl", "Zp", "Zs", "S", "Sc", "Sk", "Sm", "So", "C", "Cc", "Cf", "Cn", "Co",
+        "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn", "N", "Nd", "Nl", "No", "P", "Pc", "Pd",
+        "Pe",
+        "Pf", "Pi", "Po", "Ps", "Z", "Zl", "Zp", "Zs", "S", "Sc", "Sk", "Sm", "So", "C", "Cc", "Cf", "Cn",
+        "Co",
     ]
 
     private mutating func characterClass() throws(IRegexp.Mistake) -> CharacterSet {
@@ -124,7 +126,8 @@ struct IRegexpParser {
                 continue
             }
             let low = try classMember()
-            guard case .range(let first) = low, position + 1 < text.count, next == "-", text[position + 1] != "]"
+            guard case .range(let first) = low, position + 1 < text.count, next == "-",
+                text[position + 1] != "]"
             else {
                 members.append(low)
                 continue

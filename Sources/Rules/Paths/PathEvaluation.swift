@@ -239,7 +239,9 @@ struct PathEvaluation {
 
     private func members(_ object: Int) -> [[UInt8]: Int] {
         var result: [[UInt8]: Int] = [:]
-        for value in children(object) { result[tape.withString(tape.entries[value - 1]) { Array($0) }] = value }
+        for value in children(object) {
+            result[tape.withString(tape.entries[value - 1]) { Array($0) }] = value
+        }
         return result
     }
 

@@ -68,7 +68,9 @@ struct PathParser {
         scanner.skipBlanks()
         guard scanner.take(":") else {
             scanner.position = afterStart
-            guard let start else { throw scanner.failure("expected a name in quotes, an index, a slice, '*' or '?'") }
+            guard let start else {
+                throw scanner.failure("expected a name in quotes, an index, a slice, '*' or '?'")
+            }
             return .index(start)
         }
         scanner.skipBlanks()
@@ -238,7 +240,8 @@ private enum PathTerm {
         case .operand(let operand): return operand
         case .query(let query):
             guard query.isSingular else {
-                throw scanner.failure("only a path to a single value can stand here; this one may select more")
+                throw scanner.failure(
+                    "only a path to a single value can stand here; this one may select more")
             }
             return .query(query)
         case .logical: throw scanner.failure("true or false cannot be compared or passed on")

@@ -69,7 +69,9 @@ struct PlaceholderParser {
                 throw PlaceholderMistake(message: "expected '|' or '}}' after \(name)")
             }
             if isFirst, name == "first" || name == "all" {
-                guard arguments.isEmpty else { throw PlaceholderMistake(message: "\(name) takes no argument") }
+                guard arguments.isEmpty else {
+                    throw PlaceholderMistake(message: "\(name) takes no argument")
+                }
                 selection = name == "first" ? .first : .all
             } else {
                 filters.append(try FilterArguments(name, arguments).filter())
@@ -118,7 +120,9 @@ struct PlaceholderParser {
             arguments.append(try argument(of: name))
             scanner.skipBlanks()
         } while scanner.take(",")
-        guard scanner.take(")") else { throw PlaceholderMistake(message: "expected ',' or ')' in \(name)(…)") }
+        guard scanner.take(")") else {
+            throw PlaceholderMistake(message: "expected ',' or ')' in \(name)(…)")
+        }
         return (name, arguments)
     }
 

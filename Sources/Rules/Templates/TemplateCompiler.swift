@@ -98,7 +98,9 @@ struct TemplateCompiler {
         guard parts.contains(where: { if case .placeholder = $0 { true } else { false } }) else {
             return .constant(.string(text))
         }
-        if parts.count == 1, case .placeholder(let placeholder) = parts[0] { return .placeholder(placeholder) }
+        if parts.count == 1, case .placeholder(let placeholder) = parts[0] {
+            return .placeholder(placeholder)
+        }
         return .text(parts)
     }
 

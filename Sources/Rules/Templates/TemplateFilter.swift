@@ -19,7 +19,8 @@ enum TemplateFilter: Sendable {
     }
 
     static let names = [
-        "first", "all", "default", "lower", "upper", "trim", "split", "join", "before", "after", "map", "date",
+        "first", "all", "default", "lower", "upper", "trim", "split", "join", "before", "after", "map",
+        "date",
         "json", "string", "number",
     ]
 

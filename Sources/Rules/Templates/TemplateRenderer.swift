@@ -94,12 +94,14 @@ struct TemplateRenderer {
             // A dot segment would be taken out of the path by whoever normalizes it (RFC 3986 §5.2.4), and
             // with it the segment before.
             guard text != ".", text != ".." else {
-                throw TemplateError("\(placeholder.source) is a dot segment, which would change the URL's path")
+                throw TemplateError(
+                    "\(placeholder.source) is a dot segment, which would change the URL's path")
             }
             return PercentEncoding.encode(text)
         case .header:
             guard !text.utf8.contains(where: { $0 == 0x0D || $0 == 0x0A || $0 == 0 }) else {
-                throw TemplateError("\(placeholder.source) has a line break or NUL, which a header must not have")
+                throw TemplateError(
+                    "\(placeholder.source) has a line break or NUL, which a header must not have")
             }
             return text
         }
