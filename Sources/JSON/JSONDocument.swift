@@ -47,14 +47,14 @@ public enum JSONKind: UInt8, Sendable {
 }
 
 /// One value of a document: its kind and the half-open byte range of its text.
-struct TapeEntry {
-    var start: UInt32
-    var end: UInt32
+package struct TapeEntry {
+    package var start: UInt32
+    package var end: UInt32
     /// The tape index behind this value and everything inside it.
-    var next: UInt32
-    var kind: JSONKind
+    package var next: UInt32
+    package var kind: JSONKind
     /// Whether a string's text has escapes; without them its bytes are its value.
-    var isEscaped: Bool
+    package var isEscaped: Bool
 }
 
 /// Why a text is not JSON, and the byte offset where that was seen.

@@ -101,48 +101,7 @@ public struct JSONValue: Sendable {
     }
 
     private func unescaped() -> [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(content.count)
-        var rest = content
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "\\"), let escape = rest.popFirst() else {
-                result.append(byte)
-                continue
-            }
-            switch escape {
-            case UInt8(ascii: "b"): result.append(0x08)
-            case UInt8(ascii: "f"): result.append(0x0C)
-            case UInt8(ascii: "n"): result.append(0x0A)
-            case UInt8(ascii: "r"): result.append(0x0D)
-            case UInt8(ascii: "t"): result.append(0x09)
-            case UInt8(ascii: "u"): result.append(contentsOf: Self.scalar(&rest).utf8)
-            default: result.append(escape)
-            }
-        }
-        return result
-    }
-
-    /// Takes the four digits behind `\u`, and the second half of a surrogate pair where there is one.
-    private static func scalar(_ rest: inout ArraySlice<UInt8>) -> Character {
-        let first = hexadecimal(rest.prefix(4))
-        rest = rest.dropFirst(4)
-        if let scalar = Unicode.Scalar(first) { return Character(scalar) }
-        let low = rest.dropFirst(2).prefix(4)
-        if first < 0xDC00, rest.starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "u")]) {
-            let second = hexadecimal(low)
-            if (0xDC00...0xDFFF).contains(second) {
-                rest = rest.dropFirst(6)
-                let code = 0x10000 + (first - 0xD800) << 10 + (second - 0xDC00)
-                return Unicode.Scalar(code).map(Character.init) ?? "\u{FFFD}"
-            }
-        }
-        return "\u{FFFD}"
-    }
-
-    private static func hexadecimal(_ digits: ArraySlice<UInt8>) -> UInt32 {
-        digits.reduce(0) { value, digit in
-            value << 4 | UInt32(digit.isDigit ? digit & 0x0F : (digit | 0x20) &- UInt8(ascii: "a") &+ 10)
-        }
+        content.withUnsafeBufferPointer { JSONString.unescaped($0) }
     }
 }
 

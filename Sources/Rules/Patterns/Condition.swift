@@ -1,0 +1,71 @@
+/// What a pattern says of one field: a leaf, with its place in the event.
+struct Condition: Hashable, Sendable {
+    /// The members to go through, from the event's root.
+    let path: [[UInt8]]
+    /// A value of the field has to match one of them.
+    let matchers: [Matcher]
+    /// `{"exists": false}` is among the entries: the condition also holds where the field has no value at all.
+    let allowsMissing: Bool
+    /// The leaf as it was written, for a person.
+    let source: String
+
+    /// The path as a person writes it.
+    var name: String { path.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ".") }
+}
+
+/// A pattern before it is brought into alternatives.
+indirect enum Formula {
+    case condition(Condition)
+    case all([Formula])
+    case any([Formula])
+
+    /// The first members of all paths inside.
+    var roots: Set<[UInt8]> {
+        switch self {
+        case .condition(let condition): [condition.path[0]]
+        case .all(let parts), .any(let parts): parts.reduce(into: []) { $0.formUnion($1.roots) }
+        }
+    }
+
+    /// The lists of conditions of which one has to hold whole; nil where there would be more than the limit.
+    func alternatives(max: Int) -> [[Condition]]? {
+        switch self {
+        case .condition(let condition): return [[condition]]
+        case .any(let parts):
+            var result: [[Condition]] = []
+            for part in parts {
+                guard let inner = part.alternatives(max: max), result.count + inner.count <= max else {
+                    return nil
+                }
+                result += inner
+            }
+            return result
+        case .all(let parts):
+            var result: [[Condition]] = [[]]
+            for part in parts {
+                guard let inner = part.alternatives(max: max), result.count * inner.count <= max else {
+                    return nil
+                }
+                result = result.flatMap { head in inner.map { head + $0 } }
+            }
+            return result
+        }
+    }
+
+    /// Conjuncts that touch the same members of the root, together: two groups never meet in one array, so
+    /// each may choose its alternative alone.
+    static func components(_ conjuncts: [Formula]) -> [Formula] {
+        var groups: [(roots: Set<[UInt8]>, parts: [Formula])] = []
+        for conjunct in conjuncts {
+            var merged = (roots: conjunct.roots, parts: [conjunct])
+            groups.removeAll { group in
+                guard !group.roots.isDisjoint(with: merged.roots) else { return false }
+                merged.roots.formUnion(group.roots)
+                merged.parts = group.parts + merged.parts
+                return true
+            }
+            groups.append(merged)
+        }
+        return groups.map { $0.parts.count == 1 ? $0.parts[0] : .all($0.parts) }
+    }
+}

@@ -1,0 +1,45 @@
+public import JSON
+
+/// A compiled event pattern: which events a rule is about, in the EventBridge pattern language.
+///
+/// `docs/RULES.md` specifies the language. A pattern is immutable, so any number of threads may match with it.
+public struct Pattern: Sendable {
+    /// Each of them has to hold, by one of its alternatives.
+    let components: [[Alternative]]
+
+    /// More `$or` combinations than this are refused.
+    public static let alternativesMax = 4_096
+
+    /// Compiles a pattern; all its mistakes are reported at once.
+    public init(_ value: JSONValue) throws(LanguageProblems) {
+        var compiler = PatternCompiler()
+        let formula = compiler.compile(value)
+        var components: [[Alternative]] = []
+        for component in Formula.components(formula) where compiler.problems.isEmpty {
+            guard let alternatives = component.alternatives(max: Self.alternativesMax) else {
+                compiler.report(
+                    value, at: .root,
+                    "the $or's multiply to more than \(Self.alternativesMax) alternatives; split the rule")
+                break
+            }
+            components.append(alternatives.map(Alternative.init))
+        }
+        if components.contains(where: { $0.contains(where: \.isTooWide) }) {
+            compiler.report(value, at: .root, "the $or's put more than 64 conditions on one field")
+        }
+        guard compiler.problems.isEmpty else { throw LanguageProblems(compiler.problems) }
+        self.components = components
+    }
+
+    /// Whether the event matches. A value that is not an object matches no pattern.
+    public func matches(_ event: JSONValue) -> Bool {
+        event.document.withTape { matches(event.tapeIndex, in: $0) }
+    }
+
+    func matches(_ root: Int, in tape: TapeView) -> Bool {
+        guard tape.entries[root].kind == .object else { return false }
+        return components.allSatisfy { alternatives in
+            alternatives.contains { $0.holds(root, in: tape) }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+/// A text in which `*` stands for any run of characters, matched in one pass.
+struct Wildcard: Hashable, Sendable {
+    /// The literal texts between the stars; one alone where there is no star.
+    let pieces: [[UInt8]]
+
+    init(pieces: [[UInt8]]) { self.pieces = pieces }
+
+    /// Reads the notation: `\*` and `\\` are a star and a backslash, and nothing else may be escaped.
+    init(parsing text: [UInt8]) throws(Mistake) {
+        var pieces: [[UInt8]] = [[]]
+        var position = 0
+        while position < text.count {
+            let byte = text[position]
+            position += 1
+            switch byte {
+            case UInt8(ascii: "*"):
+                if position < text.count, text[position] == byte { throw .doubleStar }
+                pieces.append([])
+            case UInt8(ascii: "\\"):
+                guard position < text.count,
+                    text[position] == UInt8(ascii: "*") || text[position] == UInt8(ascii: "\\")
+                else { throw .badEscape }
+                pieces[pieces.count - 1].append(text[position])
+                position += 1
+            default: pieces[pieces.count - 1].append(byte)
+            }
+        }
+        self.pieces = pieces
+    }
+
+    /// What a wildcard must not say.
+    enum Mistake: Error {
+        case doubleStar, badEscape
+
+        var message: String {
+            switch self {
+            case .doubleStar: "two stars in a row mean the same as one: write \"*\""
+            case .badEscape: #"only \* and \\ may be escaped in a wildcard (in JSON "\\*" and "\\\\")"#
+            }
+        }
+    }
+
+    func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        let head = pieces[0]
+        guard pieces.count > 1 else { return text.elementsEqual(head) }
+        let tail = pieces[pieces.count - 1]
+        guard text.count >= head.count + tail.count, text.starts(with: head), hasSuffix(text, tail) else {
+            return false
+        }
+        var position = head.count
+        let end = text.count - tail.count
+        for piece in pieces[1..<(pieces.count - 1)] {
+            guard let found = Self.find(piece, in: text, from: position, to: end) else { return false }
+            position = found + piece.count
+        }
+        return true
+    }
+
+    /// The first place of a piece; the leftmost one is always as good as any other.
+    private static func find(
+        _ piece: [UInt8], in text: UnsafeBufferPointer<UInt8>, from start: Int, to end: Int
+    ) -> Int? {
+        guard let first = piece.first else { return start }
+        var position = start
+        while position + piece.count <= end {
+            if text[position] == first, isEqual(text, at: position, piece) { return position }
+            position += 1
+        }
+        return nil
+    }
+
+    private static func isEqual(_ text: UnsafeBufferPointer<UInt8>, at start: Int, _ piece: [UInt8]) -> Bool {
+        for offset in 0..<piece.count where text[start + offset] != piece[offset] { return false }
+        return true
+    }
+}
+
+func hasSuffix(_ text: UnsafeBufferPointer<UInt8>, _ suffix: [UInt8]) -> Bool {
+    text.count >= suffix.count && text[(text.count - suffix.count)...].elementsEqual(suffix)
+}

@@ -1,0 +1,67 @@
+import JSON
+
+extension Rule {
+    /// Whether the rule alone matches: what the table's answer is made of.
+    func matches(_ facts: RoutingFacts, _ event: JSONValue) -> Bool {
+        accepts(facts) && conditions.hold(event)
+    }
+
+    /// The part of the answer that needs no look at the event's text.
+    func accepts(_ facts: RoutingFacts) -> Bool {
+        if let hooks, !hooks.contains(facts.hook) { return false }
+        if let operations, !operations.contains(facts.operation) { return false }
+        if outcome == .effective, !facts.isEffective { return false }
+        return events.isEmpty || events.contains { $0.matches(facts.eventType) }
+    }
+
+    /// The first condition that fails, in the order in which they are checked.
+    func mismatch(_ facts: RoutingFacts, _ event: JSONValue) -> String? {
+        if let hooks, !hooks.contains(facts.hook) {
+            return "the hook is \"\(facts.hook)\", wanted \(hooks.sorted().joined(separator: ", "))"
+        }
+        if let operations, !operations.contains(facts.operation) {
+            let wanted = operations.map(\.rawValue).sorted().joined(separator: ", ")
+            return "the operation is \(facts.operation.rawValue), wanted \(wanted)"
+        }
+        if outcome == .effective, !facts.isEffective {
+            return
+                "the outcome is not one with which \(facts.eventType) takes effect (\"outcome\": \"any\" takes all)"
+        }
+        if !events.isEmpty, !events.contains(where: { $0.matches(facts.eventType) }) {
+            let wanted = events.map(\.description).joined(separator: ", ")
+            return "the event type is \(facts.eventType), wanted \(wanted)"
+        }
+        return conditions.mismatch(event)
+    }
+}
+
+extension Rule.Conditions {
+    func hold(_ event: JSONValue) -> Bool {
+        event.document.withTape { hold(event.tapeIndex, in: $0) }
+    }
+
+    func hold(_ root: Int, in tape: TapeView) -> Bool {
+        if let pattern, !pattern.matches(root, in: tape) { return false }
+        return all.allSatisfy { $0.matches(root, in: tape) }
+            && (any.isEmpty || any.contains { $0.matches(root, in: tape) })
+            && !none.contains { $0.matches(root, in: tape) }
+    }
+
+    func mismatch(_ event: JSONValue) -> String? {
+        if let mismatch = pattern?.firstMismatch(in: event) { return "where: \(mismatch)" }
+        for (index, pattern) in all.enumerated() {
+            if let mismatch = pattern.firstMismatch(in: event) { return "all/\(index): \(mismatch)" }
+        }
+        if !any.isEmpty {
+            let mismatches = any.map { $0.firstMismatch(in: event) }
+            if !mismatches.contains(nil) {
+                let texts = mismatches.prefix(3).enumerated().map {
+                    "any/\($0.offset): \($0.element?.description ?? "")"
+                }
+                return texts.joined(separator: " | ")
+            }
+        }
+        if let index = none.firstIndex(where: { $0.matches(event) }) { return "none/\(index) matches" }
+        return nil
+    }
+}

@@ -1,0 +1,16 @@
+import JSON
+import Rules
+import Testing
+
+@Suite struct SharedCasesTests {
+    @Test(arguments: ["cases.jsonl", "random.jsonl", "sets.jsonl", "validity.jsonl"])
+    func everyLinePasses(_ file: String) {
+        guard let lines = SharedCases.lines(file) else { return }
+        #expect(!lines.isEmpty)
+        let runner = RuleCaseRunner()
+        let failures = lines.map(runner.run).filter { !$0.passes }
+        #expect(
+            failures.isEmpty,
+            "\(failures.count) fail: \(failures.prefix(8).map { "\($0.id ?? ""): \($0.difference ?? "")" })")
+    }
+}
