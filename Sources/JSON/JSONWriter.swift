@@ -85,15 +85,17 @@ public struct JSONWriter: Sendable {
         raw(json)
     }
 
-    // MARK: - Private
+    // MARK: - Pieces
 
-    private mutating func open(_ bracket: Unicode.Scalar) {
+    /// Opens a container; ``close(_:)`` has to follow. For callers whose errors have a type.
+    package mutating func open(_ bracket: Unicode.Scalar) {
         separate()
         bytes.append(UInt8(ascii: bracket))
         needsComma = false
     }
 
-    private mutating func close(_ bracket: Unicode.Scalar) {
+    /// Closes a container that ``open(_:)`` opened.
+    package mutating func close(_ bracket: Unicode.Scalar) {
         bytes.append(UInt8(ascii: bracket))
         needsComma = true
     }

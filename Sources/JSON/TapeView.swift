@@ -74,6 +74,9 @@ extension JSONDocument {
 extension JSONValue {
     /// The value's place on its document's tape.
     package var tapeIndex: Int { index }
+
+    /// The tape index behind the value and everything inside it.
+    package var tapeEnd: Int { Int(entry.next) }
 }
 
 /// Comparisons of raw bytes.

@@ -55,7 +55,9 @@ public struct RuleCaseRunner: Sendable {
 
     private func runPattern(_ pattern: JSONValue, _ line: JSONValue) throws(RuleCaseFailure) {
         if let valid = line["valid"] {
-            return try checkValidity(expected: valid) { () throws(LanguageProblems) in _ = try Pattern(pattern) }
+            return try checkValidity(expected: valid) { () throws(LanguageProblems) in
+                _ = try Pattern(pattern)
+            }
         }
         guard let event = line["event"], let expected = line["match"]?.bool else {
             throw RuleCaseFailure("a line with \"pattern\" needs \"event\" and \"match\", or \"valid\"")
@@ -70,14 +72,17 @@ public struct RuleCaseRunner: Sendable {
 
     private func runPatterns(_ patterns: JSONValue, _ line: JSONValue) throws(RuleCaseFailure) {
         guard let event = line["event"], let expected = line["matches"], expected.kind == .array else {
-            throw RuleCaseFailure("a line with \"patterns\" needs \"event\" and \"matches\", a list of indices")
+            throw RuleCaseFailure(
+                "a line with \"patterns\" needs \"event\" and \"matches\", a list of indices")
         }
         var rules: [Rule] = []
         for element in patterns.elements {
             let pattern = try compile(element)
             let name = String(rules.count)
             rules.append(
-                Rule(name: name, events: [], outcome: .any, conditions: .init(pattern: pattern), sinks: [name]))
+                Rule(
+                    name: name, events: [], outcome: .any, conditions: .init(pattern: pattern), sinks: [name])
+            )
         }
         let facts = RoutingFacts(hook: "", eventType: "", operation: .none, isEffective: true)
         let matches = RuleTable(rules).route(facts, event: event).choices.map(\.rule)
@@ -130,12 +135,15 @@ public struct RuleCaseRunner: Sendable {
         guard let text = path.string else { throw RuleCaseFailure("\"path\" is a string") }
         if let valid = line["valid"] {
             return try checkValidity(expected: valid) { () throws(LanguageProblems) in
-                do throws(LanguageProblem) { _ = try JSONPath(text) } catch { throw LanguageProblems([error]) }
+                do throws(LanguageProblem) { _ = try JSONPath(text) } catch {
+                    throw LanguageProblems([error])
+                }
             }
         }
         let results = line["results"].map { Array($0.elements) } ?? line["result"].map { [$0] } ?? []
         guard let document = line["document"], !results.isEmpty else {
-            throw RuleCaseFailure("a line with \"path\" needs \"document\" and \"result\" or \"results\", or \"valid\"")
+            throw RuleCaseFailure(
+                "a line with \"path\" needs \"document\" and \"result\" or \"results\", or \"valid\"")
         }
         let nodes: [JSONValue]
         do {

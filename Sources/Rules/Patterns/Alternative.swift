@@ -132,7 +132,8 @@ private struct Evaluation {
     /// Whether all pending conditions of a node ask for a missing field, and it is.
     private mutating func areAbsent(_ node: Int, _ pending: UInt64) -> Bool {
         guard pending != 0 else { return true }
-        for (bit, condition) in alternative.nodes[node].conditions.enumerated() where pending >> bit & 1 == 1 {
+        for (bit, condition) in alternative.nodes[node].conditions.enumerated() where pending >> bit & 1 == 1
+        {
             guard alternative.conditions[condition].allowsMissing, isMissing(condition) else { return false }
         }
         return true

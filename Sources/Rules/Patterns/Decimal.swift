@@ -1,10 +1,12 @@
 /// A number's sign, significant digits and power of ten, so that spellings of one number are equal.
-struct Decimal: Equatable, Comparable {
+struct Decimal: Equatable, Comparable, Sendable {
     var isNegative = false
     /// Without leading and trailing zeros; empty for zero.
     var digits: [UInt8] = []
     /// Of the last digit. Saturates far outside of what a double can hold.
     var exponent = 0
+
+    init(_ value: Int) { self = Array(String(value).utf8).withUnsafeBufferPointer { Decimal($0) } }
 
     init(_ text: UnsafeBufferPointer<UInt8>) {
         var position = 0

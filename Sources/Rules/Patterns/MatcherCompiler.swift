@@ -26,7 +26,8 @@ struct MatcherCompiler {
         switch value.kind {
         case .object: return operation(value, at: pointer)
         case .array:
-            report(value, at: pointer, "a list inside a list; write its entries directly into the field's list")
+            report(
+                value, at: pointer, "a list inside a list; write its entries directly into the field's list")
             return nil
         case .string: return string(value, at: pointer).map { .matcher(.string($0)) }
         case .number: return .matcher(.number(number(value)))
@@ -122,7 +123,8 @@ struct MatcherCompiler {
                 operand, at: pointer,
                 kinds.isEmpty
                     ? "anything-but needs at least one value"
-                    : "anything-but takes strings only or numbers only; for both write two patterns in \"all\"")
+                    : "anything-but takes strings only or numbers only; for both write two patterns in \"all\""
+            )
             return nil
         }
         var result: [Matcher] = []

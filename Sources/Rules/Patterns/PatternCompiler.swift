@@ -8,7 +8,9 @@ struct PatternCompiler {
     /// The pattern's conjuncts; meaningless once there are problems.
     mutating func compile(_ pattern: JSONValue) -> [Formula] {
         guard pattern.kind == .object else {
-            report(pattern, at: .root, "a pattern is an object shaped like the event, such as {\"eventType\": [\"…\"]}")
+            report(
+                pattern, at: .root,
+                "a pattern is an object shaped like the event, such as {\"eventType\": [\"…\"]}")
             return []
         }
         return object(pattern, at: .root, path: [], isAlternative: false)
@@ -40,7 +42,8 @@ struct PatternCompiler {
                 continue
             }
             if isAlternative, MatcherCompiler.operators.contains(text) {
-                report(name, at: place, "\"\(text)\" is an operator and cannot be a field directly inside $or")
+                report(
+                    name, at: place, "\"\(text)\" is an operator and cannot be a field directly inside $or")
                 continue
             }
             formulas += field(member, named: text, at: place, path: path + [bytes])

@@ -24,7 +24,8 @@ extension Rule {
             return "the operation is \(facts.operation.rawValue), wanted \(wanted)"
         }
         if outcome == .effective, !facts.isEffective {
-            return "the outcome is not one with which \(facts.eventType) takes effect (\"outcome\": \"any\" takes all)"
+            return
+                "the outcome is not one with which \(facts.eventType) takes effect (\"outcome\": \"any\" takes all)"
         }
         if !events.isEmpty, !events.contains(where: { $0.matches(facts.eventType) }) {
             let wanted = events.map(\.description).joined(separator: ", ")
@@ -36,10 +37,14 @@ extension Rule {
 
 extension Rule.Conditions {
     func hold(_ event: JSONValue) -> Bool {
-        if let pattern, !pattern.matches(event) { return false }
-        return all.allSatisfy { $0.matches(event) }
-            && (any.isEmpty || any.contains { $0.matches(event) })
-            && !none.contains { $0.matches(event) }
+        event.document.withTape { hold(event.tapeIndex, in: $0) }
+    }
+
+    func hold(_ root: Int, in tape: TapeView) -> Bool {
+        if let pattern, !pattern.matches(root, in: tape) { return false }
+        return all.allSatisfy { $0.matches(root, in: tape) }
+            && (any.isEmpty || any.contains { $0.matches(root, in: tape) })
+            && !none.contains { $0.matches(root, in: tape) }
     }
 
     func mismatch(_ event: JSONValue) -> String? {

@@ -1,6 +1,8 @@
 public import JSON
 
 /// A compiled mapping: a JSON value with `{{ path | filter }}` placeholders.
+///
+/// `docs/RULES.md` specifies the notation. A template is immutable, so any number of threads may render it.
 public struct Template: Sendable {
     /// Where the rendered value goes; it decides how values are escaped and what a missing one means.
     public enum Place: Sendable {
@@ -14,83 +16,25 @@ public struct Template: Sendable {
 
     /// The JSON value it was compiled from, as it was written.
     public let source: String
-    private let place: Place
+    let place: Place
+    let root: TemplateNode
 
     /// Compiles a template; all its mistakes are reported at once.
     public init(_ value: JSONValue, place: Place) throws(LanguageProblems) {
-        source = String(decoding: value.raw, as: UTF8.self)
+        var compiler = TemplateCompiler(place: place)
+        root = compiler.compile(value)
+        guard compiler.problems.isEmpty else { throw LanguageProblems(compiler.problems) }
         self.place = place
+        source = String(decoding: value.raw, as: UTF8.self)
     }
+
+    /// Whether the template has no placeholder, so that it renders the same for every event.
+    public var isConstant: Bool { root.isConstant }
 
     /// Renders over the document of an event (see `EventDocument`).
-    ///
-    /// Stands in until the language is there: plain member paths, no filters.
     public func render(_ document: JSONValue) throws(TemplateError) -> RenderedValue {
-        guard let root = try? JSONDocument(source).root else { return .missing }
-        if root.kind == .string, let text = root.string { return try fill(text, document) }
-        guard root.kind == .object else { return .json(Array(root.raw)) }
-        var writer = JSONWriter()
-        do {
-            try writer.object { object in
-                for (name, value) in root.members {
-                    guard let text = value.string else {
-                        object.member(name.string ?? "", raw: value.raw)
-                        continue
-                    }
-                    switch try fill(text, document) {
-                    case .missing: break
-                    case .null: object.member(name.string ?? "", nil as String?)
-                    case .bool(let bool): object.member(name.string ?? "", bool)
-                    case .number(let text): object.member(name.string ?? "", raw: text.utf8)
-                    case .string(let text): object.member(name.string ?? "", text)
-                    case .json(let bytes): object.member(name.string ?? "", raw: bytes)
-                    }
-                }
-            }
-        } catch {
-            throw TemplateError("\(error)")
-        }
-        return .json(writer.bytes)
-    }
-
-    private func fill(_ text: String, _ document: JSONValue) throws(TemplateError) -> RenderedValue {
-        var result = ""
-        var rest = text[...]
-        while let open = rest.firstRange(of: "{{"), let close = rest.firstRange(of: "}}") {
-            let path = rest[open.upperBound..<close.lowerBound].split(separator: " ").joined()
-            var value: JSONValue? = document
-            for step in path.dropFirst(2).split(separator: ".") { value = value?[String(step)] }
-            let isWhole = open.lowerBound == text.startIndex && close.upperBound == text.endIndex
-            if isWhole, place == .value {
-                guard let value else { return .missing }
-                switch value.kind {
-                case .null: return .null
-                case .true: return .bool(true)
-                case .false: return .bool(false)
-                case .number: return .number(value.numberText ?? "")
-                case .string: return .string(value.string ?? "")
-                case .array, .object: return .json(Array(value.raw))
-                }
-            }
-            if value == nil, place == .url { throw TemplateError("\(path) yields nothing") }
-            if value == nil, isWhole { return .missing }
-            let plain = value?.string ?? value.map { String(decoding: $0.raw, as: UTF8.self) } ?? ""
-            if place == .header, plain.utf8.contains(where: { [0, 10, 13].contains($0) }) {
-                throw TemplateError("\(path) holds a line break")
-            }
-            result += rest[..<open.lowerBound]
-            for byte in plain.utf8 {
-                let character = Character(Unicode.Scalar(byte))
-                let isPlain = character.isASCII && (character.isLetter || character.isNumber)
-                if place != .url || isPlain || "-._~".contains(character) {
-                    result.unicodeScalars.append(Unicode.Scalar(byte))
-                } else {
-                    result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-                }
-            }
-            rest = rest[close.upperBound...]
-        }
-        return .string(result + rest)
+        var renderer = TemplateRenderer(document: document, place: place)
+        return try renderer.render(root)
     }
 }
 
@@ -111,4 +55,50 @@ public enum RenderedValue: Sendable, Equatable {
 public struct TemplateError: Error, Equatable, Sendable, CustomStringConvertible {
     public let description: String
     public init(_ description: String) { self.description = description }
+}
+
+/// A template's tree.
+indirect enum TemplateNode: Sendable {
+    /// A value without placeholders, as it was written.
+    case constant(RenderedValue)
+    /// A string that is one placeholder: the value keeps its JSON type.
+    case placeholder(Placeholder)
+    /// A longer string.
+    case text([TextPart])
+    case array([TemplateNode])
+    case object([(name: String, value: TemplateNode)])
+
+    enum TextPart: Sendable {
+        case literal(String)
+        case placeholder(Placeholder)
+    }
+
+    var isConstant: Bool {
+        if case .constant = self { true } else { false }
+    }
+}
+
+/// `{{ path | filter | … }}`.
+struct Placeholder: Sendable {
+    /// The path as it was written, for errors.
+    let source: String
+    let subject: Subject
+    /// What becomes of several nodes.
+    let selection: Selection
+    let filters: [TemplateFilter]
+
+    enum Subject: Sendable {
+        case path(JSONPath)
+        /// A text in quotes, such as the `{{` that would otherwise start a placeholder.
+        case literal(String)
+    }
+
+    enum Selection: Sendable {
+        /// More than one is an error.
+        case one
+        /// `first`.
+        case first
+        /// `all`: an array, empty where there are none.
+        case all
+    }
 }

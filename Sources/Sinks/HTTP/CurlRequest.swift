@@ -16,7 +16,7 @@ public struct CurlRequest: Sendable {
     /// Only opens a connection (TLS included) and closes it again.
     public var connectsOnly: Bool
 
-    /// - Parameter mayRepeat: Nil decides by the method as RFC 9110 section 9.2.2 does: all but POST and PATCH.
+    /// - Parameter mayRepeat: Nil decides by the method (RFC 9110 section 9.2.2): all but POST and PATCH may.
     public init(
         method: String,
         url: String,

@@ -1,0 +1,94 @@
+/// An immutable table from 64-bit keys to lists of small numbers, flat in memory.
+struct HashIndex: Sendable {
+    private var keys: [UInt64]
+    /// Where a key's list starts in `values`; the list's length stands first.
+    private var starts: [Int32]
+    private var values: [Int32] = []
+    private let mask: Int
+
+    init(_ lists: [UInt64: [Int32]]) {
+        var capacity = 16
+        while capacity < lists.count * 3 { capacity *= 2 }
+        mask = capacity - 1
+        keys = Array(repeating: 0, count: capacity)
+        starts = Array(repeating: 0, count: capacity)
+        for (key, list) in lists {
+            var place = Int(truncatingIfNeeded: key >> 7) & mask
+            while keys[place] != 0 { place = (place + 1) & mask }
+            keys[place] = key
+            starts[place] = Int32(values.count)
+            values.append(Int32(list.count))
+            values += list
+        }
+    }
+
+    /// Visits a key's list.
+    @inline(__always)
+    func forEach(_ key: UInt64, _ visit: (Int32) -> Void) {
+        keys.withUnsafeBufferPointer { keys in
+            var place = Int(truncatingIfNeeded: key >> 7) & mask
+            while keys[place] != 0 {
+                if keys[place] == key {
+                    let start = Int(starts[place])
+                    for offset in 1...Int(values[start]) { visit(values[start + offset]) }
+                    return
+                }
+                place = (place + 1) & mask
+            }
+        }
+    }
+
+    /// The first number of a key's list.
+    @inline(__always)
+    func first(_ key: UInt64) -> Int32? {
+        keys.withUnsafeBufferPointer { keys in
+            var place = Int(truncatingIfNeeded: key >> 7) & mask
+            while keys[place] != 0 {
+                if keys[place] == key { return values[Int(starts[place]) + 1] }
+                place = (place + 1) & mask
+            }
+            return nil
+        }
+    }
+}
+
+/// Intervals of numbers with the rules that they anchor; finds those around a number without trying each.
+struct RangeIndex: Sendable {
+    /// By lower bound.
+    private let ranges: [(lower: Double, upper: Double, rule: Int32)]
+    /// A binary tree over `ranges` with the largest upper bound of each half.
+    private let largest: [Double]
+
+    init(_ ranges: [(lower: Double, upper: Double, rule: Int32)]) {
+        let sorted = ranges.sorted { $0.lower < $1.lower }
+        var tree = Array(repeating: -Double.infinity, count: max(1, sorted.count) * 4)
+        func build(_ node: Int, _ low: Int, _ high: Int) {
+            if low == high {
+                tree[node] = sorted[low].upper
+                return
+            }
+            let middle = (low + high) / 2
+            build(node * 2, low, middle)
+            build(node * 2 + 1, middle + 1, high)
+            tree[node] = max(tree[node * 2], tree[node * 2 + 1])
+        }
+        if !sorted.isEmpty { build(1, 0, sorted.count - 1) }
+        self.ranges = sorted
+        largest = tree
+    }
+
+    var isEmpty: Bool { ranges.isEmpty }
+
+    func forEach(around number: Double, _ visit: (Int32) -> Void) {
+        guard !ranges.isEmpty else { return }
+        search(1, 0, ranges.count - 1, number, visit)
+    }
+
+    private func search(_ node: Int, _ low: Int, _ high: Int, _ number: Double, _ visit: (Int32) -> Void) {
+        guard largest[node] >= number, ranges[low].lower <= number else { return }
+        if low == high { return visit(ranges[low].rule) }
+        let middle = (low + high) / 2
+        search(node * 2, low, middle, number, visit)
+        search(node * 2 + 1, middle + 1, high, number, visit)
+    }
+}

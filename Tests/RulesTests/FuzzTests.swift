@@ -1,0 +1,104 @@
+import JSON
+import Rules
+import Testing
+
+/// Whatever comes in: an error or an answer, in bounded time.
+@Suite struct FuzzTests {
+    private static let seeds = [
+        #"{"a":[{"prefix":"x"},{"numeric":[">",1,"<=",2]}],"$or":[{"b":["\ud83d\ude00"]},{"c":[{"cidr":"::/0"}]}]}"#,
+        #"{"a":"{{ $.a[?@.b=='c' && match(@.d,'a*')] | first | map({\"x\":1}) | default('y') }}"}"#,
+        #"[1e400,-0.0,123456789012345678901234567890,"\ud800","é",{"a":1,"a":2},[[[]]],null,true]"#,
+        #"{"a":[{"wildcard":"*\\*a*b*"},{"anything-but":{"suffix":["q","é"]}},{"exists":false}]}"#,
+    ]
+
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func survivesBrokenTexts(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        for _ in 0..<700 {
+            var bytes = Array(generator.pick(Self.seeds).utf8)
+            for _ in 0..<generator.count(1...4) {
+                let place = generator.count(0...(bytes.count - 1))
+                switch generator.count(0...4) {
+                case 0: bytes[place] = UInt8(truncatingIfNeeded: generator.next())
+                case 1: bytes.remove(at: place)
+                case 2: bytes.insert(generator.pick(Array(#"{}[]",:\*$.|"#.utf8)), at: place)
+                case 3: bytes.insert(contentsOf: bytes[place...].prefix(9), at: place)
+                default: bytes = Array(bytes.prefix(place + 1))
+                }
+                if bytes.isEmpty { bytes = [0x30] }
+            }
+            exercise(bytes)
+        }
+    }
+
+    @Test(arguments: [5, 6] as [UInt64])
+    func survivesBrokenPaths(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let document = try JSONDocument(Self.seeds[0]).root
+        let pieces = [
+            "$", "@", ".", "..", "[", "]", "?", "(", ")", "*", "'a'", "\"", "\\u", ":", "1", "-", "==", "&&",
+            "!",
+            "length(", "match(", "a", "é", "||", " ", ",", "e9", "'(a|b)*{2,3}'", "\u{0}",
+        ]
+        for _ in 0..<2_000 {
+            let text = "$" + (0..<generator.count(1...9)).map { _ in generator.pick(pieces) }.joined()
+            if let path = try? JSONPath(text) { _ = try? path.nodes(in: document) }
+            _ = PlaceholderProbe.compile(text)
+        }
+    }
+
+    @Test func boundsDeepAndLargeTexts() throws {
+        let deepFilter = "$" + String(repeating: "[?@", count: 5_000)
+        #expect(throws: LanguageProblem.self) { try JSONPath(deepFilter) }
+        #expect(throws: LanguageProblem.self) { try JSONPath("$[?" + String(repeating: "(", count: 100_000)) }
+        #expect(throws: LanguageProblem.self) { try JSONPath("$[?match(@,'((a{999}){999}){9}')]") }
+        exercise(Array(String(repeating: "[", count: 200_000).utf8))
+        exercise(Array("{\"a\":[\(String(repeating: "9", count: 200_000))]}".utf8))
+        exercise(Array("{\"a\":[1e\(String(repeating: "9", count: 200_000))]}".utf8))
+        let alternatives = "{\"$or\":[{\"a\":[1]},{\"a\":[2],\"b\":[1]}]}"
+        let many = (0..<30).map { _ in alternatives }.joined(separator: ",")
+        let nested = (0..<30).map { _ in "{\"$or\":[\(alternatives),\(alternatives)]}" }
+        exercise(Array("{\"$or\":[\(many)]}".utf8))
+        exercise(Array("{\"$or\":[\(nested.joined(separator: ","))]}".utf8))
+    }
+
+    /// The classic expression that makes backtracking matchers hang, and wildcards of the same kind.
+    @Test func neverBacktracks() throws {
+        let text = String(repeating: "a", count: 20_000)
+        let document = try JSONDocument("[\"\(text)!\"]").root
+        #expect(try JSONPath("$[?match(@, '(a*)*b')]").nodes(in: document).isEmpty)
+        let stars = String(repeating: "*a", count: 500)
+        let pattern = try Pattern(JSONDocument("{\"x\":[{\"wildcard\":\"\(stars)*b\"}]}").root)
+        #expect(!pattern.matches(try JSONDocument("{\"x\":\"\(text)\"}").root))
+    }
+
+    @Test func capsNodesOfAPath() throws {
+        let wide = try JSONDocument("[\(Array(repeating: "[0]", count: 2_000).joined(separator: ","))]").root
+        #expect(throws: JSONPathError.self) {
+            try JSONPath("$..[?count($..*) > 0]").nodes(in: wide)
+        }
+    }
+
+    private func exercise(_ bytes: [UInt8]) {
+        guard let value = try? JSONDocument(bytes).root else { return }
+        if let pattern = try? Pattern(value) {
+            _ = pattern.matches(value)
+            _ = pattern.firstMismatch(in: value)
+        }
+        for place in [Template.Place.value, .url, .header] {
+            if let template = try? Template(value, place: place) { _ = try? template.render(value) }
+        }
+        _ = RuleCaseRunner().run(bytes)
+    }
+}
+
+private enum PlaceholderProbe {
+    static func compile(_ path: String) -> Bool {
+        var writer = JSONWriter()
+        writer.string("{{ \(path) | all }}")
+        guard let value = try? JSONDocument(writer.bytes).root,
+            let template = try? Template(value, place: .value)
+        else { return false }
+        return (try? template.render(value)) != nil
+    }
+}
