@@ -51,8 +51,10 @@ import Testing
         var refused = 0
         var accepted = 0
         for (pointer, value) in mutations.places where !isFreeForm(pointer) && !isRepeated(pointer) {
-            var texts = ["null", "true", "0", "3", "1.5", "\"\"", "\"a b\"", "\"okta\"", "[]", "[[]]", "{}"]
-            texts += ["\"\\n\"", "\"${env:OLD_SECRET}\"", "[\"x\", \"x\"]"].filter { _ in !isTyped(pointer) }
+            var texts = ["null", "true", "3", "\"\"", "\"a b\"", "[]", "{}"]
+            if value.kind == .number { texts += ["0", "1.5", "-1", "1e99"] }
+            if value.kind == .array { texts += ["[[]]", "[\"x\", \"x\"]"] }
+            if value.kind == .string, !isTyped(pointer) { texts += ["\"\\n\"", "\"${env:OLD_SECRET}\""] }
             texts += value.members.map { Mutations.object(value, without: $0.name.string) }
             if value.kind == .object { texts.append(Mutations.object(value, adding: "unheard of")) }
             for text in texts {
