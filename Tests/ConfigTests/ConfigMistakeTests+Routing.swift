@@ -49,6 +49,26 @@ extension ConfigMistakeTests {
         Mistake(Fixture.http(#""auth": { "oauth": {} }"#), "/sinks/crm/auth/oauth", "unknown key"),
     ]
 
+    static let mappings = [
+        Mistake(
+            Fixture.http(#""body": { "a": ["{{ $.actor.id }}"] }"#), "/sinks/crm/body/a/0", "$.event.actor"),
+        Mistake(
+            Fixture.http(#""headers": { "X-A": "{{$.usr.id}}" }"#), "/sinks/crm/headers/X-A",
+            "did you mean \"user\""),
+        Mistake(
+            Fixture.http("", url: "https://a.example.com/{{ $.user.uid }}"), "/sinks/crm/url", "leads nowhere"
+        ),
+        Mistake(
+            Fixture.table(#""columns": { "id": "{{ $.user.id }}", "o": { "value": "{{ $.relay.orgg }}" } }"#),
+            "/sinks/users/columns/o/value", "did you mean \"org\""),
+        Mistake(
+            rule(#""sinks": ["users"], "where": { "targets": { "id": ["x"] } }"#), "/rules/0/where/targets",
+            "did you mean \"target\"", .warning),
+        Mistake(
+            rule(#""sinks": ["users"], "all": [{ "event": { "uuid": ["x"] } }]"#), "/rules/0/all/0/event",
+            "leave this level out", .warning),
+    ]
+
     static let rules = [
         Mistake(rule(#""sinks": []"#), "/rules/0", "without sinks"),
         Mistake(

@@ -20,7 +20,7 @@ import Testing
         var testDescription: String { "\(pointer): \(part)" }
     }
 
-    @Test(arguments: shapes + servers + hooks + tables + requests + rules + eventTypes)
+    @Test(arguments: shapes + servers + hooks + tables + requests + mappings + rules + eventTypes)
     func isReportedOnce(mistake: Mistake) {
         let issues = Fixture.load(mistake.text).issues
         #expect(issues.count == 1, "\(issues)")

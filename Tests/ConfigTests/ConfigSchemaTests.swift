@@ -52,7 +52,7 @@ import Testing
         var accepted = 0
         for (pointer, value) in mutations.places where !isFreeForm(pointer) && !isRepeated(pointer) {
             var texts = ["null", "true", "3", "\"\"", "\"a b\"", "[]", "{}"]
-            if value.kind == .number { texts += ["0", "1.5", "-1", "1e99"] }
+            if value.kind == .number { texts += ["0", "1.5", "8.0", "-1", "1e99"] }
             if value.kind == .array { texts += ["[[]]", "[\"x\", \"x\"]"] }
             if value.kind == .string, !isTyped(pointer) { texts += ["\"\\n\"", "\"${env:OLD_SECRET}\""] }
             texts += value.members.map { Mutations.object(value, without: $0.name.string) }

@@ -15,6 +15,7 @@ struct ConfigChecks {
         checkSinks()
         checkTables()
         checkRequests()
+        checkMappings()
         checkRules()
         checkReach()
         checkEventTypes()
