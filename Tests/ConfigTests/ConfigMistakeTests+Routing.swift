@@ -29,6 +29,7 @@ extension ConfigMistakeTests {
         Mistake(Fixture.http(#""headers": { "Host": "x" }"#), "/sinks/crm/headers/Host", "leave it out"),
         Mistake(
             Fixture.http(#""headers": { "X-A": "x", "x-a": "y" }"#), "/sinks/crm/headers/x-a", "ignore case"),
+        Mistake(Fixture.http(#""headers": { "X-A": "a\nb" }"#), "/sinks/crm/headers/X-A", "line breaks"),
         Mistake(Fixture.http(#""headers": { "X-A": 1 }"#), "/sinks/crm/headers/X-A", "found a number"),
         Mistake(
             Fixture.http(#""headers": { "Authorization": "Bearer x" }"#), "/sinks/crm/headers/Authorization",
