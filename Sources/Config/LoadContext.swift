@@ -75,7 +75,7 @@ final class LoadContext {
 
     // MARK: - References
 
-    /// A string with its references replaced; nil where one is unset, which is reported unless the part is off.
+    /// A string with its references replaced; nil where one is unset, an issue unless the part is off.
     func text(of node: ConfigNode) -> (text: String, isReplaced: Bool)? {
         guard let raw = node.value.string else { return nil }
         guard Reference.isIn(raw.utf8) else { return (raw, false) }

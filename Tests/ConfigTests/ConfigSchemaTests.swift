@@ -43,8 +43,10 @@ import Testing
         check(RootKeys.shape.members, in: "")
     }
 
-    /// What the loader's decoding refuses the schema refuses, and the other way round, for every value of a file
-    /// that uses every key exchanged by one of every kind, every key left out, and unknown ones added.
+    /// What the loader's decoding refuses the schema refuses, and the other way round.
+    ///
+    /// In a file that uses every key, each value is exchanged by one of every kind, each key left out, and
+    /// unknown ones are added.
     @Test func schemaAndLoaderAgreeOnEveryMutation() throws {
         let validator = try JSONSchemaValidator(ConfigSchema.json)
         let mutations = Mutations(document: try JSONDocument(Fixture.everything))

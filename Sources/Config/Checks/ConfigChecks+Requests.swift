@@ -110,7 +110,7 @@ struct RequestURL {
         guard isPlain || scheme.hasPrefix("https://") else {
             return [
                 head.count < text.count && !head.contains("://")
-                    ? "scheme and host must be written out, such as https://crm.example.com/…; placeholders fill"
+                    ? "scheme and host must be written out, such as https://host/…; placeholders fill"
                         + " only path and query"
                     : "the URL must start with https://"
             ]
