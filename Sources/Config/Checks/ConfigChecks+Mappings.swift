@@ -14,7 +14,7 @@ extension ConfigChecks {
             let pointer = place("rules", .index(index))
             checkFields(at: pointer.appending("where"))
             for key in ["all", "any", "none"] {
-                let count = context.document.root.value(at: pointer.appending(key))?.elements.map(\.self)
+                let count = context.value(at: pointer.appending(key))?.elements.map(\.self)
                     .count
                 for number in 0..<(count ?? 0) {
                     checkFields(at: pointer.appending(key).appending(number))
@@ -26,7 +26,7 @@ extension ConfigChecks {
     // MARK: - Mappings
 
     private func checkPlaceholders(at pointer: JSONPointer) {
-        guard let value = context.document.root.value(at: pointer), isSound(pointer) else { return }
+        guard let value = context.value(at: pointer), isSound(pointer) else { return }
         if let text = value.string {
             for mistake in Self.mistakes(in: text) { error(mistake, at: pointer) }
         }
@@ -86,7 +86,7 @@ extension ConfigChecks {
     ]
 
     private func checkFields(at pointer: JSONPointer) {
-        guard let pattern = context.document.root.value(at: pointer), isSound(pointer) else { return }
+        guard let pattern = context.value(at: pointer), isSound(pointer) else { return }
         for (key, _) in pattern.members {
             guard let name = key.string, name != "$or", !Self.logEventFields.contains(name) else { continue }
             let advice =
