@@ -20,22 +20,6 @@ struct ConfigNode {
 }
 
 extension JSONValue {
-    /// The value at a place below this one.
-    func value(at pointer: JSONPointer) -> JSONValue? {
-        var value = self
-        for step in pointer.steps {
-            let next =
-                value.kind == .array
-                ? Int(step).flatMap { index in
-                    value.elements.enumerated().first { $0.offset == index }?.element
-                }
-                : value[step]
-            guard let next else { return nil }
-            value = next
-        }
-        return value
-    }
-
     /// What a person calls the kind of this value.
     var kindPhrase: String {
         switch kind {

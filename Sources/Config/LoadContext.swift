@@ -13,12 +13,36 @@ final class LoadContext {
     private(set) var issues: [ConfigIssue] = []
     /// Places whose decoded value is a stand-in, so that nothing is concluded from it.
     private var badPlaces: Set<String> = []
+    /// Every value of the document by its place, so that ten thousand rules are not walked over for each.
+    private lazy var places: [String: JSONValue] = {
+        var places: [String: JSONValue] = [:]
+        func visit(_ value: JSONValue, _ pointer: JSONPointer) {
+            places[pointer.description] = value
+            for (name, member) in value.members { visit(member, pointer.appending(name.string ?? "")) }
+            for (index, element) in value.elements.enumerated() { visit(element, pointer.appending(index)) }
+        }
+        visit(document.root, .root)
+        return places
+    }()
+    /// The catalogue's answers to patterns that were asked before.
+    private var matches: [String: [String]] = [:]
 
     init(document: JSONDocument, file: String, directory: String, surroundings: ConfigSurroundings) {
         self.document = document
         self.file = file
         self.directory = directory
         self.surroundings = surroundings
+    }
+
+    /// The value at a place of the document.
+    func value(at pointer: JSONPointer) -> JSONValue? { places[pointer.description] }
+
+    /// The catalogue's types that a pattern matches.
+    func matching(_ pattern: EventTypePattern) -> [String] {
+        if let known = matches[pattern.description] { return known }
+        let found = EventTypeCatalogue.matching(pattern)
+        matches[pattern.description] = found
+        return found
     }
 
     // MARK: - Issues
@@ -36,7 +60,7 @@ final class LoadContext {
     func report(_ severity: ConfigIssue.Severity, _ message: String, at pointer: JSONPointer) {
         for count in (0...pointer.steps.count).reversed() {
             let above = pointer.steps.prefix(count).reduce(JSONPointer.root) { $0.appending($1) }
-            if let value = document.root.value(at: above) {
+            if let value = value(at: above) {
                 return report(severity, message, at: pointer, offset: value.offset)
             }
         }
@@ -75,7 +99,7 @@ final class LoadContext {
 
     // MARK: - References
 
-    /// A string with its references replaced; nil where one is unset, which is reported unless the part is off.
+    /// A string with its references replaced; nil where one is unset, an issue unless the part is off.
     func text(of node: ConfigNode) -> (text: String, isReplaced: Bool)? {
         guard let raw = node.value.string else { return nil }
         guard Reference.isIn(raw.utf8) else { return (raw, false) }

@@ -89,7 +89,8 @@ enum Fixture {
               "key": ["id"], "create": false, "onDelete": "delete"
             },
             "memberships": {
-              "type": "postgresql", "enabled": true, "url": "${env:DATABASE_URL}", "table": "okta.memberships",
+              "type": "postgresql", "enabled": true, "url": "${env:DATABASE_URL}",
+              "table": "okta.memberships",
               "mode": "upsert", "columns": { "user_id": "{{ $.user.id }}", "group_id": "{{ $.group.id }}" },
               "key": ["user_id", "group_id"],
               "operations": {

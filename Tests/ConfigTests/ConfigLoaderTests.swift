@@ -176,7 +176,8 @@ import Testing
         issue.write(to: &writer)
         #expect(
             writer.text
-                == #"{"severity":"warning","file":"a.json","line":2,"column":3,"pointer":"/x/1","message":"odd"}"#
+                == #"{"severity":"warning","file":"a.json","line":2,"column":3,"#
+                + #""pointer":"/x/1","message":"odd"}"#
         )
     }
 

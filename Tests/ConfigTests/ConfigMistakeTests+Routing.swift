@@ -7,7 +7,7 @@ extension ConfigMistakeTests {
         Mistake(Fixture.http("", url: "http://crm.example.com/x"), "/sinks/crm/url", "allowHttp"),
         Mistake(Fixture.http("", url: "{{ $.user.id }}/x"), "/sinks/crm/url", "must be written out"),
         Mistake(
-            Fixture.http("", url: "https://{{ $.user.id }}.x.com/"), "/sinks/crm/url", "host must be written"),
+            Fixture.http("", url: "https://{{ $.user.id }}.x.com/"), "/sinks/crm/url", "host must be"),
         Mistake(Fixture.http("", url: "https://u:p@crm.example.com/x"), "/sinks/crm/url", "\"basic\""),
         Mistake(Fixture.http("", url: "https:///x"), "/sinks/crm/url", "no host"),
         Mistake(Fixture.http("", url: "https://x.example.com/a#b"), "/sinks/crm/url", "fragment"),
@@ -29,6 +29,7 @@ extension ConfigMistakeTests {
         Mistake(Fixture.http(#""headers": { "Host": "x" }"#), "/sinks/crm/headers/Host", "leave it out"),
         Mistake(
             Fixture.http(#""headers": { "X-A": "x", "x-a": "y" }"#), "/sinks/crm/headers/x-a", "ignore case"),
+        Mistake(Fixture.http(#""headers": { "X-A": "a\nb" }"#), "/sinks/crm/headers/X-A", "line breaks"),
         Mistake(Fixture.http(#""headers": { "X-A": 1 }"#), "/sinks/crm/headers/X-A", "found a number"),
         Mistake(
             Fixture.http(#""headers": { "Authorization": "Bearer x" }"#), "/sinks/crm/headers/Authorization",
@@ -36,7 +37,10 @@ extension ConfigMistakeTests {
         Mistake(Fixture.http(#""auth": {}"#), "/sinks/crm/auth", "exactly one"),
         Mistake(
             Fixture.http(
-                #""auth": { "bearer": "${file:data/hook.secret}", "basic": { "user": "u", "password": "${file:data/hook.secret}" } }"#
+                #"""
+                "auth": { "bearer": "${file:data/hook.secret}",
+                          "basic": { "user": "u", "password": "${file:data/hook.secret}" } }
+                """#
             ),
             "/sinks/crm/auth", "exactly one"),
         Mistake(
@@ -47,6 +51,26 @@ extension ConfigMistakeTests {
             "/sinks/crm/auth/bearer",
             "the token alone"),
         Mistake(Fixture.http(#""auth": { "oauth": {} }"#), "/sinks/crm/auth/oauth", "unknown key"),
+    ]
+
+    static let mappings = [
+        Mistake(
+            Fixture.http(#""body": { "a": ["{{ $.actor.id }}"] }"#), "/sinks/crm/body/a/0", "$.event.actor"),
+        Mistake(
+            Fixture.http(#""headers": { "X-A": "{{$.usr.id}}" }"#), "/sinks/crm/headers/X-A",
+            "did you mean \"user\""),
+        Mistake(
+            Fixture.http("", url: "https://a.example.com/{{ $.user.uid }}"), "/sinks/crm/url", "leads nowhere"
+        ),
+        Mistake(
+            Fixture.table(#""columns": { "id": "{{ $.user.id }}", "o": { "value": "{{ $.relay.orgg }}" } }"#),
+            "/sinks/users/columns/o/value", "did you mean \"org\""),
+        Mistake(
+            rule(#""sinks": ["users"], "where": { "targets": { "id": ["x"] } }"#), "/rules/0/where/targets",
+            "did you mean \"target\"", .warning),
+        Mistake(
+            rule(#""sinks": ["users"], "all": [{ "event": { "uuid": ["x"] } }]"#), "/rules/0/all/0/event",
+            "leave this level out", .warning),
     ]
 
     static let rules = [
@@ -87,13 +111,13 @@ extension ConfigMistakeTests {
         Mistake(
             Fixture.minimal(
                 rules:
-                    #"[{ "name": "a", "events": ["user.lifecycle.*", "user.lifecycle.creat"], "sinks": ["users"] }]"#
+                    #"[{ "name": "a", "events": ["user.*", "user.lifecycle.creat"], "sinks": ["users"] }]"#
             ),
             "/rules/0/events/1", "did you mean \"user.lifecycle.create\"", .warning),
         Mistake(
             Fixture.minimal(
                 rules:
-                    #"[{ "name": "a", "events": ["user.lifecycle.create", "user.lifecylce.*"], "sinks": ["users"] }]"#
+                    #"[{ "name": "a", "events": ["user.*", "user.lifecylce.*"], "sinks": ["users"] }]"#
             ),
             "/rules/0/events/1", "did you mean \"user.lifecycle.*\"", .warning),
         Mistake(

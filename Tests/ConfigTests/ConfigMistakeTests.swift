@@ -20,7 +20,7 @@ import Testing
         var testDescription: String { "\(pointer): \(part)" }
     }
 
-    @Test(arguments: shapes + servers + hooks + tables + requests + rules + eventTypes)
+    @Test(arguments: shapes + servers + hooks + tables + requests + mappings + rules + eventTypes)
     func isReportedOnce(mistake: Mistake) {
         let issues = Fixture.load(mistake.text).issues
         #expect(issues.count == 1, "\(issues)")
@@ -76,7 +76,7 @@ import Testing
             Fixture.minimal(server: #"{ "maxBody": "64KiB" }"#), "/server/maxBody", "under 1MiB", .warning),
         Mistake(Fixture.minimal(server: #"{ "listen": ":8080" }"#), "/server/listen", "0.0.0.0:8080"),
         Mistake(
-            Fixture.minimal(server: #"{ "listen": "0.0.0.0:80" }"#), "/server/listen", "plain HTTP", .warning),
+            Fixture.minimal(server: #"{ "listen": "0.0.0.0:80" }"#), "/server/listen", "plain", .warning),
         Mistake(
             Fixture.minimal(server: #"{ "trustedProxies": ["10.0.0.0/40"] }"#), "/server/trustedProxies/0",
             "only 32"),
@@ -104,7 +104,7 @@ import Testing
         Mistake(hook(#""path": "/okta", "header": "X Y""#), "/hooks/0/header", "is not a header name"),
         Mistake(hook(#""path": "/okta", "header": "Host""#), "/hooks/0/header", "meaning of its own"),
         Mistake(
-            hook(#""path": "/okta", "verification": "none""#), "/hooks/0/verification", "authenticated, open"),
+            hook(#""path": "/okta", "verification": "none""#), "/hooks/0/verification", "authenticated"),
         Mistake(hook(#""path": "/okta", "secret": "x""#), "/hooks/0/secret", "did you mean \"secrets\""),
         Mistake(Fixture.minimal(hooks: "[]"), "/hooks", "empty list"),
         Mistake(
@@ -171,15 +171,15 @@ import Testing
             "/sinks/b/url", "not a connection string"),
         Mistake(
             table(
-                #""path": "a", "table": "x" }, "b": { "type": "postgresql", "url": "postgres://u:p@h/d", "table": "x""#
+                #""path": "a", "table": "x" }, "b": { "type": "postgresql", "table": "x", "url": "postgres://u:p@h""#
             ), "/sinks/b/url", "password in the config file", .warning),
     ]
 
+    /// A file with the sink `users` of the given keys, which may go on with a sink `b`.
     private static func table(_ keys: String) -> String {
-        Fixture.minimal(
+        let sinks = keys.contains("\"b\":") ? #"["users", "b"]"# : #"["users"]"#
+        return Fixture.minimal(
             sinks: #"{ "users": { "type": "sqlite", \#(keys) } }"#,
-            rules:
-                #"[{ "name": "all", "events": ["user.lifecycle.*"], "sinks": ["users"\#(keys.contains("\"b\":") ? ", \"b\"" : "")] }]"#
-        )
+            rules: #"[{ "name": "all", "events": ["user.lifecycle.*"], "sinks": \#(sinks) }]"#)
     }
 }

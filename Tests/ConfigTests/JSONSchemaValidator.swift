@@ -4,6 +4,8 @@ import JSON
 final class JSONSchemaValidator {
     private let schema: JSONValue
     private var expressions: [String: Regex<AnyRegexOutput>] = [:]
+    /// Mutations differ in one place, so nearly every match has been tried before.
+    private var verdicts: [[String]: Bool] = [:]
     private(set) var unknownKeywords: Set<String> = []
 
     init(_ text: String) throws {
@@ -79,8 +81,11 @@ final class JSONSchemaValidator {
     }
 
     private func matches(_ text: String, _ pattern: String) throws -> Bool {
+        if let verdict = verdicts[[pattern, text]] { return verdict }
         let expression = try expressions[pattern] ?? Regex(pattern).matchingSemantics(.unicodeScalar)
         expressions[pattern] = expression
-        return text.firstMatch(of: expression) != nil
+        let verdict = text.firstMatch(of: expression) != nil
+        verdicts[[pattern, text]] = verdict
+        return verdict
     }
 }

@@ -13,7 +13,7 @@ extension ConfigChecks {
         for (name, sink) in draft.sinks {
             let pointer = place("sinks", .name(name))
             for key in ["on", "operations"] {
-                let object = context.document.root.value(at: pointer.appending(key))
+                let object = context.value(at: pointer.appending(key))
                 for member in object?.members ?? context.document.root.members where object != nil {
                     checkCase(member.name.string ?? "", of: name, sink, at: pointer.appending(key))
                 }
@@ -26,14 +26,14 @@ extension ConfigChecks {
         for (index, pattern) in patterns.enumerated() {
             let place = pointer.appending(index)
             guard isSound(place) else { continue }
-            if let message = Self.warning(for: pattern) { warning(message, at: place) }
+            if let message = warning(for: pattern) { warning(message, at: place) }
         }
     }
 
     /// What to say of a pattern, if anything.
-    private static func warning(for pattern: EventTypePattern) -> String? {
+    private func warning(for pattern: EventTypePattern) -> String? {
         let name = pattern.description
-        let matching = EventTypeCatalogue.matching(pattern)
+        let matching = context.matching(pattern)
         if matching.isEmpty {
             let nearest = EventTypeCatalogue.nearest(name).map { "; did you mean \"\($0)\"?" } ?? ""
             return pattern.isExact
@@ -55,7 +55,7 @@ extension ConfigChecks {
     private func checkCase(_ key: String, of name: String, _ sink: SinkKeys.Draft, at pointer: JSONPointer) {
         guard key.contains("."), TextFormat<String>.eventType.parse(key) != nil else { return }
         let place = pointer.appending(key)
-        if let message = Self.warning(for: EventTypePattern(key)) { return warning(message, at: place) }
+        if let message = warning(for: EventTypePattern(key)) { return warning(message, at: place) }
         guard sink.isEnabled, isSound(self.place("rules")) else { return }
         let rules = draft.rules.map(\.rule).filter { $0.sinks.contains(name) }
         let isRouted = rules.contains { rule in rule.events.contains { $0.matches(key) } }
@@ -71,7 +71,7 @@ extension ConfigChecks {
             let accepted = hooks.flatMap { $0.events ?? [] }
             for (number, pattern) in draft.rule.events.enumerated() {
                 let place = place("rules", .index(index), "events", .index(number))
-                let types = pattern.isExact ? [pattern.description] : EventTypeCatalogue.matching(pattern)
+                let types = pattern.isExact ? [pattern.description] : context.matching(pattern)
                 guard isSound(place), !types.isEmpty else { continue }
                 if !types.contains(where: { type in accepted.contains { $0.matches(type) } }) {
                     warning("no hook of this rule accepts such events; see the hooks' \"events\"", at: place)

@@ -8,7 +8,7 @@ extension ConfigChecks {
             guard case .http(let http) = sink.kind else { continue }
             let pointer = place("sinks", .name(name))
             checkRequest(http.request, http, at: pointer)
-            let cases = context.document.root.value(at: pointer.appending("on"))
+            let cases = context.value(at: pointer.appending("on"))
             for (key, value) in cases?.members ?? context.document.root.members where cases != nil {
                 let key = key.string ?? ""
                 checkRequest(nil, http, at: pointer.appending("on").appending(key))
@@ -44,7 +44,7 @@ extension ConfigChecks {
 
     private func checkHeaders(_ sink: HTTPSinkConfiguration, at pointer: JSONPointer) {
         var seen: Set<String> = []
-        for (key, _) in context.document.root.value(at: pointer)?.members ?? context.document.root.members {
+        for (key, _) in context.value(at: pointer)?.members ?? context.document.root.members {
             guard has(pointer), let name = key.string else { return }
             let place = pointer.appending(name)
             if !seen.insert(name.lowercased()).inserted {
@@ -110,7 +110,7 @@ struct RequestURL {
         guard isPlain || scheme.hasPrefix("https://") else {
             return [
                 head.count < text.count && !head.contains("://")
-                    ? "scheme and host must be written out, such as https://crm.example.com/…; placeholders fill"
+                    ? "scheme and host must be written out, such as https://host/…; placeholders fill"
                         + " only path and query"
                     : "the URL must start with https://"
             ]

@@ -25,7 +25,7 @@ extension ConfigChecks {
                 error("no hook is called \"\(quotable(hook))\"\(advice(hook, hookNames))", at: place)
             }
             if draft.rule.sinks.isEmpty, !draft.rule.stops, isSound(pointer.appending("sinks")),
-                isSound(pointer.appending("stop")), context.document.root.value(at: pointer)?.kind == .object,
+                isSound(pointer.appending("stop")), context.value(at: pointer)?.kind == .object,
                 !hasMisspelt("sinks", at: pointer)
             {
                 error(

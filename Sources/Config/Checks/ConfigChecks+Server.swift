@@ -17,7 +17,7 @@ extension ConfigChecks {
             server.bodyBytesMax < 1 << 20
         {
             warning(
-                "under 1MiB; one request with 500 events is longer, and Okta never sends again what was refused"
+                "under 1MiB; a request with 500 events is longer, and Okta never sends again what was refused"
                     + " for its size", at: place("server", "maxBody"))
         }
         for (index, proxy) in server.trustedProxies.enumerated() {

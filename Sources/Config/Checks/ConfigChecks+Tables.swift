@@ -141,7 +141,7 @@ extension ConfigChecks {
 
     /// The mapping of a column as it is written.
     func columnText(_ column: String, at pointer: JSONPointer) -> String {
-        let value = context.document.root.value(at: pointer.appending("columns").appending(column))
+        let value = context.value(at: pointer.appending("columns").appending(column))
         return value.map { String(decoding: $0.raw, as: UTF8.self) } ?? ""
     }
 

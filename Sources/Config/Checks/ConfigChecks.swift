@@ -15,6 +15,7 @@ struct ConfigChecks {
         checkSinks()
         checkTables()
         checkRequests()
+        checkMappings()
         checkRules()
         checkReach()
         checkEventTypes()
@@ -46,18 +47,18 @@ struct ConfigChecks {
 
     func isSound(_ pointer: JSONPointer) -> Bool { !context.isBad(pointer) }
 
-    func has(_ pointer: JSONPointer) -> Bool { context.document.root.value(at: pointer) != nil }
+    func has(_ pointer: JSONPointer) -> Bool { context.value(at: pointer) != nil }
 
     /// The string at a place with its references replaced; nil where it is no sound string.
     func text(at pointer: JSONPointer) -> String? {
-        guard isSound(pointer), let value = context.document.root.value(at: pointer), value.kind == .string
+        guard isSound(pointer), let value = context.value(at: pointer), value.kind == .string
         else { return nil }
         return context.text(of: ConfigNode(value: value, pointer: pointer, isDisabled: true))?.text
     }
 
     /// Whether the string at a place is written out instead of being fetched from elsewhere.
     func isLiteral(_ pointer: JSONPointer) -> Bool {
-        guard let value = context.document.root.value(at: pointer), let text = value.utf8 else {
+        guard let value = context.value(at: pointer), let text = value.utf8 else {
             return false
         }
         return !Reference.isIn(text)

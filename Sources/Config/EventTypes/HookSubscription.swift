@@ -19,8 +19,8 @@ extension RelayConfiguration {
     /// What to subscribe each hook to: the types that its rules use for a sink that is enabled, as far as the
     /// hook accepts them.
     ///
-    /// A hook takes at most ``EventTypeCatalogue/hookTypesMax`` types: where a list is longer, narrow the rules
-    /// or split the hook.
+    /// A hook takes at most ``EventTypeCatalogue/hookTypesMax`` types: where a list is longer, narrow the
+    /// rules or split the hook.
     public var subscriptions: [HookSubscription] {
         let enabled = Set(sinks.filter(\.isEnabled).map(\.name))
         return hooks.map { hook in

@@ -3,8 +3,8 @@ import JSON
 
 /// The secret files that `serve --init` creates: those of the hooks and of the admin side.
 ///
-/// Only these are the relay's own to choose. A CRM's token or a database's URL is given by somebody else, so a
-/// missing file for one stays an error.
+/// Only these are the relay's own to choose. A CRM's token or a database's URL is given by somebody else, so
+/// a missing file for one stays an error.
 public enum SecretFiles {
     /// Why a file could not be created.
     public struct CreationError: Error, Equatable, Sendable, CustomStringConvertible {

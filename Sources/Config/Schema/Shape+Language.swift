@@ -12,7 +12,20 @@ extension Shape<Template?> {
         schema: ["type": "string", "minLength": 1]
     ) { value throws(LanguageProblems) in try Template(value, place: .url) }
 
-    static let headerTemplate = language(
+    /// A line break would end the header, so it is refused here and not first when an event is rendered.
+    static let headerTemplate = Shape(
+        phrase: headerText.phrase,
+        schema: ["type": "string", "pattern": #"^[^\r\n\u0000]*$"#],
+        standIn: nil
+    ) { node, context in
+        if let text = node.value.utf8, text.contains(where: { $0 == 0 || $0 == 10 || $0 == 13 }) {
+            context.error("a header's value cannot have line breaks or NUL", at: node)
+            return nil
+        }
+        return headerText.decode(node, context)
+    }
+
+    private static let headerText = language(
         "a text with `{{ path }}` placeholders", .string, schema: ["type": "string"]
     ) { value throws(LanguageProblems) in try Template(value, place: .header) }
 }
@@ -47,7 +60,8 @@ extension Shape {
 }
 
 extension LoadContext {
-    fileprivate func compile<Compiled>(
+    /// Compiles a value with its references replaced; what the language objects to becomes issues.
+    func compile<Compiled>(
         _ node: ConfigNode, _ compile: (JSONValue) throws(LanguageProblems) -> Compiled
     ) -> Compiled? {
         guard Reference.isIn(node.value.raw) else {

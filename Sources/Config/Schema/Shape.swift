@@ -87,7 +87,8 @@ extension Shape<Int> {
                 context.wrongType(node, expected: "a whole number")
                 return range.lowerBound
             }
-            guard let value = node.value.int, range.contains(value) else {
+            let exact = node.value.double.flatMap { Int(exactly: $0) }
+            guard let value = node.value.int ?? exact, range.contains(value) else {
                 context.error(
                     "expected a whole number from \(range.lowerBound) to \(range.upperBound)", at: node)
                 return range.lowerBound

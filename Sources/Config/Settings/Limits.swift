@@ -1,6 +1,8 @@
 /// Every default and maximum of the config file, each with its unit.
 public enum Limits {
-    /// Bytes. Okta documents no maximum for an envelope and never retries a 413, so this is generous.
+    /// Bytes.
+    ///
+    /// Okta documents no maximum for an envelope and never retries a 413, so this is generous.
     public static let bodyBytesDefault = 16 * 1024 * 1024
     public static let requestTimeoutDefault = Duration.seconds(10)
     public static let connectionsDefault = 1_000

@@ -2,7 +2,9 @@
 public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
-    /// The value itself. Whoever reads it answers for where it goes: never a log, an error, a metric, a page.
+    /// The value itself.
+    ///
+    /// Whoever reads it answers for where it goes: never a log, an error, a metric, a page.
     public let revealed: String
 
     public init(_ value: String) { revealed = value }

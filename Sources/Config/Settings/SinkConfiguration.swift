@@ -47,7 +47,7 @@ public struct RetryConfiguration: Sendable, Equatable {
     public var initial: Duration
     /// No delay is longer.
     public var max: Duration
-    /// After this long a delivery becomes a dead letter; the clock stands still while the sink is unavailable.
+    /// After this long a delivery becomes a dead letter; the clock stands still while the sink is down.
     public var giveUpAfter: Duration
 
     public init(
