@@ -31,6 +31,9 @@ public struct SinkFactory: Sendable {
         }
     }
 
+    /// Lets go of what the sinks shared, once they have all shut down.
+    public func shutdown() async { await curl.shutdown() }
+
     /// The statements that an SQL sink runs on an empty database, each ending in a semicolon; nil for others.
     ///
     /// - Throws: `misconfigured` where the settings contradict each other.

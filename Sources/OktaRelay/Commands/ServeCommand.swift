@@ -2,6 +2,8 @@ import ArgumentParser
 import Config
 import Foundation
 import JSON
+import Logging
+import Relay
 
 /// `serve`: runs the relay until it is told to stop.
 struct ServeCommand: AsyncParsableCommand {
@@ -25,6 +27,18 @@ struct ServeCommand: AsyncParsableCommand {
         help: "Create the secret files that the config names and that are missing.")
     var createsSecrets = false
 
+    @Option(
+        name: .customLong("log-level"),
+        help: "debug, info, notice, warning or error.",
+        transform: { text in
+            guard let level = Logger.Level(rawValue: text) else {
+                throw ValidationError("'\(text)' is no log level: debug, info, notice, warning or error")
+            }
+            return level
+        }
+    )
+    var logLevel = Logger.Level.info
+
     func run() async throws {
         let secrets = try Self.secrets(file.config)
         if createsSecrets {
@@ -41,8 +55,22 @@ struct ServeCommand: AsyncParsableCommand {
             admin: configuration.admin,
             eventFile: FileManager.default.fileExists(atPath: fixture) ? fixture : nil
         )
-        Terminal.note("\n\(greeting.text)\n")
-        try await serveRelay(configuration, configPath: file.config)
+        var logger = Logger(label: "okta-relay")
+        logger.logLevel = logLevel
+        try await serve(configuration, greeting.text, logger)
+    }
+
+    private func serve(_ configuration: RelayConfiguration, _ greeting: String, _ logger: Logger) async throws {
+        do {
+            let relay = try await RelayService.build(configuration, logger: logger)
+            try await relay.run { Terminal.note("\n\(greeting)\n") }
+        } catch let error as JournalError {
+            throw Terminal.failure("the journal cannot be used: \(error.reason)")
+        } catch let error as SinkError {
+            throw Terminal.failure(error.reason, .problems)
+        } catch let error as ListenError {
+            throw Terminal.failure("\(error)")
+        }
     }
 
     static func secrets(_ path: String) throws -> SecretFiles {
