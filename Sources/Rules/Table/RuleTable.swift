@@ -40,7 +40,9 @@ public struct RuleTable: Sendable {
         }
     }
 
-    /// Asks the candidates one by one. A rule that could add nothing is not asked.
+    /// Asks the candidates one by one.
+    ///
+    /// A rule that could add nothing is not asked.
     private func verify(
         _ candidates: UnsafeMutablePointer<UInt64>, _ words: Int, _ facts: RoutingFacts, _ event: JSONValue,
         _ tape: TapeView, taken: UnsafeMutablePointer<UInt64>
