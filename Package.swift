@@ -92,6 +92,12 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "RulesBenchmark",
+            dependencies: ["JSON", "Rules"],
+            path: "Benchmarks/RulesBenchmark",
+            swiftSettings: strict
+        ),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(name: "RulesTests", dependencies: ["Rules", "JSON"], swiftSettings: strict),
         .testTarget(name: "ConfigTests", dependencies: ["Config", "Rules", "JSON"], swiftSettings: strict),

@@ -5,15 +5,18 @@
 /// knowing where its value starts and ends and where the next sibling's entry is. Immutable, so any number of
 /// threads may read it.
 public final class JSONDocument: Sendable {
-    /// Nesting beyond this is refused, so that no text can exhaust a stack of ours. Okta's own events nest
-    /// about 8 deep.
+    /// Nesting beyond this is refused, so that no text can exhaust a stack of ours.
+    ///
+    /// Okta's own events nest about 8 deep.
     public static let depthMax = 256
 
     /// The text, exactly as it was given.
     public let bytes: [UInt8]
     let tape: [TapeEntry]
 
-    /// Checks and indexes a text. Bytes after the value, invalid UTF-8, and nesting over ``depthMax`` are errors.
+    /// Checks and indexes a text.
+    ///
+    /// Bytes after the value, invalid UTF-8, and nesting over ``depthMax`` are errors.
     public init(_ bytes: [UInt8]) throws(JSONSyntaxError) {
         self.tape = try TapeBuilder.tape(of: bytes)
         self.bytes = bytes

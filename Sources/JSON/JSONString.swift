@@ -1,7 +1,8 @@
 /// The escapes inside a JSON string.
 enum JSONString {
-    /// Resolves the escapes of what stands between a checked string's quotes. Half a surrogate pair becomes
-    /// U+FFFD.
+    /// Resolves the escapes of what stands between a checked string's quotes.
+    ///
+    /// Half a surrogate pair becomes U+FFFD.
     static func unescaped(_ content: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(content.count)

@@ -38,8 +38,9 @@ public struct JSONValue: Sendable {
         }
     }
 
-    /// A string's value with its escapes resolved; nil for any other kind. Half a surrogate pair, which JSON's
-    /// grammar allows and Unicode does not, reads as U+FFFD.
+    /// A string's value with its escapes resolved; nil for any other kind.
+    ///
+    /// Half a surrogate pair, which JSON's grammar allows and Unicode does not, reads as U+FFFD.
     public var string: String? {
         guard kind == .string else { return nil }
         return String(decoding: entry.isEscaped ? unescaped()[...] : content, as: UTF8.self)

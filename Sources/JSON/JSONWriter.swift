@@ -87,7 +87,9 @@ public struct JSONWriter: Sendable {
 
     // MARK: - Pieces
 
-    /// Opens a container; ``close(_:)`` has to follow. For callers whose errors have a type.
+    /// Opens a container; ``close(_:)`` has to follow.
+    ///
+    /// For callers whose errors have a type.
     package mutating func open(_ bracket: Unicode.Scalar) {
         separate()
         bytes.append(UInt8(ascii: bracket))

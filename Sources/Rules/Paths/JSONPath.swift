@@ -11,7 +11,9 @@ public struct JSONPath: Sendable, CustomStringConvertible {
     /// A query over one document may look at most at this many values, filters included.
     public static let visitsMax = 5_000_000
 
-    /// Compiles a query. The problem's offset counts bytes from the start of the text.
+    /// Compiles a query.
+    ///
+    /// The problem's offset counts bytes from the start of the text.
     public init(_ text: String) throws(LanguageProblem) {
         description = text
         var parser = PathParser(text)

@@ -4,7 +4,7 @@ import JSON
 ///
 /// Because the conditions on everything below an array have to be met by one element of it, the match follows
 /// the tree and the event down together: at an array it looks for one element in which the whole subtree holds.
-struct Alternative: Sendable {
+final class Alternative: Sendable {
     /// One step of a path, and what is said of the values there.
     struct Node: Sendable {
         let name: [UInt8]
@@ -14,16 +14,18 @@ struct Alternative: Sendable {
         var children: [Int] = []
     }
 
-    private(set) var nodes = [Node(name: [])]
+    let nodes: [Node]
     let conditions: [Condition]
 
     init(_ conditions: [Condition]) {
         self.conditions = conditions
+        var nodes = [Node(name: [])]
         for (index, condition) in conditions.enumerated() {
             var node = 0
-            for name in condition.path { node = child(name, of: node) }
+            for name in condition.path { node = Self.child(name, of: node, in: &nodes) }
             nodes[node].conditions.append(index)
         }
+        self.nodes = nodes
     }
 
     /// Whether a node has more conditions than fit the bit mask of a match.
@@ -35,7 +37,7 @@ struct Alternative: Sendable {
         return evaluation.holds(0, pending: 0, at: root)
     }
 
-    private mutating func child(_ name: [UInt8], of node: Int) -> Int {
+    private static func child(_ name: [UInt8], of node: Int, in nodes: inout [Node]) -> Int {
         if let known = nodes[node].children.first(where: { nodes[$0].name == name }) { return known }
         nodes.append(Node(name: name))
         nodes[node].children.append(nodes.count - 1)

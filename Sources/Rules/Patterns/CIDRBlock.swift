@@ -30,7 +30,9 @@ struct CIDRBlock: Hashable, Sendable {
     }
 }
 
-/// An address in binary. An IPv4 address and its IPv6-mapped form are different addresses.
+/// An address in binary.
+///
+/// An IPv4 address and its IPv6-mapped form are different addresses.
 struct IPAddress: Hashable, Sendable {
     let value: UInt128
     /// 32 or 128.

@@ -3,7 +3,9 @@ struct Decimal: Equatable, Comparable, Sendable {
     var isNegative = false
     /// Without leading and trailing zeros; empty for zero.
     var digits: [UInt8] = []
-    /// Of the last digit. Saturates far outside of what a double can hold.
+    /// Of the last digit.
+    ///
+    /// Saturates far outside of what a double can hold.
     var exponent = 0
 
     init(_ value: Int) { self = Array(String(value).utf8).withUnsafeBufferPointer { Decimal($0) } }

@@ -32,8 +32,10 @@ struct NumberLiteral: Hashable, Sendable {
         return shortest == decimal ? number : nil
     }
 
-    /// The usual literals: up to 15 digits, at most 15 of them behind the point, no exponent. Both parts of
-    /// the division are exact doubles, so its result is the nearest double, and 15 digits always survive.
+    /// The usual literals: up to 15 digits, at most 15 of them behind the point, no exponent.
+    ///
+    /// Both parts of the division are exact doubles, so its result is the nearest double, and 15 digits
+    /// always survive.
     private static func shortDecimal(_ text: UnsafeBufferPointer<UInt8>) -> Double? {
         guard text.count <= 16 else { return nil }
         var mantissa: UInt64 = 0

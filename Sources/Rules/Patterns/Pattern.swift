@@ -31,7 +31,9 @@ public struct Pattern: Sendable {
         self.components = components
     }
 
-    /// Whether the event matches. A value that is not an object matches no pattern.
+    /// Whether the event matches.
+    ///
+    /// A value that is not an object matches no pattern.
     public func matches(_ event: JSONValue) -> Bool {
         event.document.withTape { matches(event.tapeIndex, in: $0) }
     }

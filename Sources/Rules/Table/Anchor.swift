@@ -46,7 +46,9 @@ struct Anchor: Hashable {
     }
 }
 
-/// The hashes of the index. A collision only makes a rule be verified in vain.
+/// The hashes of the index.
+///
+/// A collision only makes a rule be verified in vain.
 enum AnchorHash {
     static let seed: UInt64 = 0xCBF2_9CE4_8422_2325
     /// Longest run of characters that is looked up inside a text.

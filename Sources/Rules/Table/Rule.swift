@@ -20,8 +20,10 @@ public struct Rule: Sendable {
     /// `effective`: only outcomes with which the event type takes effect; `any`: failures too.
     public enum Outcome: String, Sendable, CaseIterable { case effective, any }
 
-    /// Patterns that all have to hold. One pattern's fields must come from the same array element, so a
-    /// condition on two targets needs two patterns in `all`.
+    /// Patterns that all have to hold.
+    ///
+    /// One pattern's fields must come from the same array element, so a condition on two targets needs two
+    /// patterns in `all`.
     public struct Conditions: Sendable {
         /// `where`: every field of it matches.
         public var pattern: Pattern?

@@ -21,6 +21,8 @@ struct RuleIndex: Sendable {
         var ranges = RangeIndex([])
         /// Rules that any value of the field makes candidates.
         var present: [Int32] = []
+        /// The same as bits, where they are many.
+        var presentBits: [UInt64] = []
 
         var needsFolding: Bool {
             hasFoldedExact || !foldedPrefixLengths.isEmpty || !foldedSuffixLengths.isEmpty
@@ -53,7 +55,7 @@ struct RuleIndex: Sendable {
         eventType: String, root: Int, in tape: TapeView, _ candidates: UnsafeMutablePointer<UInt64>
     ) {
         for (place, word) in always.enumerated() { candidates[place] = word }
-        for rule in fields[Self.eventTypeField].present { Self.mark(rule, candidates) }
+        markPresent(Self.eventTypeField, candidates)
         var eventType = eventType
         eventType.withUTF8 { look(up: $0, field: Self.eventTypeField, candidates) }
         if nodes.count > 1 { scan(0, root, in: tape, candidates) }
@@ -62,6 +64,11 @@ struct RuleIndex: Sendable {
     @inline(__always)
     private static func mark(_ rule: Int32, _ candidates: UnsafeMutablePointer<UInt64>) {
         candidates[Int(rule >> 6)] |= 1 << UInt64(rule & 63)
+    }
+
+    private func markPresent(_ field: Int, _ candidates: UnsafeMutablePointer<UInt64>) {
+        for (place, word) in fields[field].presentBits.enumerated() { candidates[place] |= word }
+        for rule in fields[field].present { Self.mark(rule, candidates) }
     }
 
     private func scan(
@@ -97,7 +104,7 @@ struct RuleIndex: Sendable {
     private func look(
         up entry: TapeEntry, field: Int, in tape: TapeView, _ candidates: UnsafeMutablePointer<UInt64>
     ) {
-        for rule in fields[field].present { Self.mark(rule, candidates) }
+        markPresent(field, candidates)
         switch entry.kind {
         case .string: tape.withString(entry) { look(up: $0, field: field, candidates) }
         case .number:

@@ -2,8 +2,10 @@ import JSON
 
 /// Chooses each rule's anchors, and builds the index of them.
 struct RuleIndexBuilder {
-    /// Conditions of which at least one has to hold for a rule to match.
-    private typealias Group = [Condition]
+    /// Alternatives, each with the conditions that it needs all of.
+    private typealias Component = [[Condition]]
+    /// What a rule needs at least one of: patterns, each with components that it needs all of.
+    private typealias Group = [[Component]]
 
     private var fields = [RuleIndex.Field()]
     private var nodes = [RuleIndex.Node()]
@@ -19,7 +21,7 @@ struct RuleIndexBuilder {
     static func index(of rules: [Rule]) -> RuleIndex {
         var builder = RuleIndexBuilder(ruleCount: rules.count)
         let groups = rules.map(builder.groups)
-        for group in groups.joined() { builder.count(group) }
+        for condition in groups.joined().joined().joined().joined().joined() { builder.count(condition) }
         for (rule, groups) in groups.enumerated() { builder.add(rule, groups) }
         return builder.finish()
     }
@@ -33,73 +35,85 @@ struct RuleIndexBuilder {
         var result: [Group] = []
         if !rule.events.isEmpty {
             let matchers = rule.events.map { Matcher.wildcard($0.wildcard) }
-            result.append([Condition(path: [], matchers: matchers, allowsMissing: false, source: "")])
+            result.append([[[[Condition(path: [], matchers: matchers, allowsMissing: false, source: "")]]]])
         }
         for pattern in [rule.conditions.pattern].compactMap(\.self) + rule.conditions.all {
-            result += pattern.components.map(bestConditions)
+            result += pattern.components.map { [[$0.map(\.conditions)]] }
         }
         if !rule.conditions.any.isEmpty {
-            result.append(
-                rule.conditions.any.flatMap { pattern in
-                    pattern.components.map(bestConditions).min { $0.count < $1.count } ?? []
-                })
+            result.append(rule.conditions.any.map { $0.components.map { $0.map(\.conditions) } })
         }
         return result
     }
 
-    /// Of each alternative the condition that looks most selective, before anything is counted.
-    private func bestConditions(_ alternatives: [Alternative]) -> Group {
-        alternatives.compactMap { alternative in
-            alternative.conditions.min { roughCost($0) < roughCost($1) }
-        }
-    }
-
-    private func roughCost(_ condition: Condition) -> Int {
-        guard !condition.allowsMissing else { return .max }
-        return condition.matchers.reduce(0) { sum, matcher in
-            sum
-                + (matcher.anchors(field: 0).map { $0.commonness * 64 - min($0.length, 32) }.min()
-                    ?? 10_000_000)
-        }
-    }
-
     // MARK: - Choosing
 
-    private mutating func count(_ group: Group) {
-        for condition in group where !condition.allowsMissing {
-            let field = field(condition.path)
-            for matcher in condition.matchers {
-                for anchor in matcher.anchors(field: field) { uses[anchor.key, default: 0] += 1 }
-            }
+    private mutating func count(_ condition: Condition) {
+        guard !condition.allowsMissing else { return }
+        let field = field(condition.path)
+        for matcher in condition.matchers {
+            for anchor in matcher.anchors(field: field) { uses[anchor.key, default: 0] += 1 }
         }
     }
 
     private mutating func add(_ rule: Int, _ groups: [Group]) {
-        var best: (group: Group, cost: Int)?
+        var best: (conditions: [Condition], cost: Int)?
         for group in groups {
-            let cost = cost(group)
-            if cost < best?.cost ?? .max { best = (group, cost) }
+            guard let choice = choose(group), choice.cost < best?.cost ?? .max else { continue }
+            best = choice
         }
         guard let best else {
             always[rule >> 6] |= 1 << UInt64(rule & 63)
             return
         }
-        for condition in best.group { insert(condition, for: Int32(rule)) }
+        for condition in best.conditions { insert(condition, for: Int32(rule)) }
     }
 
-    /// A guess at how often the group makes its rule a candidate in vain; the maximum where it always does.
-    private mutating func cost(_ group: Group) -> Int {
-        var sum = 0
-        for condition in group {
-            guard !condition.allowsMissing else { return .max }
-            let field = field(condition.path)
-            for matcher in condition.matchers { sum += best(matcher, field).cost }
+    /// Of each pattern the cheapest component, and of each of its alternatives the cheapest condition; nil where
+    /// some pattern can match without any value of the event.
+    private mutating func choose(_ group: Group) -> (conditions: [Condition], cost: Int)? {
+        var result: (conditions: [Condition], cost: Int) = ([], 0)
+        for components in group {
+            var best: (conditions: [Condition], cost: Int)?
+            for component in components {
+                guard let choice = choose(component), choice.cost < best?.cost ?? .max else { continue }
+                best = choice
+            }
+            guard let best else { return nil }
+            result.conditions += best.conditions
+            result.cost += best.cost
         }
-        return sum
+        return result
+    }
+
+    private mutating func choose(_ component: Component) -> (conditions: [Condition], cost: Int)? {
+        var result: (conditions: [Condition], cost: Int) = ([], 0)
+        for conditions in component {
+            var best: (condition: Condition, cost: Int)?
+            for condition in conditions {
+                guard let cost = cost(condition), cost < best?.cost ?? .max else { continue }
+                best = (condition, cost)
+            }
+            guard let best else { return nil }
+            result.conditions.append(best.condition)
+            result.cost += best.cost
+        }
+        return result
+    }
+
+    /// A guess at how often the condition makes its rule a candidate in vain; nil where it always does.
+    private mutating func cost(_ condition: Condition) -> Int? {
+        guard !condition.allowsMissing else { return nil }
+        let field = field(condition.path)
+        // Most events of a hook are of few types, so those tell events apart badly.
+        let factor = condition.path.isEmpty || condition.path == [Array("eventType".utf8)] ? 200 : 1
+        return condition.matchers.reduce(0) { $0 + best($1, field).cost * factor }
     }
 
     private func best(_ matcher: Matcher, _ field: Int) -> (anchor: Anchor?, cost: Int) {
-        if case .numeric(let range) = matcher, range.lower != range.upper { return (nil, 1_000) }
+        if case .numeric(let range) = matcher, range.lower != range.upper {
+            return (nil, range.lower.isFinite && range.upper.isFinite ? 5 : 50)
+        }
         let ranked = matcher.anchors(field: field).map {
             (anchor: $0, cost: (uses[$0.key] ?? 1) * $0.commonness)
         }
@@ -164,6 +178,13 @@ struct RuleIndexBuilder {
             fields[index].foldedPrefixLengths.sort()
             fields[index].foldedSuffixLengths.sort()
             fields[index].ranges = RangeIndex(ranges[index] ?? [])
+            if fields[index].present.count > 64 {
+                fields[index].presentBits = Array(repeating: 0, count: always.count)
+                for rule in fields[index].present {
+                    fields[index].presentBits[Int(rule >> 6)] |= 1 << UInt64(rule & 63)
+                }
+                fields[index].present = []
+            }
         }
         return RuleIndex(
             fields: fields,

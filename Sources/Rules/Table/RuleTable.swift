@@ -7,22 +7,30 @@ public import JSON
 public struct RuleTable: Sendable {
     public let rules: [Rule]
     private let index: RuleIndex
-    /// For each rule the numbers of its sinks.
-    private let sinks: [[Int]]
+    private let entries: [Entry]
+    /// For each rule a bit for each sink, and the last bit, which no sink ever takes, where the rule has to be
+    /// asked in any case: most of an event's many candidates are passed over by this alone.
+    private let wants: [UInt64]
     private let sinkCount: Int
 
     public init(_ rules: [Rule]) {
         self.rules = rules
         index = RuleIndexBuilder.index(of: rules)
         var numbers: [String: Int] = [:]
-        sinks = rules.map { rule in
-            rule.sinks.map { sink in
+        entries = rules.map { rule in
+            let sinks = rule.sinks.map { sink in
                 let number = numbers[sink] ?? numbers.count
                 numbers[sink] = number
                 return number
             }
+            return Entry(rule, sinks)
         }
         sinkCount = numbers.count
+        let isSmall = numbers.count < 64
+        wants = entries.map { entry in
+            guard isSmall, !entry.rule.stops else { return .max }
+            return entry.sinks.reduce(0) { $0 | 1 << UInt64($1) }
+        }
     }
 
     /// Names the sinks of one event, and for each the first rule that named it, in the rules' order.
@@ -40,7 +48,9 @@ public struct RuleTable: Sendable {
         }
     }
 
-    /// Asks the candidates one by one. A rule that could add nothing is not asked.
+    /// Asks the candidates one by one.
+    ///
+    /// A rule that could add nothing is not asked.
     private func verify(
         _ candidates: UnsafeMutablePointer<UInt64>, _ words: Int, _ facts: RoutingFacts, _ event: JSONValue,
         _ tape: TapeView, taken: UnsafeMutablePointer<UInt64>
@@ -52,16 +62,17 @@ public struct RuleTable: Sendable {
             while rest != 0 {
                 let place = word * 64 + rest.trailingZeroBitCount
                 rest &= rest &- 1
-                guard rules[place].stops || !sinks[place].allSatisfy(isTaken),
-                    rules[place].accepts(facts),
-                    rules[place].conditions.hold(event.tapeIndex, in: tape)
+                guard wants[place] & ~(taken[0] & ~(1 << 63)) != 0 else { continue }
+                let entry = entries[place]
+                guard entry.rule.stops || !entry.sinks.allSatisfy(isTaken), entry.rule.accepts(facts),
+                    entry.rule.conditions.hold(event.tapeIndex, in: tape)
                 else { continue }
-                for (offset, sink) in sinks[place].enumerated() where !isTaken(sink) {
+                for (offset, sink) in entry.sinks.enumerated() where !isTaken(sink) {
                     taken[sink >> 6] |= 1 << UInt64(sink & 63)
                     choices.append(
-                        Route.Choice(sink: rules[place].sinks[offset], rule: rules[place].name))
+                        Route.Choice(sink: entry.rule.sinks[offset], rule: entry.rule.name))
                 }
-                if rules[place].stops { return Route(choices: choices) }
+                if entry.rule.stops { return Route(choices: choices) }
             }
         }
         return Route(choices: choices)
@@ -70,6 +81,19 @@ public struct RuleTable: Sendable {
     /// The first condition of a rule that fails, with what was seen; nil where the rule matches.
     public func explain(_ rule: Rule, _ facts: RoutingFacts, event: JSONValue) -> String? {
         rule.mismatch(facts, event)
+    }
+}
+
+extension RuleTable {
+    /// A rule with the numbers of its sinks; an object, so that asking it copies nothing.
+    private final class Entry: Sendable {
+        let rule: Rule
+        let sinks: [Int]
+
+        init(_ rule: Rule, _ sinks: [Int]) {
+            self.rule = rule
+            self.sinks = sinks
+        }
     }
 }
 

@@ -43,8 +43,10 @@ enum TemplateFilter: Sendable {
         }
     }
 
-    /// The value behind the filter. What is missing stays missing, and null stays null, but for `default` and
-    /// `json`; a list is filtered element by element, but for `first`, `join` and `json`.
+    /// The value behind the filter.
+    ///
+    /// What is missing stays missing, and null stays null, but for `default` and `json`; a list is filtered
+    /// element by element, but for `first`, `join` and `json`.
     func apply(_ value: TemplateValue) throws(Refusal) -> TemplateValue {
         switch (self, value) {
         case (.default(let other), .missing), (.default(let other), .null): return other

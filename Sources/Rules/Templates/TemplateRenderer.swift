@@ -48,8 +48,10 @@ struct TemplateRenderer {
         }
     }
 
-    /// A longer string. In a value, what is missing or null is empty text; in a header it leaves the header
-    /// out; in a URL it is an error.
+    /// A longer string.
+    ///
+    /// In a value, what is missing or null is empty text; in a header it leaves the header out; in a URL it
+    /// is an error.
     private mutating func render(_ parts: [TemplateNode.TextPart]) throws(TemplateError) -> RenderedValue {
         var result = ""
         for part in parts {

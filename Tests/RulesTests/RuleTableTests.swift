@@ -1,0 +1,111 @@
+import JSON
+import Rules
+import Testing
+
+@Suite struct RuleTableTests {
+    private func pattern(_ text: String) throws -> Pattern { try Pattern(JSONDocument(text).root) }
+
+    private func route(_ rules: [Rule], _ facts: RoutingFacts, _ event: String) throws -> [String] {
+        try RuleTable(rules).route(facts, event: JSONDocument(event).root).choices.map {
+            "\($0.rule)>\($0.sink)"
+        }
+    }
+
+    private let facts = RoutingFacts(
+        hook: "main", eventType: "user.lifecycle.create", operation: .create, isEffective: true)
+
+    @Test func firstRuleNamesTheSinkAndStopEndsTheTable() throws {
+        let user = EventTypePattern("user.*")
+        let rules = [
+            Rule(name: "a", events: [user], sinks: ["crm"]),
+            Rule(name: "b", events: [user], sinks: ["crm", "sql"], stops: true),
+            Rule(name: "c", events: [user], sinks: ["chat"]),
+        ]
+        #expect(try route(rules, facts, "{}") == ["a>crm", "b>sql"])
+    }
+
+    /// A rule that adds no sink still ends the table.
+    @Test func aRuleWhoseSinksAreTakenStillStops() throws {
+        let any = EventTypePattern("*")
+        let rules = [
+            Rule(name: "a", events: [any], sinks: ["crm"]),
+            Rule(name: "b", events: [any], sinks: ["crm"], stops: true),
+            Rule(name: "c", events: [any], sinks: ["chat"]),
+        ]
+        #expect(try route(rules, facts, "{}") == ["a>crm"])
+    }
+
+    @Test func checksHookOperationOutcomeAndType() throws {
+        let any = [EventTypePattern("*")]
+        let rules = [
+            Rule(name: "hook", hooks: ["other"], events: any, sinks: ["1"]),
+            Rule(name: "operation", events: any, operations: [.delete], sinks: ["2"]),
+            Rule(
+                name: "type", events: [EventTypePattern("group.*"), EventTypePattern("user.session.start")],
+                sinks: ["3"]),
+            Rule(name: "effective", events: any, sinks: ["4"]),
+            Rule(
+                name: "all", hooks: ["main"], events: any, operations: [.create], outcome: .any, sinks: ["5"]),
+        ]
+        let failed = RoutingFacts(
+            hook: "main", eventType: "user.lifecycle.create", operation: .create, isEffective: false)
+        #expect(try route(rules, facts, "{}") == ["effective>4", "all>5"])
+        #expect(try route(rules, failed, "{}") == ["all>5"])
+        let table = RuleTable(rules)
+        let event = try JSONDocument("{}").root
+        #expect(table.explain(rules[0], facts, event: event) == "the hook is \"main\", wanted other")
+        #expect(table.explain(rules[1], facts, event: event) == "the operation is create, wanted delete")
+        #expect(table.explain(rules[3], failed, event: event)?.contains("outcome") == true)
+        #expect(table.explain(rules[4], failed, event: event) == nil)
+    }
+
+    @Test func conditionsUseOneElementEach() throws {
+        let conditions = Rule.Conditions(
+            all: [
+                try pattern(#"{"target":{"type":["User"],"id":["u1"]}}"#),
+                try pattern(#"{"target":{"type":["UserGroup"],"id":["g1"]}}"#),
+            ],
+            none: [try pattern(#"{"actor":{"id":["bot"]}}"#)])
+        let rules = [
+            Rule(name: "r", events: [EventTypePattern("*")], conditions: conditions, sinks: ["s"])
+        ]
+        let targets = #""target":[{"type":"UserGroup","id":"g1"},{"type":"User","id":"u1"}]"#
+        #expect(try route(rules, facts, "{\(targets)}") == ["r>s"])
+        #expect(try route(rules, facts, "{\(targets),\"actor\":{\"id\":\"bot\"}}") == [])
+        #expect(try route(rules, facts, #"{"target":[{"type":"UserGroup","id":"u1"}]}"#) == [])
+    }
+
+    /// More sinks than fit one word, many rules on one field, and names written with escapes.
+    @Test func routesManySinks() throws {
+        let rules = try (0..<300).map { index in
+            Rule(
+                name: "r\(index)", events: [],
+                conditions: .init(pattern: try pattern(#"{"a":[{"anything-but":"x"}]}"#)),
+                sinks: ["s\(index % 100)"])
+        }
+        #expect(try route(rules, facts, #"{"\u0061":"y"}"#).count == 100)
+        #expect(try route(rules, facts, #"{"a":"x"}"#).isEmpty)
+    }
+
+    @Test func saysWhichConditionFailed() throws {
+        let mismatch = try pattern(#"{"a":["x"],"b":{"c":[{"prefix":"y"}]}}"#)
+            .firstMismatch(in: JSONDocument(#"{"a":"x","b":[{"c":1},{"c":"z"}]}"#).root)
+        #expect(mismatch?.description == #"b.c is 1, "z", wanted [{"prefix":"y"}]"#)
+        let elements = try pattern(#"{"t":{"a":[1],"b":[2]}}"#)
+            .firstMismatch(in: JSONDocument(#"{"t":[{"a":1},{"b":2}]}"#).root)
+        #expect(elements?.description == "t.a, t.b hold one by one, but not in the same array element")
+    }
+
+    @Test func reportsAllMistakesWithTheFix() throws {
+        let text =
+            #"{"a":"x","b":[{"prefx":"y"}],"c":[{"numeric":["<",5,">",0]}],"d":{"d":[{"prefix":"a","suffix":"b"}]}}"#
+        let error = try #require(throws: LanguageProblems.self) { try pattern(text) }
+        #expect(
+            error.problems.map(\.pointer.description) == [
+                "/a", "/b/0/prefx", "/c/0/numeric/0", "/c/0/numeric/2", "/d/d/0",
+            ])
+        #expect(error.problems[0].message.contains(#"write ["x"] instead of "x""#))
+        #expect(error.problems[1].message.contains(#"did you mean "prefix"?"#))
+        #expect(error.problems[0].offset == 5)
+    }
+}
