@@ -26,7 +26,8 @@ struct TableDelivery<Session: TableSession> {
         return receipts + (try deliver(rows[...]))
     }
 
-    private func deliver(_ rows: ArraySlice<(offset: Offset, row: TableRow)>) throws(SinkError) -> [Receipt] {
+    /// Delivers rows that are computed already.
+    func deliver(_ rows: ArraySlice<(offset: Offset, row: TableRow)>) throws(SinkError) -> [Receipt] {
         guard let first = rows.first else { return [] }
         do throws(TableFailure) {
             return try transact(rows)
