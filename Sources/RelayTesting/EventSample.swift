@@ -38,7 +38,8 @@ public struct EventSample: Sendable {
     /// The event. The text is always a LogEvent, so a failure is a mistake in this file.
     public var event: Event {
         do {
-            return try Event(body: JSONDocument(json), hook: "hook", org: org, receivedAt: 1_767_225_600_000_000_000)
+            return try Event(
+                body: JSONDocument(json), hook: "hook", org: org, receivedAt: 1_767_225_600_000_000_000)
         } catch {
             preconditionFailure("a sample is not an event: \(error)")
         }

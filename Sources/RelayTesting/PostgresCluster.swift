@@ -118,4 +118,3 @@ public struct PostgresClusterError: Error, CustomStringConvertible {
     public let description: String
     init(_ description: String) { self.description = description }
 }
-

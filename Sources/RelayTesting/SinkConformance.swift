@@ -45,7 +45,9 @@ public enum SinkConformance {
             try await deliver(batch, to: fixture)
             try expect(try await fixture.effects() == ["a:a@3"], "the last event's words are not there")
         case .eventWithoutUser:
-            let batch = [fixture.create("a", at: 1), fixture.eventWithoutUser(at: 2), fixture.create("b", at: 3)]
+            let batch = [
+                fixture.create("a", at: 1), fixture.eventWithoutUser(at: 2), fixture.create("b", at: 3),
+            ]
             try await deliver(batch, to: fixture)
             try expect(try await fixture.effects() == ["a:a@1", "b:b@3"], "the others were hurt")
         case .prepareTwice:

@@ -87,7 +87,8 @@ struct SQLHistory {
     private func contents(_ own: [TableRow], _ ofUser: [TableRow]) -> [Int: String]? {
         let deletions = (own + ofUser).filter { $0.operation == .delete }
         let created = own.filter { $0.operation == .create }.compactMap(\.stamp).max()
-        let buried = deletions.compactMap(\.stamp).filter { stamp in created.map { stamp < $0 } ?? false }.max()
+        let buried = deletions.compactMap(\.stamp).filter { stamp in created.map { stamp < $0 } ?? false }
+            .max()
         let last = deletions.filter { row in
             guard let created, let stamp = row.stamp else { return true }
             return created < stamp

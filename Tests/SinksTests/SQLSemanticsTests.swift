@@ -146,7 +146,8 @@ struct SQLSemanticsTests {
     func nastyTextSurvives(_ database: Database) async throws {
         let fixture = try SQLSinkFixture(database)
         let texts = [
-            "NULL", "null", "", "{a,b}", "\"quoted\"", "back\\slash\\", "a,b", "'; DROP TABLE users; --", " x ",
+            "NULL", "null", "", "{a,b}", "\"quoted\"", "back\\slash\\", "a,b", "'; DROP TABLE users; --",
+            " x ",
             "line\nbreak\ttab", "e\u{301}\u{1F600}", "$1", "?1", "\\N", "{", "}", "\u{7F}\u{1}",
         ]
         let samples = texts.enumerated().map { index, text in

@@ -21,8 +21,9 @@ struct SQLShuffleTests {
 
     @Test(arguments: kinds)
     func inMemory(_ kind: Kind) throws {
-        for seed in 0..<150 {
-            try run(SQLHistory(kind.plan, users: 3, seed: UInt64(seed)), MemoryBench(kind.plan), "seed \(seed)")
+        for seed in 0..<60 {
+            try run(
+                SQLHistory(kind.plan, users: 3, seed: UInt64(seed)), MemoryBench(kind.plan), "seed \(seed)")
         }
     }
 

@@ -93,7 +93,9 @@ struct SQLSinkFixture: SinkFixture {
             return try queue.writeWithoutTransaction { database in
                 for statement in sql.dropLast() { try database.execute(sql: statement) }
                 return try Row.fetchAll(database, sql: sql.last ?? "SELECT 1").map { row in
-                    row.databaseValues.map { String.fromDatabaseValue($0) ?? Int.fromDatabaseValue($0).map(String.init) }
+                    row.databaseValues.map {
+                        String.fromDatabaseValue($0) ?? Int.fromDatabaseValue($0).map(String.init)
+                    }
                 }
             }
         case .postgresql:

@@ -16,7 +16,9 @@ protocol TableBench {
 }
 
 extension TableBench {
-    func deliver(_ rows: [TableRow], _ plan: TablePlan, _ session: some TableSession) throws -> [Receipt.Outcome] {
+    func deliver(
+        _ rows: [TableRow], _ plan: TablePlan, _ session: some TableSession
+    ) throws -> [Receipt.Outcome] {
         let numbered = rows.enumerated().map { (offset: Offset(rawValue: Int64($0.offset)), row: $0.element) }
         let delivery = TableDelivery(plan: plan, sink: "bench", session: session)
         return try delivery.deliver(numbered[...]).sorted { $0.offset < $1.offset }.map(\.outcome)

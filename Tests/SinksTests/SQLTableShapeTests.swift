@@ -84,7 +84,8 @@ struct SQLTableShapeTests {
     @Test(arguments: Database.allCases)
     func aRefusedRowIsFoundAndTheRestDelivered(_ database: Database) async throws {
         let fixture = try SQLSinkFixture(database)
-        let create = "CREATE TABLE users (id text PRIMARY KEY, login text CONSTRAINT no_secret CHECK (login <> 'u7@example.com'))"
+        let create =
+            "CREATE TABLE users (id text PRIMARY KEY, login text CONSTRAINT no_secret CHECK (login <> 'u7@example.com'))"
         try fixture.execute(create, "SELECT 1")
         let outcomes = try await fixture.deliver((0..<20).map { self.create("u\($0)") })
         for (index, outcome) in outcomes.enumerated() where index != 7 { #expect(outcome == .delivered) }
@@ -92,14 +93,15 @@ struct SQLTableShapeTests {
             Issue.record("\(outcomes[7])")
             return
         }
-        #expect(reason.contains(database == .sqlite ? "SQLITE_CONSTRAINT" : "SQLSTATE 23514"))
+        #expect(reason.contains(database == .sqlite ? "result code 275" : "SQLSTATE 23514"))
         #expect(reason.contains("no_secret") && !reason.contains("u7@"))
         #expect(try await fixture.rows().count == 19)
     }
 
     @Test func aValueOfTheWrongTypeNamesItsColumnAndNotItself() async throws {
         let fixture = try SQLSinkFixture(.postgresql)
-        try fixture.execute("CREATE TABLE users (id text PRIMARY KEY, login integer, display_name varchar(4))")
+        try fixture.execute(
+            "CREATE TABLE users (id text PRIMARY KEY, login integer, display_name varchar(4))")
         var number = create("a")
         number.login = "12"
         number.displayName = "four"
@@ -125,7 +127,8 @@ struct SQLTableShapeTests {
         try await fixture.sink.prepare()
         if database == .sqlite {
             try fixture.execute(
-                "CREATE TRIGGER t BEFORE INSERT ON users BEGIN SELECT RAISE(ABORT, 'secret'); END", "SELECT 1")
+                "CREATE TRIGGER t BEFORE INSERT ON users BEGIN SELECT RAISE(ABORT, 'secret'); END", "SELECT 1"
+            )
         } else {
             try fixture.execute(
                 "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'secret'; END$$",

@@ -97,7 +97,9 @@ extension TablePlan {
             }
             key.append(index)
         }
-        guard !key.isEmpty else { throw .misconfigured(reason: "table \(table.name): the key has no columns") }
+        guard !key.isEmpty else {
+            throw .misconfigured(reason: "table \(table.name): the key has no columns")
+        }
         return key
     }
 
