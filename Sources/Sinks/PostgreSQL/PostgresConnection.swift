@@ -132,7 +132,9 @@ enum PostgresArray {
             }
             bytes.append(UInt8(ascii: "\""))
             for byte in element.utf8 {
-                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { bytes.append(UInt8(ascii: "\\")) }
+                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                    bytes.append(UInt8(ascii: "\\"))
+                }
                 bytes.append(byte)
             }
             bytes.append(UInt8(ascii: "\""))

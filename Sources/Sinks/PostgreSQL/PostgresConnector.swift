@@ -98,7 +98,8 @@ struct PostgresConnector: Sendable {
         guard status == PGRES_POLLING_FAILED, let message = PQerrorMessage(handle) else { return nil }
         // "… failed: FATAL:  28P01"
         let word = String(cString: message).split(whereSeparator: \.isWhitespace).last ?? ""
-        let isState = word.utf8.count == 5 && word.allSatisfy { $0.isASCII && ($0.isNumber || $0.isUppercase) }
+        let isState =
+            word.utf8.count == 5 && word.allSatisfy { $0.isASCII && ($0.isNumber || $0.isUppercase) }
         return isState ? String(word) : nil
     }
 

@@ -74,9 +74,11 @@ struct PostgresSession: TableSession {
             write.rows.count == 1, let row = write.rows.first
         else { return error }
         rollback()
-        let values = Array(zip(statements.plan.key, row.key)) + row.values.sorted { $0.key < $1.key }.map {
-            ($0.key, $0.value)
-        }
+        let values =
+            Array(zip(statements.plan.key, row.key))
+            + row.values.sorted { $0.key < $1.key }.map {
+                ($0.key, $0.value)
+            }
         for (column, value) in values {
             do throws(PostgresError) {
                 let answer = try connection.run([statements.trial(value, column)])

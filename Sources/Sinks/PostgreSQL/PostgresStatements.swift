@@ -145,7 +145,9 @@ struct PostgresStatements: Sendable {
         case .json(let bytes):
             if type.hasSuffix("[]"), let root = try? JSONDocument(bytes).root, root.kind == .array {
                 return PostgresArray.literal(
-                    root.elements.map { $0.isNull ? nil : $0.string ?? String(decoding: $0.raw, as: UTF8.self) })
+                    root.elements.map {
+                        $0.isNull ? nil : $0.string ?? String(decoding: $0.raw, as: UTF8.self)
+                    })
             }
             return String(decoding: bytes, as: UTF8.self)
         }
@@ -167,7 +169,9 @@ struct PostgresStatements: Sendable {
         }.joined(separator: " AND ")
     }
 
-    private func keyValue(_ position: Int, _ index: Int) -> String { "u.k\(position)::\(columns[index].type)" }
+    private func keyValue(_ position: Int, _ index: Int) -> String {
+        "u.k\(position)::\(columns[index].type)"
+    }
 
     private func arrays(_ count: Int) -> String {
         (1...count).map { "$\($0)::text[]" }.joined(separator: ", ")

@@ -59,7 +59,8 @@ struct TableDDL {
 
     /// An identifier as both dialects quote it.
     static func quoted(_ identifier: String) -> String {
-        "\"" + identifier.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        "\"" + identifier.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+            + "\""
     }
 
     private func qualified(_ name: String) -> String {

@@ -26,7 +26,8 @@ struct TableDelivery<Session: TableSession> {
         return receipts + (try deliver(rows[...]))
     }
 
-    private func deliver(_ rows: ArraySlice<(offset: Offset, row: TableRow)>) throws(SinkError) -> [Receipt] {
+    /// Delivers rows that are computed already.
+    func deliver(_ rows: ArraySlice<(offset: Offset, row: TableRow)>) throws(SinkError) -> [Receipt] {
         guard let first = rows.first else { return [] }
         do throws(TableFailure) {
             return try transact(rows)
@@ -63,7 +64,8 @@ struct TableDelivery<Session: TableSession> {
         var write = TableWrite()
         for (_, row) in rows {
             guard let key = row.key else { continue }
-            write.rows.append(TableWrite.Row(key: key, values: row.values.filter { !plan.key.contains($0.key) }))
+            write.rows.append(
+                TableWrite.Row(key: key, values: row.values.filter { !plan.key.contains($0.key) }))
         }
         _ = try session.begin(keys: [], subjects: [])
         try session.commit(write)

@@ -32,18 +32,6 @@ struct TablePlan: Sendable {
         case template(Template)
     }
 
-    init(_ table: TableConfiguration) throws(SinkError) {
-        schema = table.schema
-        name = table.name
-        mode = table.mode
-        operations = table.operations
-        createsMissing = table.createsMissing
-        onDelete = table.onDelete
-        columns = Self.columns(of: table)
-        key = try Self.key(of: table, among: columns)
-        lifeColumns = Self.lifeColumns(of: table, among: columns, except: key)
-    }
-
     /// The companion table, which holds the fold's state.
     var stateTable: String { "\(name)_relay" }
 
@@ -59,8 +47,25 @@ struct TablePlan: Sendable {
     }
 
     func column(named name: String) -> Int? { columns.firstIndex { $0.name.utf8.elementsEqual(name.utf8) } }
+}
 
-    // MARK: - Reading the configuration
+/// How a plan is read out of the configuration.
+extension TablePlan {
+    init(_ table: TableConfiguration) throws(SinkError) {
+        let columns = Self.columns(of: table)
+        let key = try Self.key(of: table, among: columns)
+        self.init(
+            schema: table.schema,
+            name: table.name,
+            mode: table.mode,
+            columns: columns,
+            key: key,
+            operations: table.operations,
+            createsMissing: table.createsMissing,
+            onDelete: table.onDelete,
+            lifeColumns: Self.lifeColumns(of: table, among: columns, except: key)
+        )
+    }
 
     private static func columns(of table: TableConfiguration) -> [Column] {
         if let mapped = table.columns {
@@ -92,7 +97,9 @@ struct TablePlan: Sendable {
             }
             key.append(index)
         }
-        guard !key.isEmpty else { throw .misconfigured(reason: "table \(table.name): the key has no columns") }
+        guard !key.isEmpty else {
+            throw .misconfigured(reason: "table \(table.name): the key has no columns")
+        }
         return key
     }
 

@@ -47,7 +47,7 @@ extension TableFailure {
 
     /// These messages name the constraint or the column; a trigger's own text may say anything.
     private static func reason(of error: DatabaseError) -> String {
-        let code = "\(error.extendedResultCode)"
+        let code = "SQLite: result code \(error.extendedResultCode)"
         return switch error.extendedResultCode {
         case .SQLITE_CONSTRAINT_NOTNULL, .SQLITE_CONSTRAINT_UNIQUE, .SQLITE_CONSTRAINT_PRIMARYKEY,
             .SQLITE_CONSTRAINT_CHECK, .SQLITE_CONSTRAINT_FOREIGNKEY:

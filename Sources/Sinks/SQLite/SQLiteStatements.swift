@@ -44,7 +44,9 @@ struct SQLiteStatements: Sendable {
         "SELECT \(plan.changing.map(ddl.name).joined(separator: ", ")) FROM \(ddl.table) WHERE \(match(""))"
     }
 
-    var readState: String { "SELECT \"key\", \"subject\", \"state\" FROM \(ddl.stateTable) WHERE \"key\" = ?" }
+    var readState: String {
+        "SELECT \"key\", \"subject\", \"state\" FROM \(ddl.stateTable) WHERE \"key\" = ?"
+    }
 
     var readSubject: String {
         "SELECT \"key\", \"subject\", \"state\" FROM \(ddl.stateTable) WHERE \"subject\" = ?"

@@ -1,0 +1,40 @@
+import Relay
+import Synchronization
+import Testing
+
+/// The thread that blocking C calls are made on.
+@Suite("Serial thread")
+struct SerialThreadTests {
+    @Test func jobsRunOneAfterAnotherInOrder() async {
+        let thread = SerialThread(name: "test")
+        let seen = Mutex<[Int]>([])
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    await thread.run { () throws(Never) in seen.withLock { $0.append($0.count) } }
+                }
+            }
+        }
+        #expect(seen.withLock { $0 } == Array(0..<50))
+    }
+
+    @Test func anErrorComesThrough() async {
+        struct Refused: Error {}
+        let thread = SerialThread(name: "test")
+        await #expect(throws: Refused.self) { try await thread.run { () throws(Refused) in throw Refused() } }
+    }
+
+    @Test func anActorStaysOnIt() async {
+        actor Pinned {
+            nonisolated let thread = SerialThread(name: "pinned")
+            nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+            private var count = 0
+            func increment() -> Int {
+                count += 1
+                return count
+            }
+        }
+        let pinned = Pinned()
+        for expected in 1...10 { #expect(await pinned.increment() == expected) }
+    }
+}
