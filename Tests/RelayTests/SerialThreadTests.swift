@@ -7,15 +7,16 @@ import Testing
 struct SerialThreadTests {
     @Test func jobsRunOneAfterAnotherInOrder() async {
         let thread = SerialThread(name: "test")
-        let seen = Mutex<[Int]>([])
+        final class Seen: Sendable { let counts = Mutex<[Int]>([]) }
+        let seen = Seen()
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<50 {
                 group.addTask {
-                    await thread.run { () throws(Never) in seen.withLock { $0.append($0.count) } }
+                    await thread.run { seen.counts.withLock { $0.append($0.count) } }
                 }
             }
         }
-        #expect(seen.withLock { $0 } == Array(0..<50))
+        #expect(seen.counts.withLock { $0 } == Array(0..<50))
     }
 
     @Test func anErrorComesThrough() async {
