@@ -172,6 +172,11 @@ public struct RuleCaseResult: Sendable, Equatable {
     /// What differs from what was expected; nil where the case passes.
     public let difference: String?
 
+    public init(id: String?, difference: String?) {
+        self.id = id
+        self.difference = difference
+    }
+
     /// Whether the case holds.
     public var passes: Bool { difference == nil }
 }

@@ -1,7 +1,7 @@
 /// A regular expression of RFC 9485 (I-Regexp), matched in time linear in the text.
 ///
-/// Compiled to a nondeterministic automaton whose states are followed all at once, so that no expression and no
-/// text can make it backtrack.
+/// Compiled to a nondeterministic automaton whose states are followed all at once, so that no expression
+/// and no text can make it backtrack.
 struct IRegexp: Sendable {
     /// Counted repetitions are written out; an expression that grows past this many states is refused.
     static let statesMax = 10_000

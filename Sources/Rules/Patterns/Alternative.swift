@@ -3,7 +3,8 @@ import JSON
 /// Conditions that have to hold together, as a tree of member names.
 ///
 /// Because the conditions on everything below an array have to be met by one element of it, the match follows
-/// the tree and the event down together: at an array it looks for one element in which the whole subtree holds.
+/// the tree and the event down together: at an array it looks for one element in which the whole subtree
+/// holds.
 final class Alternative: Sendable {
     /// One step of a path, and what is said of the values there.
     struct Node: Sendable {

@@ -4,7 +4,8 @@ struct Condition: Hashable, Sendable {
     let path: [[UInt8]]
     /// A value of the field has to match one of them.
     let matchers: [Matcher]
-    /// `{"exists": false}` is among the entries: the condition also holds where the field has no value at all.
+    /// `{"exists": false}` is among the entries: the condition also holds where the field has no value at
+    /// all.
     let allowsMissing: Bool
     /// The leaf as it was written, for a person.
     let source: String

@@ -123,7 +123,7 @@ struct MatcherCompiler {
                 operand, at: pointer,
                 kinds.isEmpty
                     ? "anything-but needs at least one value"
-                    : "anything-but takes strings only or numbers only; for both write two patterns in \"all\""
+                    : "anything-but takes strings or numbers; for both write two patterns in \"all\""
             )
             return nil
         }

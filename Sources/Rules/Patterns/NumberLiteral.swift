@@ -1,8 +1,8 @@
 /// A JSON number as a pattern compares it.
 ///
 /// A literal is *exact* when it is the shortest decimal of the double nearest to it, however it is spelled:
-/// `300`, `300.0` and `3e2` are exact and equal, and so are `0` and `-0`. Any other literal, such as an integer
-/// of twenty digits, has no double of its own and equals only the same text.
+/// `300`, `300.0` and `3e2` are exact and equal, and so are `0` and `-0`. Any other literal, such as an
+/// integer of twenty digits, has no double of its own and equals only the same text.
 struct NumberLiteral: Hashable, Sendable {
     let text: [UInt8]
     /// The double, for an exact literal.

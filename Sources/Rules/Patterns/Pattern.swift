@@ -2,7 +2,8 @@ public import JSON
 
 /// A compiled event pattern: which events a rule is about, in the EventBridge pattern language.
 ///
-/// `docs/RULES.md` specifies the language. A pattern is immutable, so any number of threads may match with it.
+/// `docs/RULES.md` specifies the language. A pattern is immutable, so any number of threads may match with
+/// it.
 public struct Pattern: Sendable {
     /// Each of them has to hold, by one of its alternatives.
     let components: [[Alternative]]

@@ -25,7 +25,7 @@ extension Rule {
         }
         if outcome == .effective, !facts.isEffective {
             return
-                "the outcome is not one with which \(facts.eventType) takes effect (\"outcome\": \"any\" takes all)"
+                "the outcome is none with which \(facts.eventType) takes effect; \"outcome\": \"any\" takes all"
         }
         if !events.isEmpty, !events.contains(where: { $0.matches(facts.eventType) }) {
             let wanted = events.map(\.description).joined(separator: ", ")

@@ -69,8 +69,8 @@ struct RuleIndexBuilder {
         for condition in best.conditions { insert(condition, for: Int32(rule)) }
     }
 
-    /// Of each pattern the cheapest component, and of each of its alternatives the cheapest condition; nil where
-    /// some pattern can match without any value of the event.
+    /// Of each pattern the cheapest component, and of each of its alternatives the cheapest condition; nil
+    /// where some pattern can match without any value of the event.
     private mutating func choose(_ group: Group) -> (conditions: [Condition], cost: Int)? {
         var result: (conditions: [Condition], cost: Int) = ([], 0)
         for components in group {

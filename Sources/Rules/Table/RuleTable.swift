@@ -2,14 +2,14 @@ public import JSON
 
 /// All compiled rules, immutable: a reload swaps the whole table.
 ///
-/// The table's answer is by definition that of its rules, asked one by one in their order; an index makes sure
-/// that only rules which may match are asked. Any number of threads may route with one table.
+/// The table's answer is by definition that of its rules, asked one by one in their order; an index makes
+/// sure that only rules which may match are asked. Any number of threads may route with one table.
 public struct RuleTable: Sendable {
     public let rules: [Rule]
     private let index: RuleIndex
     private let entries: [Entry]
-    /// For each rule a bit for each sink, and the last bit, which no sink ever takes, where the rule has to be
-    /// asked in any case: most of an event's many candidates are passed over by this alone.
+    /// For each rule a bit for each sink, and the last bit, which no sink ever takes, where the rule has to
+    /// be asked in any case: most of an event's many candidates are passed over by this alone.
     private let wants: [UInt64]
     private let sinkCount: Int
 
