@@ -15,8 +15,10 @@ public struct FoldState: Sendable, Equatable {
     public private(set) var created: Stamp?
     /// The newest delete that a newer create followed: what was written up to it belongs to an earlier life.
     public private(set) var buried: Stamp?
-    /// The deletes newer than the newest create, ascending. All are kept, because a create that arrives late may
-    /// come between two of them; but no more than ``deletesMax``, the newest.
+    /// The deletes newer than the newest create, ascending.
+    ///
+    /// All are kept, because a create that arrives late may come between two of them; but no more than
+    /// ``deletesMax``, the newest.
     public private(set) var deletes: [Stamp] = []
     /// Per field, a value that its owner wants back with the state (HTTP sinks; SQL sinks keep here what a
     /// deletion hides).

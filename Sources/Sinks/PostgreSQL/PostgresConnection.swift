@@ -2,7 +2,9 @@ import CPostgres
 import Config
 import Foundation
 
-/// One connection to PostgreSQL, through libpq. Belongs to one actor and its thread: every call blocks.
+/// One connection to PostgreSQL, through libpq.
+///
+/// Belongs to one actor and its thread: every call blocks.
 ///
 /// Statements go out in pipeline mode, several in one round trip
 /// (https://www.postgresql.org/docs/15/libpq-pipeline-mode.html), so the socket is non-blocking: otherwise

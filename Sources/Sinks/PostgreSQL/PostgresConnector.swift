@@ -72,8 +72,10 @@ struct PostgresConnector: Sendable {
             names.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 1)
     }
 
-    /// What a refused connection means. libpq gives no SQLSTATE for it, only the server's words in the server's
-    /// language; so a second, non-blocking attempt asks for the SQLSTATE instead of the words.
+    /// What a refused connection means.
+    ///
+    /// libpq gives no SQLSTATE for it, only the server's words in the server's language; so a second,
+    /// non-blocking attempt asks for the SQLSTATE instead of the words.
     private func refusal(_ reason: String) -> TableFailure {
         let reason = "PostgreSQL: \(reason)"
         guard let state = refusalState() else { return .sink(.unavailable(reason: reason)) }

@@ -166,7 +166,9 @@ struct TableFold {
         return .delivered
     }
 
-    /// What an earlier life wrote holds no longer. A deleted row goes on showing what the deletion said.
+    /// What an earlier life wrote holds no longer.
+    ///
+    /// A deleted row goes on showing what the deletion said.
     private func clear(_ voided: [String], isDead: Bool, in entry: inout Entry) {
         for name in voided {
             entry.state.values[name] = nil

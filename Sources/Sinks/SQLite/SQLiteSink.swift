@@ -97,8 +97,10 @@ public actor SQLiteSink: RowBrowsing {
         return statements
     }
 
-    /// Runs the body with the connection. An error that may be the connection's makes the next call open a new
-    /// one; other sinks on the file do the same then.
+    /// Runs the body with the connection.
+    ///
+    /// An error that may be the connection's makes the next call open a new one; other sinks on the file do
+    /// the same then.
     private func withDatabase<Value>(
         _ body: (Database) throws(TableFailure) -> Value
     ) throws(SinkError) -> Value {
