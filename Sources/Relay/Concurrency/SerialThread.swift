@@ -3,7 +3,8 @@ import Synchronization
 
 /// One thread of its own that runs jobs one after another: for C calls that block.
 ///
-/// SQLite and libpq block their thread, and a blocked thread of Swift's shared pool is lost to everybody else.
+/// SQLite and libpq block their thread, and a blocked thread of Swift's shared pool is lost to everybody
+/// else.
 /// An actor that owns such a handle is pinned here by its `unownedExecutor`; other code uses ``run(_:)``. The
 /// thread ends, after the jobs it has, when the last reference to this object goes.
 public final class SerialThread: SerialExecutor, Sendable {

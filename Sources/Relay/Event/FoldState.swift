@@ -1,12 +1,15 @@
 import JSON
 public import Rules
 
-/// What is known of one user (or one row's key) after the events so far: the pure fold that SQL and HTTP sinks
+/// What is known of one user (or one row's key) after the events so far: the pure fold that SQL and HTTP
+/// sinks
 /// share.
 ///
-/// It keeps the stamp of what was last applied, per field: a column for SQL, the aspects `profile` and `status`
+/// It keeps the stamp of what was last applied, per field: a column for SQL, the aspects `profile` and
+/// `status`
 /// for HTTP. Each field is won by its newest stamp; life and death are decided apart from the fields, by the
-/// newest create against the newest delete. So the result is the same in whatever order, and however often, the
+/// newest create against the newest delete. So the result is the same in whatever order, and however often,
+/// the
 /// events come.
 public struct FoldState: Sendable, Equatable {
     /// Per field, the stamp of the event that wrote it last.
@@ -24,7 +27,8 @@ public struct FoldState: Sendable, Equatable {
     /// deletion hides).
     public var values: [String: String] = [:]
 
-    /// One deletion in Okta makes three events; more deletes than this without a create between them only occur
+    /// One deletion in Okta makes three events; more deletes than this without a create between them only
+    /// occur
     /// where creates are not routed at all, and then they don't matter.
     private static let deletesMax = 16
 

@@ -30,7 +30,8 @@ final class PostgresConnection {
     var isUsable: Bool { !isAbandoned && PQstatus(handle) == CONNECTION_OK }
     var isInTransaction: Bool { PQtransactionStatus(handle) != PQTRANS_IDLE }
 
-    /// Runs statements one after the other in one round trip; the first error ends it, and what came before it
+    /// Runs statements one after the other in one round trip; the first error ends it, and what came before
+    /// it
     /// is rolled back unless it was committed.
     ///
     /// - Returns: The rows of each statement, as text.

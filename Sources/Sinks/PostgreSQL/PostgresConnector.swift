@@ -3,7 +3,8 @@ import Config
 import Foundation
 import Relay
 
-/// Makes connections from a connection string; `sslmode`, several hosts and `target_session_attrs` are libpq's.
+/// Makes connections from a connection string; `sslmode`, several hosts and `target_session_attrs` are
+/// libpq's.
 struct PostgresConnector: Sendable {
     let url: Secret
 
@@ -59,7 +60,8 @@ struct PostgresConnector: Sendable {
         _ connect: (UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<UnsafePointer<CChar>?>?, Int32) ->
             OpaquePointer?
     ) -> OpaquePointer? {
-        // What stands before `dbname`, which is the connection string, is overridden by it; what stands behind
+        // What stands before `dbname`, which is the connection string, is overridden by it; what stands
+        // behind
         // it overrides.
         let parameters = [
             ("connect_timeout", Self.timeoutSeconds), ("fallback_application_name", "okta-relay"),

@@ -80,7 +80,8 @@ struct TableFold {
         return outcome
     }
 
-    /// What is to be written, each key once, in the order of the keys, which keeps two writers from deadlocking.
+    /// What is to be written, each key once, in the order of the keys, which keeps two writers from
+    /// deadlocking.
     var write: TableWrite {
         var write = TableWrite()
         for (text, entry) in entries.sorted(by: { $0.key < $1.key }) {

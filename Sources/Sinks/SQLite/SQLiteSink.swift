@@ -6,7 +6,8 @@ import Rules
 
 /// A table in a SQLite file.
 ///
-/// The actor runs on its file's own thread, so that no call of SQLite blocks Swift's shared pool. Sinks on one
+/// The actor runs on its file's own thread, so that no call of SQLite blocks Swift's shared pool. Sinks on
+/// one
 /// file share the thread and the connection.
 public actor SQLiteSink: RowBrowsing {
     public nonisolated let name: String
