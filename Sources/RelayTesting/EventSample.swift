@@ -35,7 +35,9 @@ public struct EventSample: Sendable {
         displayName = user.map { "\($0)@\(second ?? 0)" }
     }
 
-    /// The event. The text is always a LogEvent, so a failure is a mistake in this file.
+    /// The event.
+    ///
+    /// The text is always a LogEvent, so a failure is a mistake in this file.
     public var event: Event {
         do {
             return try Event(

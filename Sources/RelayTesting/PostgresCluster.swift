@@ -3,11 +3,13 @@ import Synchronization
 
 /// A throw-away PostgreSQL cluster on 127.0.0.1, for tests that need the real thing.
 ///
-/// It ends with the process, however that ends: a small shell waits on a pipe whose other end only this process
+/// It ends with the process, however that ends: a small shell waits on a pipe whose other end only this
+/// process
 /// has, and when the pipe closes it stops the server and removes the files.
 public final class PostgresCluster: Sendable {
-    /// The cluster that all tests of this process share; started once. `OKTA_RELAY_TEST_DATABASE_URL` names one
-    /// that runs already.
+    /// The cluster that all tests of this process share; started once.
+    ///
+    /// `OKTA_RELAY_TEST_DATABASE_URL` names one that runs already.
     public static func shared() throws -> PostgresCluster { try sharedResult.get() }
 
     private static let sharedResult = Result { () throws -> PostgresCluster in

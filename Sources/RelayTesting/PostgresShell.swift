@@ -41,7 +41,9 @@ final class PostgresShell: Sendable {
 
     deinit { try? commands.fileHandleForWriting.close() }
 
-    /// Runs one of PostgreSQL's programs to its end. Its errors go to standard error.
+    /// Runs one of PostgreSQL's programs to its end.
+    ///
+    /// Its errors go to standard error.
     func run(_ tool: String, _ arguments: [String]) throws {
         let line = (["\(binaries)/\(tool)"] + arguments).map(Self.quoted).joined(separator: " ")
         let status = try turn.withLock { _ in

@@ -91,8 +91,10 @@ public enum SinkConformance {
         }
     }
 
-    /// Delivers as the engine does: batches of several users, and where the sink folds no users, one event of a
-    /// user a batch. Each delivery must get exactly one receipt.
+    /// Delivers as the engine does: batches of several users, and where the sink folds no users, one event
+    /// of a user a batch.
+    ///
+    /// Each delivery must get exactly one receipt.
     private static func deliver(_ events: [Event], to fixture: any SinkFixture) async throws {
         let all = numbered(events)
         let batches = fixture.sink.limits.foldsUsers ? [all] : all.map { [$0] }

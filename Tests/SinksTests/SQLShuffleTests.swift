@@ -21,7 +21,7 @@ struct SQLShuffleTests {
 
     @Test(arguments: kinds)
     func inMemory(_ kind: Kind) throws {
-        for seed in 0..<60 {
+        for seed in 0..<25 {
             try run(
                 SQLHistory(kind.plan, users: 3, seed: UInt64(seed)), MemoryBench(kind.plan), "seed \(seed)")
         }

@@ -15,8 +15,9 @@ struct SQLiteSinkTests {
         let folder = try TemporaryFolder()
         let queue = try SQLiteFile(path: folder.path("a.sqlite")).connection(createsMissing: true)
         try queue.writeWithoutTransaction { database in
-            #expect(try String.fetchOne(database, sql: "PRAGMA journal_mode") == "wal")
-            #expect(try Int.fetchOne(database, sql: "PRAGMA synchronous") == 2)
+            let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode")
+            let synchronous = try Int.fetchOne(database, sql: "PRAGMA synchronous")
+            #expect(mode == "wal" && synchronous == 2)
         }
     }
 

@@ -1,12 +1,15 @@
 import JSON
 public import Rules
 
-/// What is known of one user (or one row's key) after the events so far: the pure fold that SQL and HTTP sinks
+/// What is known of one user (or one row's key) after the events so far: the pure fold that SQL and HTTP
+/// sinks
 /// share.
 ///
-/// It keeps the stamp of what was last applied, per field: a column for SQL, the aspects `profile` and `status`
+/// It keeps the stamp of what was last applied, per field: a column for SQL, the aspects `profile` and
+/// `status`
 /// for HTTP. Each field is won by its newest stamp; life and death are decided apart from the fields, by the
-/// newest create against the newest delete. So the result is the same in whatever order, and however often, the
+/// newest create against the newest delete. So the result is the same in whatever order, and however often,
+/// the
 /// events come.
 public struct FoldState: Sendable, Equatable {
     /// Per field, the stamp of the event that wrote it last.
@@ -15,14 +18,17 @@ public struct FoldState: Sendable, Equatable {
     public private(set) var created: Stamp?
     /// The newest delete that a newer create followed: what was written up to it belongs to an earlier life.
     public private(set) var buried: Stamp?
-    /// The deletes newer than the newest create, ascending. All are kept, because a create that arrives late may
-    /// come between two of them; but no more than ``deletesMax``, the newest.
+    /// The deletes newer than the newest create, ascending.
+    ///
+    /// All are kept, because a create that arrives late may come between two of them; but no more than
+    /// ``deletesMax``, the newest.
     public private(set) var deletes: [Stamp] = []
     /// Per field, a value that its owner wants back with the state (HTTP sinks; SQL sinks keep here what a
     /// deletion hides).
     public var values: [String: String] = [:]
 
-    /// One deletion in Okta makes three events; more deletes than this without a create between them only occur
+    /// One deletion in Okta makes three events; more deletes than this without a create between them only
+    /// occur
     /// where creates are not routed at all, and then they don't matter.
     private static let deletesMax = 16
 

@@ -2,7 +2,9 @@ import CPostgres
 import Config
 import Foundation
 
-/// One connection to PostgreSQL, through libpq. Belongs to one actor and its thread: every call blocks.
+/// One connection to PostgreSQL, through libpq.
+///
+/// Belongs to one actor and its thread: every call blocks.
 ///
 /// Statements go out in pipeline mode, several in one round trip
 /// (https://www.postgresql.org/docs/15/libpq-pipeline-mode.html), so the socket is non-blocking: otherwise
@@ -28,7 +30,8 @@ final class PostgresConnection {
     var isUsable: Bool { !isAbandoned && PQstatus(handle) == CONNECTION_OK }
     var isInTransaction: Bool { PQtransactionStatus(handle) != PQTRANS_IDLE }
 
-    /// Runs statements one after the other in one round trip; the first error ends it, and what came before it
+    /// Runs statements one after the other in one round trip; the first error ends it, and what came before
+    /// it
     /// is rolled back unless it was committed.
     ///
     /// - Returns: The rows of each statement, as text.

@@ -3,7 +3,8 @@ import Config
 import Foundation
 import Relay
 
-/// Makes connections from a connection string; `sslmode`, several hosts and `target_session_attrs` are libpq's.
+/// Makes connections from a connection string; `sslmode`, several hosts and `target_session_attrs` are
+/// libpq's.
 struct PostgresConnector: Sendable {
     let url: Secret
 
@@ -59,7 +60,8 @@ struct PostgresConnector: Sendable {
         _ connect: (UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<UnsafePointer<CChar>?>?, Int32) ->
             OpaquePointer?
     ) -> OpaquePointer? {
-        // What stands before `dbname`, which is the connection string, is overridden by it; what stands behind
+        // What stands before `dbname`, which is the connection string, is overridden by it; what stands
+        // behind
         // it overrides.
         let parameters = [
             ("connect_timeout", Self.timeoutSeconds), ("fallback_application_name", "okta-relay"),
@@ -72,8 +74,10 @@ struct PostgresConnector: Sendable {
             names.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 1)
     }
 
-    /// What a refused connection means. libpq gives no SQLSTATE for it, only the server's words in the server's
-    /// language; so a second, non-blocking attempt asks for the SQLSTATE instead of the words.
+    /// What a refused connection means.
+    ///
+    /// libpq gives no SQLSTATE for it, only the server's words in the server's language; so a second,
+    /// non-blocking attempt asks for the SQLSTATE instead of the words.
     private func refusal(_ reason: String) -> TableFailure {
         let reason = "PostgreSQL: \(reason)"
         guard let state = refusalState() else { return .sink(.unavailable(reason: reason)) }

@@ -26,7 +26,9 @@ enum PostgresError: Error, Equatable {
         }
     }
 
-    /// Reads a result that is an error. Its detail and context, which quote rows, are left alone.
+    /// Reads a result that is an error.
+    ///
+    /// Its detail and context, which quote rows, are left alone.
     init(_ result: OpaquePointer) {
         func field(_ code: Int32) -> String? {
             PQresultErrorField(result, code).map { String(cString: $0) }

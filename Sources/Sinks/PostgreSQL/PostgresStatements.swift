@@ -62,7 +62,8 @@ struct PostgresStatements: Sendable {
             """, keyArrays(keys))
     }
 
-    /// Locks rows that the table's other users may be changing, so that the join in ``write(_:)`` sees the last
+    /// Locks rows that the table's other users may be changing, so that the join in ``write(_:)`` sees the
+    /// last
     /// word on columns that aren't carried.
     func lockRows(_ keys: [[RenderedValue]]) -> PostgresStatement {
         PostgresStatement(

@@ -1,7 +1,8 @@
 import JSON
 import Rules
 
-/// How rendered values are written down as JSON: in a row's key, and where the state keeps what a deletion hides.
+/// How rendered values are written down as JSON: in a row's key, and where the state keeps what a deletion
+/// hides.
 extension RenderedValue {
     /// One JSON value; a missing one becomes null.
     var jsonText: String {

@@ -33,7 +33,9 @@ struct TableDDL {
 
     func addColumn(_ index: Int) -> String { "ALTER TABLE \(table) ADD COLUMN \(definition(of: index))" }
 
-    /// The companion: the fold's state per key. The index serves a user's deletion.
+    /// The companion: the fold's state per key.
+    ///
+    /// The index serves a user's deletion.
     var createState: [String] {
         let type = dialect == .sqlite ? "TEXT" : "text"
         let create = """

@@ -1,9 +1,11 @@
 import Config
 import Relay
 
-/// Brings a batch into a table: one transaction, and where a row is refused, as few more as it takes to find it.
+/// Brings a batch into a table: one transaction, and where a row is refused, as few more as it takes to find
+/// it.
 ///
-/// A batch that the database refuses for its data is cut in halves, which are delivered one after the other, so
+/// A batch that the database refuses for its data is cut in halves, which are delivered one after the other,
+/// so
 /// order holds; a single delivery that is refused is the culprit.
 struct TableDelivery<Session: TableSession> {
     let plan: TablePlan

@@ -80,7 +80,8 @@ struct TableFold {
         return outcome
     }
 
-    /// What is to be written, each key once, in the order of the keys, which keeps two writers from deadlocking.
+    /// What is to be written, each key once, in the order of the keys, which keeps two writers from
+    /// deadlocking.
     var write: TableWrite {
         var write = TableWrite()
         for (text, entry) in entries.sorted(by: { $0.key < $1.key }) {
@@ -166,7 +167,9 @@ struct TableFold {
         return .delivered
     }
 
-    /// What an earlier life wrote holds no longer. A deleted row goes on showing what the deletion said.
+    /// What an earlier life wrote holds no longer.
+    ///
+    /// A deleted row goes on showing what the deletion said.
     private func clear(_ voided: [String], isDead: Bool, in entry: inout Entry) {
         for name in voided {
             entry.state.values[name] = nil

@@ -3,7 +3,8 @@ import JSON
 import Relay
 import Rules
 
-/// One description of a table, shared by SQLite and PostgreSQL: its columns, its key, and what events do to it.
+/// One description of a table, shared by SQLite and PostgreSQL: its columns, its key, and what events do to
+/// it.
 struct TablePlan: Sendable {
     /// Nil where the config file names none.
     let schema: String?

@@ -12,8 +12,9 @@ struct TableRow: Sendable {
     /// Nil in append tables.
     let stamp: Stamp?
     let operation: Operation
-    /// By column index: what the event carries, keys and new-row columns included. A missing value isn't there;
-    /// an explicit null is.
+    /// By column index: what the event carries, keys and new-row columns included.
+    ///
+    /// A missing value isn't there; an explicit null is.
     let values: [Int: RenderedValue]
 }
 

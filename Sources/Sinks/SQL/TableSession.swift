@@ -1,7 +1,9 @@
 import Relay
 import Rules
 
-/// One batch's transaction in a database, as both dialects give it. Used on one thread.
+/// One batch's transaction in a database, as both dialects give it.
+///
+/// Used on one thread.
 protocol TableSession {
     /// Begins a transaction that keeps other writers of the table out, and reads states: those of these keys
     /// and those of these subjects.

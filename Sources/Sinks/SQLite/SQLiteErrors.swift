@@ -2,7 +2,9 @@ import GRDB
 import Relay
 
 extension TableFailure {
-    /// What an error of SQLite means for a sink. No value of a row is in the reason.
+    /// What an error of SQLite means for a sink.
+    ///
+    /// No value of a row is in the reason.
     ///
     /// - Parameter path: The file, as the config file names it.
     init(sqlite error: any Error, path: String) {

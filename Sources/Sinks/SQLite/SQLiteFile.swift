@@ -41,7 +41,9 @@ final class SQLiteFile: Sendable {
         try? queue?.close()
     }
 
-    /// The connection, opened where it isn't yet. Blocks.
+    /// The connection, opened where it isn't yet.
+    ///
+    /// Blocks.
     func connection(createsMissing: Bool) throws(TableFailure) -> DatabaseQueue {
         if let queue = state.withLock(\.queue) { return queue }
         if createsMissing {

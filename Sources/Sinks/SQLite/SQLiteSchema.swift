@@ -34,8 +34,9 @@ struct SQLiteSchema {
             arguments: [plan.stateTable]) != nil
     }
 
-    /// Nil where there is no such table. SQLite's names ignore case, so they are compared in lower case, except
-    /// where the plan spells them.
+    /// Nil where there is no such table.
+    ///
+    /// SQLite's names ignore case, so they are compared in lower case, except where the plan spells them.
     private func table() throws -> ExistingTable? {
         let rows = try Row.fetchAll(
             database,

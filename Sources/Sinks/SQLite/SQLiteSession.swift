@@ -3,7 +3,9 @@ import GRDB
 import Relay
 import Rules
 
-/// A batch's transaction in a SQLite file. `BEGIN IMMEDIATE` takes the file's one write lock at once.
+/// A batch's transaction in a SQLite file.
+///
+/// `BEGIN IMMEDIATE` takes the file's one write lock at once.
 struct SQLiteSession: TableSession {
     let database: Database
     let statements: SQLiteStatements

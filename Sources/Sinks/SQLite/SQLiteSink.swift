@@ -6,7 +6,8 @@ import Rules
 
 /// A table in a SQLite file.
 ///
-/// The actor runs on its file's own thread, so that no call of SQLite blocks Swift's shared pool. Sinks on one
+/// The actor runs on its file's own thread, so that no call of SQLite blocks Swift's shared pool. Sinks on
+/// one
 /// file share the thread and the connection.
 public actor SQLiteSink: RowBrowsing {
     public nonisolated let name: String
@@ -97,8 +98,10 @@ public actor SQLiteSink: RowBrowsing {
         return statements
     }
 
-    /// Runs the body with the connection. An error that may be the connection's makes the next call open a new
-    /// one; other sinks on the file do the same then.
+    /// Runs the body with the connection.
+    ///
+    /// An error that may be the connection's makes the next call open a new one; other sinks on the file do
+    /// the same then.
     private func withDatabase<Value>(
         _ body: (Database) throws(TableFailure) -> Value
     ) throws(SinkError) -> Value {
