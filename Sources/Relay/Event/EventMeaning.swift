@@ -54,7 +54,9 @@ public struct EventMeaning: Sendable, Equatable {
 
     private static let deletion = Row(.delete, "DELETED", active: false)
 
-    /// Every event type that changes a user. Okta never tells PROVISIONED from ACTIVE in an event, and it logs
+    /// Every event type that changes a user.
+    ///
+    /// Okta never tells PROVISIONED from ACTIVE in an event, and it logs
     /// a lock as FAILURE though the lock took effect.
     private static let table: [String: Row] = [
         "user.lifecycle.create": Row(.create, "STAGED", active: false),
