@@ -79,6 +79,13 @@ public final class PostgresCluster: Sendable {
         for _ in 0..<500 where Foundation.kill(pid, 0) == 0 { poll(nil, 0, 10) }
     }
 
+    /// From the next ``start()`` on every connection needs its role's password.
+    public func requirePasswords() throws {
+        // Written in place, for the file belongs to the server's user.
+        try "host all all 127.0.0.1/32 scram-sha-256\n"
+            .write(toFile: "\(folder)/data/pg_hba.conf", atomically: false, encoding: .utf8)
+    }
+
     /// Creates an empty database and gives its URL.
     public func makeDatabase() throws -> String {
         let number = Self.count.withLock { count in
