@@ -18,9 +18,9 @@ public final class JSONDocument: Sendable {
 
     /// Checks and indexes a text.
     ///
-    /// Bytes after the value, invalid UTF-8, and nesting over `depthMax` are errors. Reading a document takes no
-    /// stack for its nesting; what walks down one may, so more than ``depthMax`` is for who only looks at its
-    /// uppermost levels.
+    /// Bytes after the value, invalid UTF-8, and nesting over `depthMax` are errors. Reading a document takes
+    /// no stack for its nesting; what walks down one may, so more than ``depthMax`` is for who only looks at
+    /// its uppermost levels.
     public init(_ bytes: [UInt8], depthMax: Int = JSONDocument.depthMax) throws(JSONSyntaxError) {
         (tape, depth) = try TapeBuilder.tape(of: bytes, depthMax: depthMax)
         self.bytes = bytes

@@ -9,10 +9,11 @@ struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
         abstract:
-            "Show which rules an event matches, and the first condition that fails in those it does not.",
+            "Show which rules an event matches, why others do not, and what each sink would get.",
         discussion: """
-            The file holds one LogEvent or a whole event-hook envelope; - reads standard input. Nothing \
-            is sent and nothing is written.
+            The file holds one LogEvent or a whole event-hook envelope; - reads standard input. For each \
+            sink the row or the request is shown as it would be for an event that is the newest of its \
+            user, with secrets as ***. Nothing is sent and nothing is written.
 
             Example:
               okta-relay explain event.json --config sinks.json
@@ -34,16 +35,19 @@ struct ExplainCommand: AsyncParsableCommand {
         let bodies = try EventFile.bodies(event)
         let table = RuleTable(configuration.rules)
         let disabled = Set(configuration.sinks.filter { !$0.isEnabled }.map(\.name))
+        let previews = SinkPreviews(configuration)
         var explanations: [Explanation] = []
         for body in bodies {
             do {
                 let event = try Event(
                     body: body, hook: hook.name, org: hook.org, receivedAt: SystemClock().now)
-                explanations.append(Explanation(event, hook: hook, table: table, disabled: disabled))
+                explanations.append(
+                    Explanation(event, hook: hook, table: table, disabled: disabled, previews: previews))
             } catch {
                 Terminal.note("\(self.event): an element would be quarantined: \(error.rawValue)")
             }
         }
+        await previews.shutdown()
         if output.json {
             var writer = JSONWriter()
             writer.array { list in
@@ -68,93 +72,5 @@ struct ExplainCommand: AsyncParsableCommand {
             throw Terminal.failure("there is no hook \(hook); the config has \(names)", .problems)
         }
         return named
-    }
-}
-
-/// What becomes of one event.
-struct Explanation {
-    /// One rule's verdict.
-    struct Verdict: Equatable {
-        let rule: String
-        /// Nil where it matches.
-        let mismatch: String?
-        let sinks: [String]
-    }
-
-    let event: Event
-    let isAccepted: Bool
-    let verdicts: [Verdict]
-    let route: Route
-    /// The sinks of the route that are disabled, which get nothing.
-    let disabled: Set<String>
-
-    init(_ event: Event, hook: HookConfiguration, table: RuleTable, disabled: Set<String> = []) {
-        self.disabled = disabled
-        self.event = event
-        isAccepted = hook.events?.contains { $0.matches(event.type) } ?? true
-        let facts = event.routingFacts
-        verdicts = table.rules.map { rule in
-            Verdict(
-                rule: rule.name, mismatch: table.explain(rule, facts, event: event.body.root),
-                sinks: rule.sinks)
-        }
-        route = isAccepted ? table.route(facts, event: event.body.root) : Route(choices: [])
-    }
-
-    var text: String {
-        let meaning = event.meaning
-        var lines = [
-            "event      \(event.id), \(event.type)",
-            "user       \(event.user?.id ?? "none")",
-            "operation  \(meaning.operation.rawValue)"
-                + (meaning.isEffective ? "" : " (with this outcome it has no effect)"),
-            "",
-        ]
-        if !isAccepted { lines.append("quarantined: the hook does not accept this event type") }
-        var rules = TextTable([.left("RULE"), .left("MATCHES"), .left("WHY NOT")])
-        for verdict in verdicts {
-            rules.add(verdict.rule, verdict.mismatch == nil ? "yes" : "no", verdict.mismatch ?? "")
-        }
-        lines.append(rules.text())
-        lines.append("")
-        if route.isUnrouted {
-            lines.append("goes nowhere: it would be kept as unrouted")
-        } else {
-            var sinks = TextTable([.left("SINK"), .left("BY RULE"), .left("NOTE")])
-            for choice in route.choices {
-                sinks.add(
-                    choice.sink, choice.rule, disabled.contains(choice.sink) ? "disabled: gets nothing" : "")
-            }
-            lines.append(sinks.text())
-        }
-        return lines.joined(separator: "\n")
-    }
-
-    func write(to writer: inout JSONWriter) {
-        writer.member("id", event.id)
-        writer.member("eventType", event.type)
-        writer.member("userID", event.user?.id)
-        writer.member("operation", event.meaning.operation.rawValue)
-        writer.member("accepted", isAccepted)
-        writer.name("rules")
-        writer.array { list in
-            for verdict in verdicts {
-                list.object { rule in
-                    rule.member("rule", verdict.rule)
-                    rule.member("matches", verdict.mismatch == nil)
-                    if let mismatch = verdict.mismatch { rule.member("why", mismatch) }
-                }
-            }
-        }
-        writer.name("sinks")
-        writer.array { list in
-            for choice in route.choices {
-                list.object { sink in
-                    sink.member("sink", choice.sink)
-                    sink.member("rule", choice.rule)
-                    sink.member("enabled", !disabled.contains(choice.sink))
-                }
-            }
-        }
     }
 }

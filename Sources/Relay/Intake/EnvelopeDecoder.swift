@@ -17,7 +17,7 @@ public struct EnvelopeDecoder: Sendable {
     /// Arrays and objects in each other; a body beyond that is refused whole, so that its index stays small.
     ///
     /// Far more than an event may have, so that one event that is nested too deeply doesn't cost the others.
-    static let depthMax = 10_000
+    public static let depthMax = 10_000
 
     private let hook: String
     private let org: String
