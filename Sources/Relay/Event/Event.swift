@@ -3,7 +3,7 @@ import Rules
 
 /// One Okta LogEvent that came in through a hook: its original bytes and what the relay reads out of them.
 public struct Event: Sendable {
-    /// `uuid`: unique per event within an org. Verbatim.
+    /// The event's `uuid`, verbatim: unique within an org.
     public let id: String
     /// The hook that it came through.
     public let hook: String
@@ -47,7 +47,9 @@ public struct Event: Sendable {
         published.map { Stamp(published: $0.nanoseconds, rank: meaning.operation.rank, eventID: id) }
     }
 
-    /// The ordering key: events with the same subject reach a sink one after another. Nil without a user.
+    /// The ordering key: events with the same subject reach a sink one after another.
+    ///
+    /// Nil without a user.
     public var subject: Subject? { user.map { Subject(org: org, userID: $0.id) } }
 }
 

@@ -1,8 +1,8 @@
 public import JSON
 public import Rules
 
-/// The document that templates, `when` conditions and SQL columns see: the event, its user, and the relay's own
-/// facts about this delivery.
+/// The document that templates, `when` conditions and SQL columns see: the event, its user, and the relay's
+/// own facts about this delivery.
 ///
 /// ```
 /// $.event       the LogEvent, as Okta sent it

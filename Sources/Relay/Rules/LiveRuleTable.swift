@@ -1,7 +1,8 @@
 public import Rules
 import Synchronization
 
-/// The rule table that is in force: a reload swaps the whole table while requests go on with the one they read.
+/// The rule table that is in force: a reload swaps the whole table while requests go on with the one they
+/// read.
 ///
 /// May be used from any thread.
 public final class LiveRuleTable: Sendable {

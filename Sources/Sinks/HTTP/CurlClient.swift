@@ -74,9 +74,8 @@ final class CurlMailbox: Sendable {
         var jobs: [CurlJob] = []
         /// The address of the loop's handle while it runs, 0 otherwise.
         ///
-        /// Only `curl_multi_wakeup` may be
-        /// called on it from other threads, and only under the lock, for the loop frees it after
-        /// ``closed()``.
+        /// Only `curl_multi_wakeup` may be called on it from other threads, and only under the lock, for the
+        /// loop frees it after ``closed()``.
         var multi: UInt = 0
         var isClosing = false
         var isClosed = false

@@ -33,7 +33,10 @@ final class CurlLoop {
             var running: Int32 = 0
             curl_multi_perform(multi, &running)
             finishDone(in: multi)
-            if curl_multi_poll(multi, nil, 0, Self.pollTimeout, nil) != CURLM_OK { usleep(10_000) }
+            if curl_multi_poll(multi, nil, 0, Self.pollTimeout, nil) != CURLM_OK {
+                // Out of memory, say: the loop's own thread rests for 10 ms and doesn't spin.
+                poll(nil, 0, 10)
+            }
         }
         for transfer in active.values { end(transfer, in: multi, with: .failure(.closed)) }
         for easy in idleHandles { curl_easy_cleanup(easy) }
