@@ -56,9 +56,9 @@ public struct EventMeaning: Sendable, Equatable {
 
     /// Every event type that changes a user.
     ///
-    /// Okta never tells PROVISIONED from ACTIVE in an event, and it logs a lock as FAILURE though the lock took
-    /// effect. A lock keeps a person from signing in for a while and says nothing about whether they belong: it
-    /// leaves `active` as it is.
+    /// Okta never tells PROVISIONED from ACTIVE in an event, and it logs a lock as FAILURE though the lock
+    /// took effect. A lock keeps a person from signing in for a while and says nothing about whether they
+    /// belong: it leaves `active` as it is.
     private static let table: [String: Row] = [
         "user.lifecycle.create": Row(.create, "STAGED", active: false),
         "user.lifecycle.activate": Row(.reactivate, "ACTIVE", active: true),

@@ -25,9 +25,8 @@ import Testing
     @Test func takesTheActorOfALockWithoutTarget() throws {
         let actor = #""actor":{"id":"00u","type":"User","alternateId":"a@x","displayName":"A"}"#
         for target in [#","target":null"#, #","target":[]"#, ""] {
-            let lock = try event(
-                #"{"uuid":"1","eventType":"user.account.lock","outcome":{"result":"FAILURE"},\#(actor)\#(target)}"#
-            )
+            let head = #"{"uuid":"1","eventType":"user.account.lock","outcome":{"result":"FAILURE"}"#
+            let lock = try event("\(head),\(actor)\(target)}")
             #expect(lock.user?.id == "00u")
             #expect(lock.meaning.status == "LOCKED_OUT")
             #expect(lock.meaning.operation == .update)
