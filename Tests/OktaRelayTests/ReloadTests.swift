@@ -1,4 +1,5 @@
 import Config
+import JSON
 import Rules
 import Synchronization
 import Testing
