@@ -59,7 +59,7 @@ struct ServeCommand: AsyncParsableCommand {
         _ configuration: RelayConfiguration, _ greeting: String, _ logger: Logger
     ) async throws {
         do {
-            let relay = try await RelayService.build(configuration, logger: logger)
+            let relay = try await RelayService.build(configuration, path: file.config, logger: logger)
             try await relay.run { Terminal.note("\n\(greeting)\n") }
         } catch let error as JournalError {
             throw Terminal.failure("the journal cannot be used: \(error.reason)")
