@@ -111,6 +111,14 @@ let package = Package(
             name: "SinksTests", dependencies: ["Sinks", "Relay", "RelayTesting"], swiftSettings: strict),
         .testTarget(
             name: "OktaRelayTests", dependencies: ["OktaRelay", "RelayTesting"], swiftSettings: strict),
+        // Runs the built executable, as a user does; nothing of `OktaRelay` is imported.
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "OktaRelay", "JSON", "Config", "Relay", "Sinks", "RelayTesting",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
