@@ -6,20 +6,28 @@ struct TapeBuilder {
     /// Tape indices of the containers that are still open, outermost first.
     private var open: [Int] = []
 
-    static func tape(of bytes: [UInt8]) throws(JSONSyntaxError) -> [TapeEntry] {
+    private var depth = 0
+    private let depthMax: Int
+
+    /// The tape, and how deep its containers lie in each other.
+    static func tape(
+        of bytes: [UInt8], depthMax: Int
+    ) throws(JSONSyntaxError) -> (tape: [TapeEntry], depth: Int) {
         guard bytes.count < UInt32.max else {
             throw JSONSyntaxError(offset: 0, reason: "the text is longer than 4 GiB")
         }
         try checkUTF8(bytes)
         let result = bytes.withUnsafeBufferPointer { text in
-            var builder = TapeBuilder(text: text)
-            return Result { () throws(JSONSyntaxError) in try builder.build() }.map { builder.tape }
+            var builder = TapeBuilder(text: text, depthMax: depthMax)
+            return Result { () throws(JSONSyntaxError) in try builder.build() }
+                .map { (tape: builder.tape, depth: builder.depth) }
         }
         return try result.get()
     }
 
-    private init(text: UnsafeBufferPointer<UInt8>) {
+    private init(text: UnsafeBufferPointer<UInt8>, depthMax: Int) {
         self.text = text
+        self.depthMax = depthMax
         tape.reserveCapacity(text.count / 12 + 4)
     }
 
@@ -58,10 +66,9 @@ struct TapeBuilder {
 
     /// Answers whether a first element is due inside the container.
     private mutating func openContainer(_ kind: JSONKind) throws(JSONSyntaxError) -> Bool {
-        guard open.count < JSONDocument.depthMax else {
-            throw failure("nested deeper than \(JSONDocument.depthMax) levels")
-        }
+        guard open.count < depthMax else { throw failure("nested deeper than \(depthMax) levels") }
         open.append(tape.count)
+        depth = max(depth, open.count)
         append(kind, from: position, isEscaped: false)
         position += 1
         let byte = try nextSignificantByte(kind == .object ? "a name or '}'" : "a value or ']'")

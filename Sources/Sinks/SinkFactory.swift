@@ -4,8 +4,8 @@ public import Relay
 
 /// Makes the sinks of a config file.
 ///
-/// One factory serves a whole relay, so that sinks on one SQLite file share
-/// its connection, and HTTP sinks one pool of connections.
+/// One factory serves a whole relay, so that sinks on one SQLite file share its connection, and HTTP sinks one
+/// pool of connections.
 public struct SinkFactory: Sendable {
     private let clock: any RelayClock
     private let logger: Logger

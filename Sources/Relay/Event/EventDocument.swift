@@ -79,7 +79,8 @@ public enum EventDocument {
         do {
             return try JSONDocument(writer.bytes)
         } catch {
-            // The event was parsed before, and the writer writes JSON; only its nesting has grown by one.
+            // The event was parsed before, and the writer writes JSON; only its nesting has grown by one, and
+            // `Event.depthMax` leaves room for that.
             preconditionFailure("an event's document is not JSON: \(error)")
         }
     }
