@@ -17,7 +17,7 @@ public struct EnvelopeDecoder: Sendable {
     /// Arrays and objects in each other; a body beyond that is refused whole, so that its index stays small.
     ///
     /// Far more than an event may have, so that one event that is nested too deeply doesn't cost the others.
-    public static let depthMax = 10_000
+    public static let depthMax = 1_000
 
     private let hook: String
     private let org: String
@@ -74,12 +74,13 @@ public struct EnvelopeDecoder: Sendable {
     private func event(_ element: JSONValue, receivedAt: Int64) throws(ElementDefect) -> Event {
         let event: Event
         do {
-            let body = try JSONDocument(Array(element.raw), depthMax: Self.depthMax)
+            let body = try JSONDocument(Array(element.raw), depthMax: Event.depthMax)
             event = try Event(body: body, hook: hook, org: org, receivedAt: receivedAt)
         } catch let defect as EventDefect {
             throw ElementDefect(defect)
         } catch {
-            throw .notAnObject
+            // The envelope was JSON, so only the nesting is left to object to.
+            throw .nestedTooDeeply
         }
         guard Self.isPlainID(event.id) else { throw .malformedUUID }
         guard Self.isWellFormedType(event.type) else { throw .malformedEventType }
