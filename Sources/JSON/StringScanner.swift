@@ -39,7 +39,8 @@ enum StringScanner {
     private static func stops(in word: UInt64) -> UInt64 {
         let quote = word ^ (ones &* 0x22)
         let backslash = word ^ (ones &* 0x5C)
-        return (((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
+        return
+            (((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
             | ((word &- ones &* 0x20) & ~word)) & highs
     }
 

@@ -74,7 +74,8 @@ public final class SinkFleet: Service {
 
     // MARK: - Changing the fleet
 
-    /// Takes sinks in: each is leased before this returns, so that it misses nothing routed to it from then on.
+    /// Takes sinks in: each is leased before this returns, so that it misses nothing routed to it from then
+    /// on.
     ///
     /// Where one cannot be leased, none is taken in.
     public func add(_ members: [Member]) async throws(JournalError) {
