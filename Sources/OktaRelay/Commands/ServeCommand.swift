@@ -60,7 +60,8 @@ struct ServeCommand: AsyncParsableCommand {
         try await serve(configuration, greeting.text, logger)
     }
 
-    private func serve(_ configuration: RelayConfiguration, _ greeting: String, _ logger: Logger) async throws {
+    private func serve(_ configuration: RelayConfiguration, _ greeting: String, _ logger: Logger) async throws
+    {
         do {
             let relay = try await RelayService.build(configuration, path: file.config, logger: logger)
             try await relay.run { Terminal.note("\n\(greeting)\n") }

@@ -32,7 +32,7 @@ struct ConfigReloader: Service {
     }
 
     /// What runs afterwards: the file's configuration, or the one that ran before.
-    private func reload(_ running: RelayConfiguration) async -> RelayConfiguration {
+    func reload(_ running: RelayConfiguration) async -> RelayConfiguration {
         guard let loaded = load() else { return running }
         let (next, unchangeable) = loaded.keepingWhatNeedsARestart(of: running)
         if !unchangeable.isEmpty {

@@ -74,8 +74,9 @@ public final class SinkFleet: Service {
 
     // MARK: - Changing the fleet
 
-    /// Takes sinks in: each is leased before this returns, so that it misses nothing that is routed to it from
-    /// then on. Where one cannot be leased, none is taken in.
+    /// Takes sinks in, each leased before this returns.
+    ///
+    /// So a sink misses nothing that is routed to it from then on. Where one cannot be leased, none is taken in.
     public func add(_ members: [Member]) async throws(JournalError) {
         var assignments: [SinkAssignment] = []
         for member in members {
