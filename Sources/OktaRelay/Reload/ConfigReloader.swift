@@ -5,7 +5,7 @@ import ServiceLifecycle
 import Sinks
 import UnixSignals
 
-/// Reads the config file again on each SIGHUP: a valid one is swapped in whole, an invalid one changes nothing.
+/// Reads the config file again on SIGHUP: a valid one is swapped in whole, an invalid one changes nothing.
 ///
 /// The order makes the swap one moment for every event:
 /// 1. new sinks are leased, so that they miss nothing that the new rules send them;

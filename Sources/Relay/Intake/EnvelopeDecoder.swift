@@ -6,8 +6,8 @@ import Rules
 ///
 /// Okta never repeats a call that was answered with a 4xx, so one bad element never costs the others: what
 /// can be read is accepted, what cannot is quarantined, and only a body without `data.events` is refused.
-/// Of the rest of the envelope only `eventId` is kept, where it is a text: an admin may edit a preview delivery
-/// by hand before Okta sends it.
+/// Of the rest of the envelope only `eventId` is kept, where it is a text: an admin may edit a preview
+/// delivery by hand before Okta sends it.
 public struct EnvelopeDecoder: Sendable {
     /// More elements than this are refused whole; Okta documents no maximum, and its batches are far smaller.
     public static let elementsMax = 100_000
