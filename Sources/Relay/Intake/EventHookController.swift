@@ -125,11 +125,8 @@ struct EventHookController: Sendable {
 
     private func submission(of envelope: DecodedEnvelope, _ table: RuleTable) -> Submission {
         let events = envelope.events.map { event in
-            let meaning = event.meaning
-            let facts = RoutingFacts(
-                hook: event.hook, eventType: event.type, operation: meaning.operation,
-                isEffective: meaning.isEffective)
-            return Submission.RoutedEvent(event: event, route: table.route(facts, event: event.body.root))
+            Submission.RoutedEvent(
+                event: event, route: table.route(event.routingFacts, event: event.body.root))
         }
         return Submission(events: events, quarantined: envelope.quarantined)
     }
