@@ -197,6 +197,16 @@ final class ReloadFixture {
         }
     }
 
+    /// The events that rules sent to a sink.
+    func routed(to sink: String) async throws -> Set<String> {
+        let (status, page) = try await admin("/events?limit=1000")
+        try #require(status == 200 && page["next"]?.isNull == true)
+        let events = page["events"]?.elements.filter { event in
+            event["route"]?.elements.contains { $0["sink"]?.string == sink } == true
+        }
+        return Set((events ?? []).compactMap { $0["eventId"]?.string })
+    }
+
     /// The events in a sink's table.
     func events(at sink: String) async throws -> [String] {
         let (status, page) = try await admin("/sinks/\(sink)/rows?limit=1000")

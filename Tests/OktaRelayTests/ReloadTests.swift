@@ -29,6 +29,7 @@ import Testing
                 let all = traffic.acknowledged
                 #expect(try await relay.events(at: "first").sorted() == all.sorted())
                 let second = Set(try await relay.events(at: "second"))
+                #expect(try await relay.routed(to: "second") == second)
                 #expect(second.isDisjoint(with: before))
                 #expect(second.isSuperset(of: Set(all).subtracting(started)))
             }

@@ -5,8 +5,7 @@ import ServiceLifecycle
 import Sinks
 import UnixSignals
 
-/// Reads the config file again on each SIGHUP: a valid one is swapped in whole, an invalid one changes
-/// nothing.
+/// Reads the config file again on SIGHUP: a valid one is swapped in whole, an invalid one changes nothing.
 ///
 /// The order makes the swap one moment for every event:
 /// 1. new sinks are leased, so that they miss nothing that the new rules send them;
@@ -33,7 +32,7 @@ struct ConfigReloader: Service {
     }
 
     /// What runs afterwards: the file's configuration, or the one that ran before.
-    private func reload(_ running: RelayConfiguration) async -> RelayConfiguration {
+    func reload(_ running: RelayConfiguration) async -> RelayConfiguration {
         guard let loaded = load() else { return running }
         let (next, unchangeable) = loaded.keepingWhatNeedsARestart(of: running)
         if !unchangeable.isEmpty {

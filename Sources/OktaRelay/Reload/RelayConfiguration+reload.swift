@@ -27,8 +27,7 @@ extension RelayConfiguration {
         return (kept, keys)
     }
 
-    /// Hooks of both configurations whose secrets differ, so that their places in the list mean something
-    /// else.
+    /// Hooks of both configurations whose secrets differ, so that their places in the list mean others.
     func hooksWithOtherSecrets(than next: RelayConfiguration) -> Set<String> {
         let mine = Dictionary(hooks.map { ($0.name, $0.secrets) }) { first, _ in first }
         return Set(

@@ -56,8 +56,9 @@ public final class SinkFleet: Service {
     private let state = Mutex(State())
     private let arrivals = AsyncStream<SinkAssignment>.makeStream()
 
-    /// What is added to `stopTimeout` before a stopping worker is no longer waited for: a call into a
-    /// database cannot be cancelled.
+    /// What is added to `stopTimeout` before a stopping worker is no longer waited for.
+    ///
+    /// A call into a database cannot be cancelled, so a worker may outlive its own deadline.
     private static let grace = Duration.seconds(5)
 
     public init(_ surroundings: Surroundings) { self.surroundings = surroundings }
@@ -74,10 +75,10 @@ public final class SinkFleet: Service {
 
     // MARK: - Changing the fleet
 
-    /// Takes sinks in: each is leased before this returns, so that it misses nothing routed to it from then
-    /// on.
+    /// Takes sinks in, each leased before this returns.
     ///
-    /// Where one cannot be leased, none is taken in.
+    /// So a sink misses nothing that is routed to it from then on. Where one cannot be leased, none is
+    /// taken in.
     public func add(_ members: [Member]) async throws(JournalError) {
         var assignments: [SinkAssignment] = []
         for member in members {
@@ -138,7 +139,7 @@ public final class SinkFleet: Service {
             }
             for assignment in assignments where await !assignment.waitForEndInTime() {
                 surroundings.logger.warning(
-                    "a sink is still finishing what is in flight; what is new begins when it is done",
+                    "a sink is still finishing what is in flight; its new settings begin when it is done",
                     metadata: ["sink": "\(assignment.name)"]
                 )
             }

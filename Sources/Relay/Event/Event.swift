@@ -10,6 +10,10 @@ public struct Event: Sendable {
 
     /// The event's `uuid`, verbatim: unique within an org.
     public let id: String
+    /// `eventId` of the envelope that it first came in, verbatim; nil where that had none.
+    ///
+    /// Okta repeats an envelope under the same one, and one event may come in several.
+    public let envelopeID: String?
     /// The hook that it came through.
     public let hook: String
     /// The Okta org, as the config names it; users and events are told apart within it.
@@ -28,13 +32,16 @@ public struct Event: Sendable {
     public let body: JSONDocument
 
     /// Reads what the relay needs from a LogEvent; see ``EventDefect`` for what makes that impossible.
-    public init(body: JSONDocument, hook: String, org: String, receivedAt: Int64) throws(EventDefect) {
+    public init(
+        body: JSONDocument, hook: String, org: String, receivedAt: Int64, envelopeID: String? = nil
+    ) throws(EventDefect) {
         let root = body.root
         guard root.kind == .object else { throw .notAnObject }
         guard body.depth <= Self.depthMax else { throw .nestedTooDeeply }
         guard let id = root["uuid"]?.string, !id.isEmpty else { throw .noUUID }
         guard let type = root["eventType"]?.string, !type.isEmpty else { throw .noEventType }
         self.id = id
+        self.envelopeID = envelopeID
         self.hook = hook
         self.org = org
         self.type = type

@@ -154,11 +154,13 @@ final class JournalWriter {
         bytesSinceCheckpoint += event.body.bytes.count
         try db.cachedStatement(
             sql: """
-                INSERT INTO entries ("offset", received_at, hook_id, route_id, event_id, event_type, replay)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO entries
+                    ("offset", received_at, hook_id, route_id, event_id, event_type, envelope_id, replay)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            lastOffset, event.receivedAt, try hookID(event, db), route, event.id, event.type, replay,
+            lastOffset, event.receivedAt, try hookID(event, db), route, event.id, event.type,
+            event.envelopeID, replay,
         ])
         try db.cachedStatement(sql: #"INSERT INTO bodies ("offset", body) VALUES (?, ?)"#)
             .execute(arguments: [lastOffset, Data(event.body.bytes)])

@@ -95,6 +95,7 @@ import Testing
                 }
             }
             #expect(fixture.record.shutdowns == (1...19).map { "a/\($0)" })
+            #expect(!fixture.log.lines.contains { $0.hasPrefix("error") })
         }
     }
 
@@ -195,6 +196,7 @@ import Testing
             try await tasks.waitForAll()
         }
         #expect(fixture.record.shutdowns == ["a/1"])
+        #expect(!fixture.log.lines.contains { $0.hasPrefix("error") })
         let lease = try await fixture.journal.lease("a")
         #expect(lease.cursor == Offset(rawValue: 1))
         // Nothing is taken in any more, and nothing is kept open for it.

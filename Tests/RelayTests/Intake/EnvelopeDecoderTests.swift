@@ -20,6 +20,15 @@ import Testing
         #expect(decoded.quarantined.isEmpty)
     }
 
+    @Test(
+        arguments: [
+            (#""5ec1-aa""#, "5ec1-aa"), (#""""#, nil), ("5", nil), ("null", nil), (#""a\u0000""#, nil),
+        ] as [(String, String?)])
+    func keepsTheEnvelopesID(_ written: String, _ kept: String?) throws {
+        let body = ##"{"eventId":\##(written),"data":{"events":[\##(Sample.event("a"))]}}"##
+        #expect(try decoder.decode(Array(body.utf8), receivedAt: 7).events.map(\.envelopeID) == [kept])
+    }
+
     @Test(arguments: [
         ("17", "not an object"), ("null", "not an object"), ("[]", "not an object"),
         (#"{"eventType":"a.b"}"#, "no uuid"), (#"{"uuid":"","eventType":"a.b"}"#, "no uuid"),
