@@ -93,6 +93,17 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "Benchmarks",
+            dependencies: [
+                "JSON", "Rules", "Config", "Relay", "RelayTesting", "CPostgres", "CCurl",
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/Driver",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "RulesBenchmark",
             dependencies: ["JSON", "Rules"],
             path: "Benchmarks/RulesBenchmark",

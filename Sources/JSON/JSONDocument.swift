@@ -12,13 +12,17 @@ public final class JSONDocument: Sendable {
 
     /// The text, exactly as it was given.
     public let bytes: [UInt8]
+    /// How many arrays and objects lie in each other at the deepest place; 0 for a scalar.
+    public let depth: Int
     let tape: [TapeEntry]
 
     /// Checks and indexes a text.
     ///
-    /// Bytes after the value, invalid UTF-8, and nesting over ``depthMax`` are errors.
-    public init(_ bytes: [UInt8]) throws(JSONSyntaxError) {
-        self.tape = try TapeBuilder.tape(of: bytes)
+    /// Bytes after the value, invalid UTF-8, and nesting over `depthMax` are errors. Reading a document takes no
+    /// stack for its nesting; what walks down one may, so more than ``depthMax`` is for who only looks at its
+    /// uppermost levels.
+    public init(_ bytes: [UInt8], depthMax: Int = JSONDocument.depthMax) throws(JSONSyntaxError) {
+        (tape, depth) = try TapeBuilder.tape(of: bytes, depthMax: depthMax)
         self.bytes = bytes
     }
 

@@ -1,52 +1,71 @@
 /// Builds a document's tape in one pass, iteratively, so that nesting costs no stack.
+///
+/// This is the hot path of intake: it works on pointers, and writes into room that is always enough.
 struct TapeBuilder {
-    private let text: UnsafeBufferPointer<UInt8>
+    private let text: UnsafePointer<UInt8>
+    /// Bytes of the text.
+    private let end: Int
+    private let tape: UnsafeMutablePointer<TapeEntry>
     private var position = 0
-    private var tape: [TapeEntry] = []
-    /// Tape indices of the containers that are still open, outermost first.
-    private var open: [Int] = []
+    /// Entries on the tape.
+    private var count = 0
+    /// The tape index of the innermost open container, or -1; its `next` holds the one around it until it closes.
+    private var container = -1
+    private var depth = 0
+    /// The greatest depth so far.
+    private var deepest = 0
+    private let depthMax: Int
 
-    static func tape(of bytes: [UInt8]) throws(JSONSyntaxError) -> [TapeEntry] {
+    /// The tape, and how deep its containers lie in each other.
+    static func tape(
+        of bytes: [UInt8], depthMax: Int
+    ) throws(JSONSyntaxError) -> (tape: [TapeEntry], depth: Int) {
         guard bytes.count < UInt32.max else {
             throw JSONSyntaxError(offset: 0, reason: "the text is longer than 4 GiB")
         }
-        try checkUTF8(bytes)
         let result = bytes.withUnsafeBufferPointer { text in
-            var builder = TapeBuilder(text: text)
-            return Result { () throws(JSONSyntaxError) in try builder.build() }.map { builder.tape }
+            // A value takes a byte and a comma at least; only containers that are still open may have less.
+            let room = text.count / 2 + depthMax + 2
+            return withUnsafeTemporaryAllocation(of: TapeEntry.self, capacity: room) { tape in
+                Result { () throws(JSONSyntaxError) in try build(text, tape, depthMax: depthMax) }
+            }
         }
         return try result.get()
     }
 
-    private init(text: UnsafeBufferPointer<UInt8>) {
-        self.text = text
-        tape.reserveCapacity(text.count / 12 + 4)
+    private static func build(
+        _ text: UnsafeBufferPointer<UInt8>, _ tape: UnsafeMutableBufferPointer<TapeEntry>, depthMax: Int
+    ) throws(JSONSyntaxError) -> (tape: [TapeEntry], depth: Int) {
+        guard let start = text.baseAddress, let room = tape.baseAddress else {
+            throw JSONSyntaxError(offset: 0, reason: "the text ends where a value is due")
+        }
+        var builder = TapeBuilder(text: start, end: text.count, tape: room, depthMax: depthMax)
+        repeat {
+            try builder.beginValue()
+        } while try !builder.endValues()
+        return (Array(UnsafeBufferPointer(start: room, count: builder.count)), builder.deepest)
     }
 
-    private static func checkUTF8(_ bytes: [UInt8]) throws(JSONSyntaxError) {
-        do {
-            _ = try UTF8Span(validating: bytes.span)
-        } catch {
-            throw JSONSyntaxError(offset: error.byteOffsets.lowerBound, reason: "the text is not UTF-8")
-        }
+    private init(
+        text: UnsafePointer<UInt8>, end: Int, tape: UnsafeMutablePointer<TapeEntry>, depthMax: Int
+    ) {
+        self.depthMax = depthMax
+        self.text = text
+        self.end = end
+        self.tape = tape
     }
 
     // MARK: - Values and containers
 
-    private mutating func build() throws(JSONSyntaxError) {
-        repeat {
-            try beginValue()
-        } while try !endValues()
-    }
-
     /// Reads one scalar, one empty container, or the head of containers down to their first scalar.
+    @inline(__always)
     private mutating func beginValue() throws(JSONSyntaxError) {
         while true {
             let byte = try nextSignificantByte("a value")
             switch byte {
+            case UInt8(ascii: "\""): return try string()
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 if try !openContainer(byte == UInt8(ascii: "{") ? .object : .array) { return }
-            case UInt8(ascii: "\""): return try string()
             case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
             case UInt8(ascii: "t"): return try literal("true", .true)
             case UInt8(ascii: "f"): return try literal("false", .false)
@@ -57,12 +76,15 @@ struct TapeBuilder {
     }
 
     /// Answers whether a first element is due inside the container.
+    @inline(__always)
     private mutating func openContainer(_ kind: JSONKind) throws(JSONSyntaxError) -> Bool {
-        guard open.count < JSONDocument.depthMax else {
-            throw failure("nested deeper than \(JSONDocument.depthMax) levels")
-        }
-        open.append(tape.count)
+        guard depth < depthMax else { throw failure("nested deeper than \(depthMax) levels") }
+        let outer = container
+        container = count
+        depth += 1
+        deepest = max(deepest, depth)
         append(kind, from: position, isEscaped: false)
+        tape[container].next = UInt32(truncatingIfNeeded: outer)
         position += 1
         let byte = try nextSignificantByte(kind == .object ? "a name or '}'" : "a value or ']'")
         if byte == (kind == .object ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
@@ -73,16 +95,20 @@ struct TapeBuilder {
         return true
     }
 
+    @inline(__always)
     private mutating func closeContainer() {
         position += 1
-        let index = open.removeLast()
-        tape[index].end = UInt32(position)
-        tape[index].next = UInt32(tape.count)
+        depth -= 1
+        let index = container
+        container = Int(Int32(truncatingIfNeeded: tape[index].next))
+        tape[index].end = UInt32(truncatingIfNeeded: position)
+        tape[index].next = UInt32(truncatingIfNeeded: count)
     }
 
     /// Closes what ends after a value; answers whether the whole text is read.
+    @inline(__always)
     private mutating func endValues() throws(JSONSyntaxError) -> Bool {
-        while let container = open.last {
+        while container >= 0 {
             let isObject = tape[container].kind == .object
             let byte = try nextSignificantByte(isObject ? "',' or '}'" : "',' or ']'")
             if byte == UInt8(ascii: ",") {
@@ -101,10 +127,11 @@ struct TapeBuilder {
             closeContainer()
         }
         skipWhiteSpace()
-        guard position == text.count else { throw failure("unexpected text after the value") }
+        guard position == end else { throw failure("unexpected text after the value") }
         return true
     }
 
+    @inline(__always)
     private mutating func name() throws(JSONSyntaxError) {
         guard text[position] == UInt8(ascii: "\"") else { throw failure("expected a name in double quotes") }
         try string()
@@ -112,96 +139,45 @@ struct TapeBuilder {
         position += 1
     }
 
+    @inline(__always)
     private mutating func append(_ kind: JSONKind, from start: Int, isEscaped: Bool) {
-        tape.append(
-            TapeEntry(
-                start: UInt32(start),
-                end: UInt32(position),
-                next: UInt32(tape.count + 1),
+        (tape + count).initialize(
+            to: TapeEntry(
+                start: UInt32(truncatingIfNeeded: start),
+                end: UInt32(truncatingIfNeeded: position),
+                next: UInt32(truncatingIfNeeded: count + 1),
                 kind: kind,
                 isEscaped: isEscaped
             )
         )
+        count += 1
     }
 
     // MARK: - Scalars
 
+    @inline(__always)
     private mutating func string() throws(JSONSyntaxError) {
+        let string = try StringScanner.scan(text, from: position, end: end)
         let start = position
-        var isEscaped = false
-        position += 1
-        while true {
-            skipPlainText()
-            guard position < text.count else { throw failure("the string is not closed") }
-            switch text[position] {
-            case UInt8(ascii: "\""):
-                position += 1
-                return append(.string, from: start, isEscaped: isEscaped)
-            case UInt8(ascii: "\\"):
-                isEscaped = true
-                try escape()
-            default:
-                throw failure("a control character in a string must be written as an escape")
-            }
-        }
-    }
-
-    /// Moves to the next quote, backslash or control character, eight bytes at a time where it can.
-    private mutating func skipPlainText() {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        guard let base = UnsafeRawPointer(text.baseAddress) else { return }
-        while position + 8 <= text.count {
-            let word = base.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-            let quote = word ^ (ones &* 0x22)
-            let backslash = word ^ (ones &* 0x5C)
-            // The classic "has a zero byte" and "has a byte below n" tests; either may only err past the
-            // first hit, and the loop below looks again.
-            let hits =
-                ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
-                | ((word &- ones &* 0x20) & ~word)
-            if hits & highs != 0 { break }
-            position += 8
-        }
-        while position < text.count {
-            let byte = text[position]
-            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte < 0x20 { return }
-            position += 1
-        }
-    }
-
-    private mutating func escape() throws(JSONSyntaxError) {
-        guard position + 1 < text.count else { throw failure("the string is not closed") }
-        switch text[position + 1] {
-        case UInt8(ascii: "u"):
-            guard position + 6 <= text.count, text[(position + 2)..<(position + 6)].allSatisfy(\.isHexDigit)
-            else { throw failure("\\u needs four hexadecimal digits") }
-            position += 6
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"),
-            UInt8(ascii: "f"), UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
-            position += 2
-        default:
-            throw failure("unknown escape in a string")
-        }
+        position = string.end
+        append(.string, from: start, isEscaped: string.isEscaped)
     }
 
     private mutating func number() throws(JSONSyntaxError) {
         let start = position
         if text[position] == UInt8(ascii: "-") { position += 1 }
-        if position < text.count, text[position] == UInt8(ascii: "0") {
+        if position < end, text[position] == UInt8(ascii: "0") {
             position += 1
         } else {
             try digits()
         }
-        if position < text.count, text[position] == UInt8(ascii: ".") {
+        if position < end, text[position] == UInt8(ascii: ".") {
             position += 1
             try digits()
         }
-        if position < text.count, text[position] | 0x20 == UInt8(ascii: "e") {
+        if position < end, text[position] | 0x20 == UInt8(ascii: "e") {
             position += 1
-            if position < text.count,
-                text[position] == UInt8(ascii: "+") || text[position] == UInt8(ascii: "-")
-            {
+            if position < end, text[position] == UInt8(ascii: "+") || text[position] == UInt8(ascii: "-") {
                 position += 1
             }
             try digits()
@@ -209,30 +185,38 @@ struct TapeBuilder {
         append(.number, from: start, isEscaped: false)
     }
 
+    @inline(__always)
     private mutating func digits() throws(JSONSyntaxError) {
         let start = position
-        while position < text.count, text[position].isDigit { position += 1 }
+        while position < end, text[position].isDigit { position += 1 }
         guard position > start else { throw failure("expected a digit") }
     }
 
+    @inline(__always)
     private mutating func literal(_ word: StaticString, _ kind: JSONKind) throws(JSONSyntaxError) {
         let start = position
-        let wanted = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
-        guard text[start...].starts(with: wanted) else { throw failure("expected a value") }
-        position += wanted.count
+        let length = word.utf8CodeUnitCount
+        guard end - position >= length else { throw failure("expected a value") }
+        for offset in 0..<length where text[position + offset] != word.utf8Start[offset] {
+            throw failure("expected a value")
+        }
+        position += length
         append(kind, from: start, isEscaped: false)
     }
 
     // MARK: - Reading
 
+    @inline(__always)
     private mutating func nextSignificantByte(_ expected: StaticString) throws(JSONSyntaxError) -> UInt8 {
+        // Okta writes no white space: the first look is nearly always enough.
+        if position < end, text[position] > 0x20 { return text[position] }
         skipWhiteSpace()
-        guard position < text.count else { throw failure("the text ends where \(expected) is due") }
+        guard position < end else { throw failure("the text ends where \(expected) is due") }
         return text[position]
     }
 
     private mutating func skipWhiteSpace() {
-        while position < text.count {
+        while position < end {
             switch text[position] {
             case 0x20, 0x09, 0x0A, 0x0D: position += 1
             default: return
@@ -240,6 +224,7 @@ struct TapeBuilder {
         }
     }
 
+    @inline(never)
     private func failure(_ reason: String) -> JSONSyntaxError {
         JSONSyntaxError(offset: position, reason: reason)
     }

@@ -10,12 +10,13 @@ enum EventFile {
             path == "-"
             ? Array(FileHandle.standardInput.readDataToEndOfFile()) : try ConfigurationFile.read(path)
         do throws(JSONSyntaxError) {
-            let document = try JSONDocument(bytes)
+            // What is nested too deeply for an event is the event's own defect, as it is in an intake.
+            let document = try JSONDocument(bytes, depthMax: 10_000)
             guard let events = document.root["data"]?["events"], events.kind == .array else {
                 return [document]
             }
             var bodies: [JSONDocument] = []
-            for event in events.elements { bodies.append(try JSONDocument(Array(event.raw))) }
+            for event in events.elements { bodies.append(try JSONDocument(Array(event.raw), depthMax: 10_000)) }
             return bodies
         } catch {
             let place = JSONDocument.place(ofOffset: error.offset, in: bytes)

@@ -5,7 +5,8 @@ import Testing
 /// Whatever comes in: an error or an answer, in bounded time.
 @Suite struct FuzzTests {
     private static let seeds = [
-        #"{"a":[{"prefix":"x"},{"numeric":[">",1,"<=",2]}],"$or":[{"b":["\ud83d\ude00"]},{"c":[{"cidr":"::/0"}]}]}"#,
+        #"{"a":[{"prefix":"x"},{"numeric":[">",1,"<=",2]}],"#
+            + #""$or":[{"b":["\ud83d\ude00"]},{"c":[{"cidr":"::/0"}]}]}"#,
         #"{"a":"{{ $.a[?@.b=='c' && match(@.d,'a*')] | first | map({\"x\":1}) | default('y') }}"}"#,
         #"[1e400,-0.0,123456789012345678901234567890,"\ud800","é",{"a":1,"a":2},[[[]]],null,true]"#,
         #"{"a":[{"wildcard":"*\\*a*b*"},{"anything-but":{"suffix":["q","é"]}},{"exists":false}]}"#,

@@ -45,7 +45,8 @@ import Testing
                 sinks: ["3"]),
             Rule(name: "effective", events: any, sinks: ["4"]),
             Rule(
-                name: "all", hooks: ["main"], events: any, operations: [.create], outcome: .any, sinks: ["5"]),
+                name: "all", hooks: ["main"], events: any, operations: [.create], outcome: .any,
+                sinks: ["5"]),
         ]
         let failed = RoutingFacts(
             hook: "main", eventType: "user.lifecycle.create", operation: .create, isEffective: false)
@@ -98,7 +99,8 @@ import Testing
 
     @Test func reportsAllMistakesWithTheFix() throws {
         let text =
-            #"{"a":"x","b":[{"prefx":"y"}],"c":[{"numeric":["<",5,">",0]}],"d":{"d":[{"prefix":"a","suffix":"b"}]}}"#
+            #"{"a":"x","b":[{"prefx":"y"}],"c":[{"numeric":["<",5,">",0]}],"#
+            + #""d":{"d":[{"prefix":"a","suffix":"b"}]}}"#
         let error = try #require(throws: LanguageProblems.self) { try pattern(text) }
         #expect(
             error.problems.map(\.pointer.description) == [

@@ -87,12 +87,3 @@ enum CaseFile {
             .filter { line in line.bytes.contains { $0 > UInt8(ascii: " ") } }
     }
 }
-
-extension Event {
-    /// What the rule table wants to know besides the event's text.
-    var routingFacts: RoutingFacts {
-        let meaning = meaning
-        return RoutingFacts(
-            hook: hook, eventType: type, operation: meaning.operation, isEffective: meaning.isEffective)
-    }
-}

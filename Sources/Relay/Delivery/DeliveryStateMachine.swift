@@ -1,14 +1,16 @@
 import Config
 import JSON
 
-/// Decides what a sink's worker does next: pure, driven by what happened, and the owner of every delivery rule.
+/// Decides what a sink's worker does next: pure, driven by what happened, and the owner of every delivery
+/// rule.
 ///
-/// The worker tells it what happened (`…Arrived`, `…Failed`) and carries out what ``nextAction(at:)`` asks for,
-/// until there is nothing more to do. Time and randomness come in, so a run can be replayed exactly. The rules:
+/// The worker tells it what happened (`…Arrived`, `…Failed`) and carries out what ``nextAction(at:)`` asks
+/// for, until there is nothing more to do. Time and randomness come in, so a run can be replayed exactly. The
+/// rules:
 ///
-/// - one user's events go out one after another, in journal order, across retries; other users never wait;
-/// - a sink that is *unavailable* holds the cursor behind the breaker; a *rejected* event is dead-lettered and
-///   one that asks for a *retry* is parked, while the others pass;
+/// - one user's events go out one after another, in journal order, across retries; other users never wait; -
+/// a sink that is *unavailable* holds the cursor behind the breaker; a *rejected* event is dead-lettered and
+/// one that asks for a *retry* is parked, while the others pass;
 /// - an event on which delivery fails as unavailable three times, while others succeed, is the problem itself
 ///   and is parked like one that asked for a retry.
 struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {

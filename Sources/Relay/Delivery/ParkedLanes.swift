@@ -1,4 +1,5 @@
-/// The deliveries that wait out of line, by user: the first of a user waits for its time, the others behind it.
+/// The deliveries that wait out of line, by user: the first of a user waits for its time, the others behind
+/// it.
 struct ParkedLanes {
     /// A user's events wait for each other; an event without a user waits for none.
     enum Lane: Hashable {

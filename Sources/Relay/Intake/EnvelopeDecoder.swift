@@ -14,6 +14,11 @@ public struct EnvelopeDecoder: Sendable {
     /// UTF-8 bytes of an event type or a uuid; Okta's longest are about 100 and 36.
     public static let nameBytesMax = 255
 
+    /// Arrays and objects in each other; a body beyond that is refused whole, so that its index stays small.
+    ///
+    /// Far more than an event may have, so that one event that is nested too deeply doesn't cost the others.
+    static let depthMax = 10_000
+
     private let hook: String
     private let org: String
     private let accepted: [EventTypePattern]?
@@ -55,7 +60,7 @@ public struct EnvelopeDecoder: Sendable {
         guard !body.isEmpty else { throw .empty }
         let root: JSONValue
         do {
-            root = try JSONDocument(body).root
+            root = try JSONDocument(body, depthMax: depthMax).root
         } catch {
             throw .notJSON(error)
         }
@@ -69,7 +74,7 @@ public struct EnvelopeDecoder: Sendable {
     private func event(_ element: JSONValue, receivedAt: Int64) throws(ElementDefect) -> Event {
         let event: Event
         do {
-            let body = try JSONDocument(Array(element.raw))
+            let body = try JSONDocument(Array(element.raw), depthMax: Self.depthMax)
             event = try Event(body: body, hook: hook, org: org, receivedAt: receivedAt)
         } catch let defect as EventDefect {
             throw ElementDefect(defect)
@@ -114,6 +119,7 @@ public struct DecodedEnvelope: Sendable {
 /// Why one element of `data.events` is quarantined; the raw value is the reason that is kept with it.
 public enum ElementDefect: String, Error, Sendable, CaseIterable {
     case notAnObject = "not an object"
+    case nestedTooDeeply = "nested too deeply"
     case noUUID = "no uuid"
     case noEventType = "no eventType"
     case malformedUUID = "uuid malformed"
@@ -123,6 +129,7 @@ public enum ElementDefect: String, Error, Sendable, CaseIterable {
     init(_ defect: EventDefect) {
         switch defect {
         case .notAnObject: self = .notAnObject
+        case .nestedTooDeeply: self = .nestedTooDeeply
         case .noUUID: self = .noUUID
         case .noEventType: self = .noEventType
         }

@@ -190,8 +190,7 @@ enum HTTPDenial: Sendable, Equatable {
 
     /// Notes a refusal; true when it is everybody's.
     ///
-    /// Anything but a refusal in between sets it back to
-    /// `none`.
+    /// Anything but a refusal in between sets it back to `none`.
     mutating func note(_ who: String) -> Bool {
         switch self {
         case .none: self = .one(who)

@@ -7,8 +7,7 @@ import Rules
 /// A table in a SQLite file.
 ///
 /// The actor runs on its file's own thread, so that no call of SQLite blocks Swift's shared pool. Sinks on
-/// one
-/// file share the thread and the connection.
+/// one file share the thread and the connection.
 public actor SQLiteSink: RowBrowsing {
     public nonisolated let name: String
     public nonisolated let limits = SinkLimits(

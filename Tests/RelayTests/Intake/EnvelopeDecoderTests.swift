@@ -36,6 +36,26 @@ import Testing
         #expect(decoded.quarantined.first?.hook == "hook")
     }
 
+    /// An event at the limit still fits into the document that templates see; one beyond doesn't trap.
+    @Test(arguments: [
+        (Event.depthMax, true), (Event.depthMax + 1, false), (JSONDocument.depthMax, false),
+        (JSONDocument.depthMax + 1, false), (5_000, false),
+    ])
+    func quarantinesWhatIsNestedTooDeeply(_ depth: Int, _ isAccepted: Bool) throws {
+        let lists = String(repeating: "[", count: depth - 1) + String(repeating: "]", count: depth - 1)
+        let deep = #"{"uuid":"deep","eventType":"user.lifecycle.create","x":\#(lists)}"#
+        let decoded = try decoder.decode(Sample.envelope([deep, Sample.event("2")]), receivedAt: 0)
+        #expect(decoded.events.map(\.id) == (isAccepted ? ["deep", "2"] : ["2"]))
+        #expect(decoded.quarantined.map(\.reason) == (isAccepted ? [] : ["nested too deeply"]))
+        #expect(decoded.quarantined.allSatisfy { $0.bytes == Array(deep.utf8) })
+        for event in decoded.events {
+            let context = EventDocument.Context(
+                sink: "s", rule: "r", attempt: 1, idempotencyKey: "k", operation: .create)
+            let document = EventDocument.make(event, user: nil, context)
+            #expect(document.root["event"]?["uuid"]?.string == event.id)
+        }
+    }
+
     @Test func acceptsOnlyTheHooksEventTypes() throws {
         let narrow = EnvelopeDecoder(
             HookConfiguration(
