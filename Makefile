@@ -5,7 +5,7 @@ SWIFT  ?= swift
 CONFIG ?= sinks.example.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-full format lint clean
+.PHONY: help setup run test check soak bench bench-full format lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ test: ## Install what tests need, check the sources' form, build, and run every 
 
 check: ## The same without installing anything
 	@scripts/check.sh
+
+soak: ## Kill a relay under load again and again, and see that nothing is lost or doubled; ROUNDS=200 for more
+	@scripts/setup.sh --tests
+	$(SWIFT) build --build-tests
+	OKTA_RELAY_CRASH_ROUNDS=$(or $(ROUNDS),30) $(SWIFT) test --skip-build --filter EndToEndTests.StopTests
 
 bench: setup ## Measure the release binary, with a baseline beside each figure (4 minutes; ROWS=abc for some)
 	@scripts/bench.sh $(if $(ROWS),--rows $(ROWS))

@@ -28,7 +28,7 @@ public enum RelayBinary {
         process.standardError = try errors.handle()
         let (ends, end) = AsyncStream.makeStream(of: Int32.self)
         process.terminationHandler = { end.yield($0.terminationStatus) }
-        try process.run()
+        try process.runWithSignals()
         var status: Int32 = -1
         for await value in ends {
             status = value

@@ -57,7 +57,7 @@ public final class RelayProcess: Sendable {
         process.terminationHandler = { [weak self] process in
             self?.change { $0.status = process.terminationStatus }
         }
-        try process.run()
+        try process.runWithSignals()
         await wait { ($0.log.contains(Self.readyLine) && $0.pid != nil) || $0.status != nil }
         if let status = exitStatus { throw RelayProcessError("serve ended with \(status):\n\(log)") }
     }

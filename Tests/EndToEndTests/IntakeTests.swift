@@ -4,8 +4,7 @@ import Relay
 import RelayTesting
 import Testing
 
-/// What may come in, against the whole relay: what was accepted is in the databases, the rest is accounted
-/// for.
+/// What may come in, against the whole relay: the accepted is in the databases, the rest is accounted for.
 @Suite(.timeLimit(.minutes(2))) struct IntakeTests {
     let database: String
     let setup: RelaySetup

@@ -22,6 +22,9 @@ struct CircuitBreaker {
 
     /// A sink that can never work as it is gets looked at this often: a rotated password heals itself.
     static let misconfiguredRetry = Duration.seconds(60)
+    /// The delay before a probe grows with this many failures and no further, to 16 times `retry.initial`: a
+    /// sink that was away for hours must not wait for minutes once it is back.
+    static let growingFailures = 5
 
     private(set) var state: State = .preparing(isRunning: false)
     /// Why it is not closed; nil when it is.
@@ -61,7 +64,8 @@ struct CircuitBreaker {
         openSince = openSince ?? now
         switch error {
         case .unavailable(_, let retryAfter):
-            state = .open(until: now + delay(failures, retryAfter).nanoseconds, isMisconfigured: false)
+            let delay = delay(min(failures, Self.growingFailures), retryAfter)
+            state = .open(until: now + delay.nanoseconds, isMisconfigured: false)
         case .misconfigured:
             state = .open(until: now + Self.misconfiguredRetry.nanoseconds, isMisconfigured: true)
         }
