@@ -27,6 +27,21 @@ public final class JSONDocument: Sendable {
         try self.init(Array(text.utf8))
     }
 
+    /// The document that a value is by itself: a copy of its bytes and of its part of the tape, not parsed
+    /// again.
+    public init(_ value: JSONValue) {
+        let entry = value.entry
+        let first = UInt32(value.tapeIndex)
+        bytes = Array(value.raw)
+        tape = value.document.tape[value.tapeIndex..<Int(entry.next)].map { part in
+            var part = part
+            part.start -= entry.start
+            part.end -= entry.start
+            part.next -= first
+            return part
+        }
+    }
+
     /// The value that the text holds.
     public var root: JSONValue { JSONValue(document: self, index: 0) }
 

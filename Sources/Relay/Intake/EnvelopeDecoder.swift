@@ -69,12 +69,10 @@ public struct EnvelopeDecoder: Sendable {
     private func event(_ element: JSONValue, receivedAt: Int64) throws(ElementDefect) -> Event {
         let event: Event
         do {
-            let body = try JSONDocument(Array(element.raw))
-            event = try Event(body: body, hook: hook, org: org, receivedAt: receivedAt)
-        } catch let defect as EventDefect {
-            throw ElementDefect(defect)
+            event = try Event(
+                body: JSONDocument(element), hook: hook, org: org, receivedAt: receivedAt)
         } catch {
-            throw .notAnObject
+            throw ElementDefect(error)
         }
         guard Self.isPlainID(event.id) else { throw .malformedUUID }
         guard Self.isWellFormedType(event.type) else { throw .malformedEventType }

@@ -59,7 +59,8 @@ package final class HTTPListener: Sendable {
     }
 
     /// Serves until the service group stops it gracefully, or its task is cancelled.
-    package func run(onListening: @escaping @Sendable () -> Void, _ respond: @escaping Responder) async throws {
+    package func run(onListening: @escaping @Sendable () -> Void, _ respond: @escaping Responder) async throws
+    {
         let server: any Service
         do {
             server = try makeServer(onListening, respond)
