@@ -51,4 +51,14 @@ final class Child {
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
         return (line?.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0) / 1_024
     }
+
+    /// Processor time that it has used, in seconds: unlike a rate it hardly depends on who else is busy.
+    var processorSeconds: Double {
+        let status =
+            (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)) ?? ""
+        // Behind the name in parentheses: user and system time are the 12th and 13th field.
+        let fields = status.drop { $0 != ")" }.split(separator: " ").dropFirst()
+        let ticks = fields.dropFirst(11).prefix(2).compactMap { Double($0) }.reduce(0, +)
+        return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
 }

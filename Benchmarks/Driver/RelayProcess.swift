@@ -5,6 +5,7 @@ import JSON
 final class RelayProcess {
     let port: Int
     private let adminPort: Int
+    private let sinks: [String]
     private let child: Child
     /// Seconds from its start until it was ready.
     let startSeconds: Double
@@ -16,6 +17,7 @@ final class RelayProcess {
     ///   - folder: Its journal is `journal.sqlite` there, and may be there already.
     ///   - sinks: Members of the config's `sinks`; every rule names all of them.
     init(_ binary: String, folder: String, sinks: [(name: String, settings: String)]) throws {
+        self.sinks = sinks.map(\.name)
         port = try Sockets.freePort()
         adminPort = try Sockets.freePort()
         let members = sinks.map { "\"\($0.name)\": \($0.settings)" }.joined(separator: ",")
@@ -44,14 +46,16 @@ final class RelayProcess {
     }
 
     var residentMegabytes: Double { child.residentMegabytes }
+    var processorSeconds: Double { child.processorSeconds }
 
-    /// Deliveries that ended well and that still wait, over all sinks.
+    /// Deliveries that are settled and that still wait, over the sinks of its config: a journal made for
+    /// several rows has more.
     func deliveries() -> (settled: Int, waiting: Int) {
         guard let answer = Sockets.get(port: adminPort, path: "/status", token: Self.token),
-            let root = try? JSONDocument(answer.body).root, let sinks = root["sinks"]
+            let root = try? JSONDocument(answer.body).root, let known = root["sinks"]
         else { return (0, .max) }
         var (settled, waiting) = (0, 0)
-        for sink in sinks.elements {
+        for sink in known.elements where sinks.contains(sink["name"]?.string ?? "") {
             for name in ["delivered", "superseded", "skipped", "dead"] {
                 settled += sink[name]?.int ?? 0
             }

@@ -14,8 +14,9 @@ struct RequestPool {
         for body in bodies {
             // The headers that Okta sends.
             let head =
-                "POST \(Self.path) HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nAccept-Encoding: gzip,deflate\r\n"
-                + "User-Agent: Okta-EventHooks/1.0\r\nContent-Type: application/json\r\n"
+                "POST \(Self.path) HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n"
+                + "Accept-Encoding: gzip,deflate\r\nUser-Agent: Okta-EventHooks/1.0\r\n"
+                + "Content-Type: application/json\r\n"
                 + "Authorization: \(secret)\r\nContent-Length: \(body.count)\r\n\r\n"
             let length = UInt32(head.utf8.count + body.count)
             withUnsafeBytes(of: length.littleEndian) { file.append(contentsOf: $0) }

@@ -11,20 +11,25 @@ extension Suite {
     /// Rows a, b and the memory part of f.
     func intakeRows() throws {
         var plain: [(Double, Double)] = []
+        var processor: [(Double, Double)] = []
         var stored: [(Double, Double)] = []
         var (idle, loaded, lags): ([Double], [Double], [Double]) = ([], [], [])
         for _ in 0..<options.pairs {
-            let noOp = try noOpRate()
+            let noOp = try noOp()
             if options.has("a") {
                 try withRelay { relay in
                     idle.append(relay.residentMegabytes)
-                    plain.append((try load(relay.port).rate, noOp))
+                    let before = relay.processorSeconds
+                    let result = try load(relay.port)
+                    let used = (relay.processorSeconds - before) * 1e6 / Double(result.requests)
+                    plain.append((result.rate, noOp.rate))
+                    processor.append((used, noOp.processor))
                     loaded.append(relay.residentMegabytes)
                 }
             }
             if options.has("b") {
                 try withRelay([Self.upsertSink]) { relay in
-                    stored.append((try load(relay.port).rate, noOp))
+                    stored.append((try load(relay.port).rate, noOp.rate))
                     lags.append(Double(relay.deliveries().waiting))
                     loaded.append(relay.residentMegabytes)
                 }
@@ -32,6 +37,7 @@ extension Suite {
         }
         if !plain.isEmpty {
             add(Figure("a. acknowledged, no sink", "req/s", pairs: plain, atLeast: 0.65))
+            add(Figure("a. processor time", "us/req", pairs: processor, atLeast: nil))
         }
         if !stored.isEmpty {
             add(Figure("b. acknowledged, SQLite upsert", "req/s", pairs: stored, atLeast: 0.5))

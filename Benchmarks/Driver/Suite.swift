@@ -16,7 +16,8 @@ final class Suite {
     init(_ options: BenchmarkOptions) throws {
         self.options = options
         let own = URL(fileURLWithPath: Bundle.main.executablePath ?? CommandLine.arguments[0])
-        relay = options.relay ?? own.deletingLastPathComponent().appendingPathComponent("okta-relay").path
+        let beside = own.deletingLastPathComponent().appendingPathComponent("okta-relay")
+        relay = options.relay ?? beside.path
         guard FileManager.default.isExecutableFile(atPath: relay) else {
             throw BenchmarkError("no relay at \(relay): swift build -c release --product okta-relay")
         }
@@ -27,8 +28,9 @@ final class Suite {
 
     func run() throws {
         say(
-            "\(source.envelopes.count) envelopes of \(source.averageBytes) bytes, \(options.pairs) paired runs "
-                + "of \(formatted(options.seconds)) s, a backlog of \(options.backlog) events, "
+            "\(source.envelopes.count) envelopes of \(source.averageBytes) bytes, "
+                + "\(options.pairs) paired runs of \(formatted(options.seconds)) s, "
+                + "a backlog of \(options.backlog) events, "
                 + "\(ProcessInfo.processInfo.activeProcessorCount) cores")
         try RequestPool.write(source.envelopes, to: pool(1))
         if options.has("d") { try RequestPool.write(source.batches(of: 50), to: pool(50)) }
@@ -92,8 +94,8 @@ final class Suite {
         return result
     }
 
-    /// The no-op server's requests a second.
-    func noOpRate() throws -> Double {
+    /// The no-op server's requests a second, and its processor time a request in microseconds.
+    func noOp() throws -> (rate: Double, processor: Double) {
         let port = try Sockets.freePort()
         let server = try Child.own(["no-op", "\(port)"])
         defer { server.stop() }
@@ -104,6 +106,8 @@ final class Suite {
             }
             usleep(1_000)
         }
-        return try load(port).rate
+        let before = server.processorSeconds
+        let result = try load(port)
+        return (result.rate, (server.processorSeconds - before) * 1e6 / Double(result.requests))
     }
 }

@@ -31,6 +31,35 @@ public final class JSONDocument: Sendable {
         try self.init(Array(text.utf8))
     }
 
+    /// The document that a value is by itself.
+    ///
+    /// A copy of its bytes and of its part of the tape; nothing is parsed again.
+    public init(_ value: JSONValue) {
+        let entry = value.entry
+        let first = UInt32(value.tapeIndex)
+        bytes = Array(value.raw)
+        tape = value.document.tape[value.tapeIndex..<Int(entry.next)].map { part in
+            var part = part
+            part.start -= entry.start
+            part.end -= entry.start
+            part.next -= first
+            return part
+        }
+        depth = Self.depth(of: tape)
+    }
+
+    private static func depth(of tape: [TapeEntry]) -> Int {
+        var openEnds: [UInt32] = []
+        var deepest = 0
+        for (index, entry) in tape.enumerated() {
+            while let end = openEnds.last, index >= Int(end) { openEnds.removeLast() }
+            guard entry.kind == .array || entry.kind == .object else { continue }
+            openEnds.append(entry.next)
+            deepest = max(deepest, openEnds.count)
+        }
+        return deepest
+    }
+
     /// The value that the text holds.
     public var root: JSONValue { JSONValue(document: self, index: 0) }
 

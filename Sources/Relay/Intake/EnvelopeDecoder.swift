@@ -80,14 +80,11 @@ public struct EnvelopeDecoder: Sendable {
     ) throws(ElementDefect) -> Event {
         let event: Event
         do {
-            let body = try JSONDocument(Array(element.raw), depthMax: Event.depthMax)
             event = try Event(
-                body: body, hook: hook, org: org, receivedAt: receivedAt, envelopeID: envelopeID)
-        } catch let defect as EventDefect {
-            throw ElementDefect(defect)
+                body: JSONDocument(element), hook: hook, org: org, receivedAt: receivedAt,
+                envelopeID: envelopeID)
         } catch {
-            // The envelope was JSON, so only the nesting is left to object to.
-            throw .nestedTooDeeply
+            throw ElementDefect(error)
         }
         guard Self.isPlainID(event.id) else { throw .malformedUUID }
         guard Self.isWellFormedType(event.type) else { throw .malformedEventType }

@@ -6,16 +6,17 @@ import Synchronization
 /// The one writer: a thread that owns the journal's write connection and commits all work that has gathered
 /// in one transaction, so that one fsync serves many requests.
 ///
-/// No timer is on the path: what arrives while a commit runs forms the next one. Each piece of work has a
-/// savepoint, so that one that fails takes nothing of the others with it. Callers get their answers only
-/// after the commit; where the commit fails, all of them fail.
+/// No timer is on the path: what arrives while a commit runs forms the next one. Work that fails takes
+/// nothing of the others' with it: they run again without it, each behind a savepoint. Callers get their
+/// answers only after the commit; where the commit fails, all of them fail.
 final class GroupCommitter: Sendable {
     /// Work in one transaction at most; it bounds how long the first caller of a burst waits.
     static let workPerCommitMax = 512
 
     /// One caller's part of a transaction.
     private struct Work: Sendable {
-        /// Runs inside the caller's savepoint; what it throws fails this caller alone.
+        /// Runs inside a transaction, twice where another's work failed; what it throws fails this caller
+        /// alone.
         let body: @Sendable (JournalWriter) throws -> Void
         /// Runs after the commit, or with the reason there was none.
         let finish: @Sendable (JournalError?) -> Void
@@ -126,6 +127,35 @@ final class GroupCommitter: Sendable {
     }
 
     private func commit(_ batch: [Work], _ writer: JournalWriter) {
+        let failures = commitTogether(batch, writer)
+        for (work, failure) in zip(batch, failures) { work.finish(failure) }
+        writer.afterCommit()
+    }
+
+    /// Nearly always nobody's work fails, and a savepoint for each would have SQLite copy every page that it
+    /// touches; so they are set only when the whole has failed, and then all of it runs again.
+    private func commitTogether(_ batch: [Work], _ writer: JournalWriter) -> [JournalError?] {
+        var isCallersFailure = false
+        do {
+            try writer.transaction {
+                do {
+                    for work in batch { try work.body(writer) }
+                } catch {
+                    isCallersFailure = true
+                    throw error
+                }
+            }
+            return batch.map { _ in nil }
+        } catch {
+            // A commit that failed is not tried again: the callers will, knowing that it did.
+            if isCallersFailure, batch.count > 1 { return commitApart(batch, writer) }
+            let failure = JournalError(error)
+            return batch.map { _ in failure }
+        }
+    }
+
+    /// The same with a savepoint per caller, so that who fails takes nothing of the others along.
+    private func commitApart(_ batch: [Work], _ writer: JournalWriter) -> [JournalError?] {
         var failures: [JournalError?] = []
         do {
             try writer.transaction {
@@ -139,12 +169,11 @@ final class GroupCommitter: Sendable {
                     }
                 }
             }
+            return failures
         } catch {
             let failure = JournalError(error)
-            failures = batch.map { _ in failure }
+            return batch.map { _ in failure }
         }
-        for (work, failure) in zip(batch, failures) { work.finish(failure) }
-        writer.afterCommit()
     }
 }
 
