@@ -38,7 +38,8 @@ struct RelayService {
         let board = SinkBoard()
         let readiness = Readiness(clock: clock)
         let journal = try await SQLiteJournal(
-            path: configuration.journal.path, retention: configuration.journal.retention, clock: clock)
+            path: configuration.journal.path, retention: configuration.journal.retention, clock: clock,
+            logger: logger)
         let factory = SinkFactory(clock: clock, logger: logger)
         let sinks = try enabled.map { try factory.make($0) }
         var workers: [SinkWorker] = []
