@@ -15,7 +15,9 @@ struct DeliveryLine {
 
     /// Puts an offset in line, behind all others of its user that are smaller.
     mutating func add(_ offset: Offset, _ lane: ParkedLanes.Lane) {
-        if !isStopped(lane), !foldsUsers, let head = lanes[lane]?.first, offset < head { ready.remove(sorted: head) }
+        if !isStopped(lane), !foldsUsers, let head = lanes[lane]?.first, offset < head {
+            ready.remove(sorted: head)
+        }
         lanes[lane, default: []].insert(sorted: offset)
         if !isStopped(lane), foldsUsers || lanes[lane]?.first == offset { ready.insert(sorted: offset) }
     }

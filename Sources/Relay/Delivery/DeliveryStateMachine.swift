@@ -204,7 +204,9 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// One event, the one that has gone wrong least often, to see whether the sink is back.
     private var trialCandidates: [Offset] {
         var lanes: Set<ParkedLanes.Lane> = []
-        let firsts = (parkedReady + lineCandidates.prefix(Self.trialMax)).filter { lanes.insert(lane($0)).inserted }
+        let firsts = (parkedReady + lineCandidates.prefix(Self.trialMax)).filter {
+            lanes.insert(lane($0)).inserted
+        }
         return firsts.min { strikeCount($0) < strikeCount($1) }.map { [$0] } ?? []
     }
 

@@ -82,7 +82,8 @@ public struct SinkWorker: Service {
         /// What the journal could not do.
         var journalError: JournalError? {
             switch self {
-            case .read(.failure(let error)), .readParked(_, .failure(let error)), .settled(_, let error?): error
+            case .read(.failure(let error)), .readParked(_, .failure(let error)), .settled(_, let error?):
+                error
             default: nil
             }
         }
@@ -101,15 +102,17 @@ public struct SinkWorker: Service {
     ) async -> Ending {
         var machine = Machine(
             lease: lease, limits: sink.limits, retry: retry, generator: SystemRandomNumberGenerator())
+        var isStopping = false
         var reporter = SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
         act(&machine, input, &tasks)
         for await event in inputs {
             if let journalError = event.journalError, journalError == .fenced || journalError == .closed {
                 reporter.isShutOut(journalError.reason, now: clock.now)
-                return .isShutOut
+                return isStopping ? .hasStopped : .isShutOut
             }
             switch event {
             case .stop:
+                isStopping = true
                 machine.stop(at: clock.now)
                 tasks.addTask { [clock, stopTimeout] in
                     try? await clock.sleep(for: stopTimeout)

@@ -11,6 +11,8 @@ struct DeliveryLedger {
     }
 
     private(set) var rows: [Row] = []
+    private(set) var routed: [Row] = []
+    private var byUser: [String: [Offset]] = [:]
     private(set) var cursor = Offset.zero
     private(set) var settledAbove: Set<Offset> = []
     private(set) var parked: [Offset: ParkedDelivery] = [:]
@@ -34,10 +36,18 @@ struct DeliveryLedger {
     // MARK: - The journal
 
     mutating func append(_ user: String?, isRouted: Bool) {
-        rows.append(Row(offset: Offset(rawValue: Int64(rows.count + 1)), user: user, isRouted: isRouted))
+        let row = Row(offset: Offset(rawValue: Int64(rows.count + 1)), user: user, isRouted: isRouted)
+        rows.append(row)
+        guard isRouted else { return }
+        routed.append(row)
+        if let user { byUser[user, default: []].append(row.offset) }
     }
 
-    var routed: [Row] { rows.filter(\.isRouted) }
+    /// The machine has given up on a delivery that asked for a retry once too often.
+    mutating func gaveUp(_ offset: Offset, mayGiveUp: Bool) {
+        check(mayGiveUp, "\(offset) was given up too early")
+        ended.insert(offset)
+    }
 
     mutating func lease() -> SinkLease {
         epoch += 1
@@ -89,9 +99,10 @@ struct DeliveryLedger {
             check((numbers[offset] ?? 0) >= 1, "\(offset) has no attempt number")
             attempts[offset, default: 0] += 1
             guard let subject = subject(offset) else { continue }
-            for row in routed where row.offset < offset && self.subject(row.offset) == subject {
-                let isBefore = offsets[..<index].contains(row.offset)
-                check(ended.contains(row.offset) || isBefore, "\(offset) passes \(row.offset) of its user")
+            // The one before it is enough: that one had to wait for those before itself.
+            if let before = byUser[subject.userID]?.last(where: { $0 < offset }) {
+                let isBefore = offsets[..<index].contains(before)
+                check(ended.contains(before) || isBefore, "\(offset) passes \(before) of its user")
             }
             let known = unsettled(subject) ?? states[subject]
             check(known == told[subject], "\(offset) goes out with another state than was told")

@@ -76,7 +76,7 @@ final class DeliverySimulation {
 
     /// Runs to the end; what was violated, in order.
     func run() -> [String] {
-        let events = Int.random(in: 1...90, using: &random)
+        let events = Int.random(in: 1...50, using: &random)
         var stepsLeft = events * 12
         drain()
         while ledger.rows.count < events || stepsLeft > 0 {
@@ -174,11 +174,14 @@ final class DeliverySimulation {
         case .attempt(let attempt): answer(attempt)
         case .settle(let settlement):
             if journalFails { return machine.settleFailed() }
-            ledger.settle(settlement, mayGiveUp: giveUpAfter < .seconds(86_400) || faults.clockJumps)
+            ledger.settle(settlement, mayGiveUp: mayGiveUp)
             machine.settleSucceeded()
         case .wake: machine.wokeUp()
         }
     }
+
+    /// Whether time enough can have passed for a retry to be given up.
+    private var mayGiveUp: Bool { giveUpAfter < .seconds(86_400) || faults.clockJumps }
 
     // MARK: - The sink
 
@@ -209,8 +212,13 @@ final class DeliverySimulation {
         } else {
             ledger.received(receipts)
         }
+        let isHonest = receipts.count == attempt.offsets.count
         receipts.shuffle(using: &random)
         machine.receiptsArrived(receipts, attempt: attempt.id, at: now)
+        for receipt in receipts where isHonest && receipt.outcome.isRetry && machine.hasEnded(receipt.offset)
+        {
+            ledger.gaveUp(receipt.offset, mayGiveUp: mayGiveUp)
+        }
     }
 
     private func outcome() -> Receipt.Outcome {
@@ -254,7 +262,7 @@ final class DeliverySimulation {
     /// The process dies; of the settlement under way nobody knows whether it had committed.
     private func crash() {
         for case .settle(let settlement) in pending where chance(2) {
-            ledger.settle(settlement, mayGiveUp: true)
+            ledger.settle(settlement, mayGiveUp: mayGiveUp)
         }
         begin()
     }
@@ -276,5 +284,16 @@ final class DeliverySimulation {
         pending = []
         machine = Self.makeMachine(ledger.lease(), limits, giveUpAfter, seed: random.next())
         drain()
+    }
+}
+
+extension Receipt.Outcome {
+    fileprivate var isRetry: Bool { if case .retry = self { true } else { false } }
+}
+
+extension DeliveryStateMachine {
+    /// Whether neither the window nor the parked rows know a delivery that the sink was just given.
+    fileprivate func hasEnded(_ offset: Offset) -> Bool {
+        parked[offset] == nil && window.entry(offset) == nil
     }
 }
