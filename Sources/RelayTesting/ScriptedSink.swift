@@ -2,7 +2,8 @@ public import Relay
 import Rules
 import Synchronization
 
-/// An honest sink that does what a test tells it: it records what it is given and answers at once or when asked.
+/// An honest sink that does what a test tells it: it records what it is given and answers at once or
+/// when asked.
 public final class ScriptedSink: Sink {
     /// What the sink does with a batch.
     public enum Answer: Sendable {

@@ -52,7 +52,9 @@ struct CircuitBreaker {
         failures = 0
     }
 
-    /// A delivery or a preparation did not work. What had begun before the breaker opened says nothing new:
+    /// A delivery or a preparation did not work.
+    ///
+    /// What had begun before the breaker opened says nothing new:
     /// eight requests that fail together are one failure.
     mutating func failed(_ error: SinkError, at now: Int64, delay: (_ failures: Int, Duration?) -> Duration) {
         if case .open = state { return }

@@ -1,7 +1,9 @@
 /// Who may go next: the offsets in line, by user, and which of them nothing stands in the way of.
 ///
-/// A user's lane is *stopped* while a delivery of theirs is with the sink or parked. ``ready`` are, ascending, the
-/// first offsets of all lanes that are not stopped; for a sink that folds users, all offsets of those lanes.
+/// A user's lane is *stopped* while a delivery of theirs is with the sink or parked. ``ready`` are,
+/// ascending, the
+/// first offsets of all lanes that are not stopped; for a sink that folds users, all offsets of those
+/// lanes.
 struct DeliveryLine {
     private let foldsUsers: Bool
     /// In line, ascending; never empty.

@@ -2,7 +2,8 @@ import Config
 
 /// What follows from a delivery: settled, parked, dead, or back in line.
 extension DeliveryStateMachine {
-    /// Failures kept with a parked delivery: the first and the newest, because three days of attempts are many.
+    /// Failures kept with a parked delivery: the first and the newest, because three days of attempts
+    /// are many.
     private static var failuresFirst: Int { 10 }
     private static var failuresLast: Int { 40 }
 

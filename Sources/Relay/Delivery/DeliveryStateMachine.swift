@@ -1,15 +1,20 @@
 import Config
 import JSON
 
-/// Decides what a sink's worker does next: pure, driven by what happened, and the owner of every delivery rule.
+/// Decides what a sink's worker does next: pure, driven by what happened, and the owner of every
+/// delivery rule.
 ///
-/// The worker tells it what happened (`…Arrived`, `…Failed`) and carries out what ``nextAction(at:)`` asks for,
-/// until there is nothing more to do. Time and randomness come in, so a run can be replayed exactly. The rules:
+/// The worker tells it what happened (`…Arrived`, `…Failed`) and carries out what ``nextAction(at:)``
+/// asks for,
+/// until there is nothing more to do. Time and randomness come in, so a run can be replayed exactly. The
+/// rules:
 ///
 /// - one user's events go out one after another, in journal order, across retries; other users never wait;
-/// - a sink that is *unavailable* holds the cursor behind the breaker; a *rejected* event is dead-lettered and
+/// - a sink that is *unavailable* holds the cursor behind the breaker; a *rejected* event is
+/// dead-lettered and
 ///   one that asks for a *retry* is parked, while the others pass;
-/// - an event on which delivery fails as unavailable three times, while others succeed, is the problem itself
+/// - an event on which delivery fails as unavailable three times, while others succeed, is the problem
+/// itself
 ///   and is parked like one that asked for a retry.
 ///
 /// What happens after a delivery is in `DeliveryStateMachine+Outcomes.swift`.
@@ -222,7 +227,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         entry(offset)?.event.subject ?? parked[offset]?.subject
     }
 
-    /// As much of the candidates as one batch holds, by events and bytes; a suspect goes alone, and nothing of
+    /// As much of the candidates as one batch holds, by events and bytes; a suspect goes alone, and
+    /// nothing of
     /// its user passes it.
     private func cut(_ candidates: [Offset]) -> [Offset] {
         if let first = candidates.first, isSuspect(first) { return [first] }

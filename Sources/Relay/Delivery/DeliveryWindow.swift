@@ -2,7 +2,8 @@ import JSON
 
 /// The part of the log that a sink is working on: what was read behind the cursor and is not settled yet.
 ///
-/// Its invariant is the cursor's: everything at or below ``cursor`` is settled or parked; ``settled`` are the
+/// Its invariant is the cursor's: everything at or below ``cursor`` is settled or parked; ``settled``
+/// are the
 /// offsets above it of which that is true as well. It never holds more than ``offsetsMax`` offsets, so what
 /// may repeat after a crash, and what the cursor's row carries, stay small. Each offset costs the same,
 /// however full the window is.
@@ -56,8 +57,9 @@ struct DeliveryWindow {
         return new
     }
 
-    /// Settles an offset, or notes that it is parked: either way it is no longer in the window. Nothing happens
-    /// to an offset that is not there.
+    /// Settles an offset, or notes that it is parked: either way it is no longer in the window.
+    ///
+    /// Nothing happens to an offset that is not there.
     mutating func close(_ offset: Offset) {
         guard let entry = entries.removeValue(forKey: offset) else { return }
         bytes -= entry.event.body.bytes.count

@@ -1,4 +1,5 @@
-/// The deliveries that wait out of line, by user: the first of a user waits for its time, the others behind it.
+/// The deliveries that wait out of line, by user: the first of a user waits for its time, the others
+/// behind it.
 struct ParkedLanes {
     /// A user's events wait for each other; an event without a user waits for none.
     enum Lane: Hashable {
@@ -21,7 +22,9 @@ struct ParkedLanes {
     private var deliveries: [Offset: ParkedDelivery] = [:]
     /// Ascending offsets; never empty.
     private var lanes: [Lane: [Offset]] = [:]
-    /// A binary heap, the earliest first. Each head that is not with the sink has its turn here.
+    /// A binary heap, the earliest first.
+    ///
+    /// Each head that is not with the sink has its turn here.
     private var turns: [Turn] = []
     /// Taken by ``takeDue(at:limit:)`` and not given back.
     private var taken: Set<Offset> = []
@@ -66,7 +69,8 @@ struct ParkedLanes {
         return turns.first?.time
     }
 
-    /// Takes up to `limit` deliveries whose time has come, the earliest first; each comes back by ``insert(_:)``,
+    /// Takes up to `limit` deliveries whose time has come, the earliest first; each comes back by
+    /// ``insert(_:)``,
     /// ``giveBack(_:)`` or ``remove(_:)``.
     mutating func takeDue(at now: Int64, limit: Int) -> [Offset] {
         var due: [Offset] = []

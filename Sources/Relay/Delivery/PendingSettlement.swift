@@ -15,7 +15,8 @@ struct PendingSettlement {
     private var underWay: Settlement?
     private var isSending = false
 
-    /// Moves of the cursor over entries of other sinks are settled only when they are this far, or with others:
+    /// Moves of the cursor over entries of other sinks are settled only when they are this far, or with
+    /// others:
     /// they can be found again.
     private static let idleMoveMin: Int64 = 10_000
 

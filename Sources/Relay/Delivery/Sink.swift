@@ -1,6 +1,8 @@
-/// A destination that commits batches: the seam between the delivery engine and SQLite, PostgreSQL and HTTP.
+/// A destination that commits batches: the seam between the delivery engine and SQLite, PostgreSQL and
+/// HTTP.
 ///
-/// The engine calls ``prepare()`` until it succeeds, then ``deliver(_:)`` with at most ``SinkLimits/concurrency``
+/// The engine calls ``prepare()`` until it succeeds, then ``deliver(_:)`` with at most
+/// ``SinkLimits/concurrency``
 /// calls at a time, never two at a time with the same subject, and ``shutdown()`` once at the end. No call
 /// blocks a thread of Swift's shared pool.
 public protocol Sink: Sendable {
@@ -11,9 +13,11 @@ public protocol Sink: Sendable {
     /// Connects, and creates or checks what deliveries need. Called again after it failed.
     func prepare() async throws(SinkError)
 
-    /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any order.
+    /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any
+    /// order.
     ///
-    /// What a receipt calls delivered is durable at the destination. After an error nothing of the batch counts
+    /// What a receipt calls delivered is durable at the destination. After an error nothing of the batch
+    /// counts
     /// as delivered: the engine gives all of it again, so deliveries must be idempotent.
     func deliver(_ batch: [Delivery]) async throws(SinkError) -> [Receipt]
 

@@ -5,7 +5,8 @@ public import ServiceLifecycle
 /// Brings one sink its events: the shell around the state machine, which decides everything.
 ///
 /// One task owns the machine; what the machine asks for runs in child tasks, which report back through a
-/// stream. A graceful shutdown lets deliveries in flight finish within the deadline and settles them; what is
+/// stream. A graceful shutdown lets deliveries in flight finish within the deadline and settles them;
+/// what is
 /// left stays in the journal.
 public struct SinkWorker: Service {
     private let sink: any Sink

@@ -3,11 +3,13 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// The one writer: a thread that owns the journal's write connection and commits all work that has gathered in
+/// The one writer: a thread that owns the journal's write connection and commits all work that has
+/// gathered in
 /// one transaction, so that one fsync serves many requests.
 ///
 /// No timer is on the path: what arrives while a commit runs forms the next one. Each piece of work has a
-/// savepoint, so that one that fails takes nothing of the others with it. Callers get their answers only after
+/// savepoint, so that one that fails takes nothing of the others with it. Callers get their answers only
+/// after
 /// the commit; where the commit fails, all of them fail.
 final class GroupCommitter: Sendable {
     /// Work in one transaction at most; it bounds how long the first caller of a burst waits.
@@ -31,7 +33,8 @@ final class GroupCommitter: Sendable {
     private let state = Mutex(State())
     private let wake = DispatchSemaphore(value: 0)
 
-    /// Starts the thread, which makes its writer itself: the writer never leaves it. Throws what that throws.
+    /// Starts the thread, which makes its writer itself: the writer never leaves it. Throws what that
+    /// throws.
     init(makeWriter: @escaping @Sendable () throws -> JournalWriter) async throws(JournalError) {
         let failure: JournalError? = await withCheckedContinuation { opened in
             let thread = Thread { self.open(makeWriter, opened) }

@@ -14,7 +14,8 @@ struct JournalRetention {
     static let quarantineMax = 100
     /// Pages that one step gives back: 1 MB.
     static let pagesMax = 64
-    /// Free pages that stay in the file, so that a full disk still lets the journal settle and delete: 4 MB.
+    /// Free pages that stay in the file, so that a full disk still lets the journal settle and delete: 4
+    /// MB.
     static let pagesReserve = 256
     /// A pass begins at most this often.
     static let pause = Duration.seconds(60)

@@ -1,10 +1,12 @@
 import GRDB
 import Logging
 
-/// Deletes what is older than the retention and no longer needed, so that the journal does not fill its disk.
+/// Deletes what is older than the retention and no longer needed, so that the journal does not fill its
+/// disk.
 ///
 /// An entry goes once every sink the journal knows, and that it is routed to, has it behind its cursor, and
-/// neither a parked delivery nor a dead letter needs it. The newest entry always stays: offsets go on behind it.
+/// neither a parked delivery nor a dead letter needs it. The newest entry always stays: offsets go on
+/// behind it.
 extension JournalWriter {
     /// One small step in a transaction of its own; false where nothing is due.
     ///
@@ -66,7 +68,8 @@ extension JournalWriter {
                 }
                 hasFrozen = try delete(old, db)
                 deleted = old.count
-                // A clock that was wrong for a while leaves single entries; a step without an old one is the end.
+                // A clock that was wrong for a while leaves single entries; a step without an old one is
+                // the end.
                 if rows.contains(where: { $0[1] < receivedBefore }) { next = .entries(after: seenTo) }
             }
             if hasFrozen { seen.didFreeze(committed: true) }

@@ -23,7 +23,9 @@ final class JournalWriter {
     private var routes = RouteCatalogue()
     private var hooks: [String: Int64] = [:]
     private(set) var lastOffset: Int64
-    /// What ``lastOffset`` was after the last commit: a rollback gives its offsets back. Otherwise a sink could
+    /// What ``lastOffset`` was after the last commit; a rollback gives its offsets back.
+    ///
+    /// Otherwise a sink could
     /// be leased behind offsets that a restart uses again, and miss those entries.
     private var committedOffset: Int64
     private var lastReceivedAt: Int64 = 0
@@ -108,7 +110,8 @@ final class JournalWriter {
             try db.execute(sql: "RELEASE caller")
         } catch {
             undo(db)
-            // Every digest that was remembered, also of the event whose insert failed: an event that is known
+            // Every digest that was remembered, also of the event whose insert failed: an event that is
+            // known
             // and not stored would be answered as a duplicate when Okta sends it again.
             seen.forget(remembered)
             appended.removeSubrange(appendedBefore...)

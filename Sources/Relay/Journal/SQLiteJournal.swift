@@ -3,7 +3,8 @@ import Synchronization
 
 /// The journal in one SQLite file: a writer thread, a reader thread, and the newest entries in memory.
 ///
-/// Durable before it answers (WAL with `synchronous=FULL`, asserted at start). One process at a time has it,
+/// Durable before it answers (WAL with `synchronous=FULL`, asserted at start). One process at a time has
+/// it,
 /// which a lock file beside it enforces.
 public final class SQLiteJournal: Journal {
     private let committer: GroupCommitter
@@ -19,7 +20,8 @@ public final class SQLiteJournal: Journal {
     ///
     /// - Parameters:
     ///   - path: The file; its folder is made where it is missing.
-    ///   - retention: How long entries are kept that every sink has settled, and how far back duplicates are
+    ///   - retention: How long entries are kept that every sink has settled, and how far back duplicates
+    /// are
     ///     known.
     ///   - logger: Told of what goes wrong between commits, where no caller waits for an answer.
     /// - Throws: ``JournalError/unusable(reason:)`` where another relay has the file, where a newer version

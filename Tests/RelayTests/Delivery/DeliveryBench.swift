@@ -2,7 +2,8 @@ import Config
 @testable import Relay
 import RelayTesting
 
-/// A delivery machine on a log in memory, driven by hand: reads and settles answer at once unless they are held.
+/// A delivery machine on a log in memory, driven by hand: reads and settles answer at once unless they
+/// are held.
 final class DeliveryBench {
     typealias Machine = DeliveryStateMachine<SeededGenerator>
 

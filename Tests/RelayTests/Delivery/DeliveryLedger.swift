@@ -1,7 +1,8 @@
 @testable import Relay
 import Rules
 
-/// The journal of the simulation, and the checks: what may never happen, told apart from the code under test.
+/// The journal of the simulation, and the checks: what may never happen, told apart from the code under
+/// test.
 struct DeliveryLedger {
     struct Row {
         let offset: Offset

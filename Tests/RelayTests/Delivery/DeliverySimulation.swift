@@ -5,7 +5,8 @@ import Rules
 
 /// One run of the delivery machine against a made-up journal, sink and clock, all of it from one seed.
 ///
-/// What the machine asks for is answered late and in any order. First everything goes wrong, then nothing does,
+/// What the machine asks for is answered late and in any order. First everything goes wrong, then
+/// nothing does,
 /// and all that was appended has to arrive.
 final class DeliverySimulation {
     typealias Machine = DeliveryStateMachine<SeededGenerator>
