@@ -45,7 +45,8 @@ struct RelayService {
         let board = SinkBoard()
         let readiness = Readiness(clock: clock)
         let journal = try await SQLiteJournal(
-            path: configuration.journal.path, retention: configuration.journal.retention, clock: clock)
+            path: configuration.journal.path, retention: configuration.journal.retention, clock: clock,
+            logger: logger)
         let inspection = try SQLiteJournalInspection(path: configuration.journal.path)
         let fleet = SinkFleet(
             SinkFleet.Surroundings(

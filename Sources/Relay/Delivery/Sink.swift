@@ -1,4 +1,5 @@
-/// A destination that commits batches: the seam between the delivery engine and SQLite, PostgreSQL and HTTP.
+/// A destination that commits batches: the seam between the delivery engine and SQLite, PostgreSQL and
+/// HTTP.
 ///
 /// The engine calls ``prepare()`` until it succeeds, then ``deliver(_:)`` with at most
 /// ``SinkLimits/concurrency`` calls at a time, never two at a time with the same subject, and ``shutdown()``
@@ -11,7 +12,8 @@ public protocol Sink: Sendable {
     /// Connects, and creates or checks what deliveries need. Called again after it failed.
     func prepare() async throws(SinkError)
 
-    /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any order.
+    /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any
+    /// order.
     ///
     /// What a receipt calls delivered is durable at the destination. After an error nothing of the batch
     /// counts as delivered: the engine gives all of it again, so deliveries must be idempotent.

@@ -80,6 +80,9 @@ final class GroupCommitter: Sendable {
         }
     }
 
+    /// Has the thread look for work, and for what has become old, now.
+    func wakeUp() { wake.signal() }
+
     private func submit(_ work: Work) {
         let accepted = state.withLock { state in
             guard !state.isClosed else { return false }
@@ -110,7 +113,13 @@ final class GroupCommitter: Sendable {
         for closer in closers { closer.resume() }
     }
 
+    /// Commits between two steps of retention, where the writer is never idle.
+    private static let commitsPerStep = 64
+    /// How often an idle writer looks whether something has become old.
+    private static let idleLook = DispatchTimeInterval.seconds(30)
+
     private func run(_ writer: JournalWriter) {
+        var commits = 0
         while true {
             let (work, isClosed) = state.withLock { state in
                 let batch = Array(state.work.prefix(Self.workPerCommitMax))
@@ -119,9 +128,12 @@ final class GroupCommitter: Sendable {
             }
             if work.isEmpty {
                 if isClosed { return }
-                wake.wait()
+                // Retention goes in small steps, and looks for work after each.
+                if !writer.retentionStep() { _ = wake.wait(timeout: .now() + Self.idleLook) }
             } else {
                 commit(work, writer)
+                commits += 1
+                if commits.isMultiple(of: Self.commitsPerStep) { _ = writer.retentionStep() }
             }
         }
     }

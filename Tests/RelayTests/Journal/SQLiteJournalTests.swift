@@ -16,7 +16,7 @@ import Testing
     }
 
     func open() async throws -> SQLiteJournal {
-        try await SQLiteJournal(path: path, retention: .seconds(86_400), clock: SystemClock())
+        try await SQLiteJournal(path: path, retention: .seconds(86_400 * 36_500), clock: SystemClock())
     }
 
     func submission(_ ids: some Sequence<Int>, sinks: [String] = ["a"]) throws -> Submission {
