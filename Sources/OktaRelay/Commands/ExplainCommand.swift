@@ -9,13 +9,16 @@ struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
         abstract:
-            "Show which rules an event matches, and the first condition that fails in those it does not.",
+            "Show which rules an event matches, why others do not, and what each sink would get.",
         discussion: """
             The file holds one LogEvent or a whole event-hook envelope; - reads standard input. Nothing \
-            is sent and nothing is written.
+            is sent and nothing is written. With --journal, today's rules are held against the events of \
+            the journal instead, beside a running relay too: which would newly go to a sink, and which no \
+            longer.
 
             Example:
               okta-relay explain event.json --config sinks.json
+              okta-relay explain --journal --since 7d --rule "staff to the CRM"
             """
     )
 
@@ -25,23 +28,96 @@ struct ExplainCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The hook it came in through; without it, the first one.", valueName: "name"))
     var hook: String?
 
+    @Flag(help: "Compare today's rules with the routes of the events in the journal.")
+    var journal = false
+
+    @Option(help: ArgumentHelp("With --journal: how far back; without it, all that is kept.", valueName: "age"))
+    var since: String?
+
+    @Option(help: ArgumentHelp("With --journal: only this rule.", valueName: "name"))
+    var rule: String?
+
     @Argument(help: ArgumentHelp("The event.", valueName: "event.json"))
-    var event: String
+    var event: String?
+
+    func validate() throws {
+        guard journal != (event != nil) else {
+            throw ValidationError("name either the file of an event or --journal")
+        }
+        guard journal || (since == nil && rule == nil) else {
+            throw ValidationError("--since and --rule go with --journal")
+        }
+        guard !journal || hook == nil else { throw ValidationError("--hook goes with an event's file") }
+        if let since, DurationText.parse(since) == nil {
+            throw ValidationError("--since is an age: \(DurationText.advice)")
+        }
+    }
 
     func run() async throws {
         let configuration = try ConfigurationFile.load(file.config)
+        guard let event else { return try await compare(configuration) }
+        try explain(event, configuration)
+    }
+
+    // MARK: - The journal
+
+    private func compare(_ configuration: RelayConfiguration) async throws {
+        let clock = SystemClock()
+        let age = since.flatMap(DurationText.parse)
+        let start = age.map { clock.now - $0.nanoseconds } ?? 0
+        let comparison = try await Journals.ask(configuration) { (journal) throws(JournalError) in
+            try await Self.compare(RouteComparison(configuration), with: journal, since: start)
+        }
+        if let rule, !configuration.rules.contains(where: { $0.name == rule }), comparison.rows(rule: rule).isEmpty {
+            let names = configuration.rules.map(\.name).joined(separator: ", ")
+            throw Terminal.failure("there is no rule \(rule); the config has \(names)", .problems)
+        }
+        if output.json {
+            var writer = JSONWriter()
+            writer.object { comparison.write(to: &$0, rule: rule) }
+            Terminal.write(writer.bytes)
+        } else {
+            Terminal.write(comparison.text(rule: rule))
+        }
+    }
+
+    /// Goes through the journal page by page.
+    static func compare(
+        _ empty: RouteComparison, with journal: any JournalInspection, since start: Int64
+    ) async throws(JournalError) -> RouteComparison {
+        var comparison = empty
+        var bar = ProgressBar("comparing")
+        var position = Offset.zero
+        var horizon: Offset?
+        while true {
+            let page = try await journal.storedEvents(after: position, since: start)
+            for event in page.events { comparison.add(event) }
+            // A relay that runs goes on appending; what comes in meanwhile is left alone.
+            let last = horizon ?? page.horizon
+            horizon = last
+            position = page.end
+            guard position < last else { break }
+            bar.show(Double(position.rawValue) / Double(max(last.rawValue, 1)))
+        }
+        bar.finish()
+        return comparison
+    }
+
+    // MARK: - One file
+
+    private func explain(_ file: String, _ configuration: RelayConfiguration) throws {
         let hook = try chosenHook(configuration)
-        let bodies = try EventFile.bodies(event)
+        let bodies = try EventFile.bodies(file)
         let table = RuleTable(configuration.rules)
-        let disabled = Set(configuration.sinks.filter { !$0.isEnabled }.map(\.name))
         var explanations: [Explanation] = []
         for body in bodies {
             do {
                 let event = try Event(
                     body: body, hook: hook.name, org: hook.org, receivedAt: SystemClock().now)
-                explanations.append(Explanation(event, hook: hook, table: table, disabled: disabled))
+                explanations.append(
+                    Explanation(event, hook: hook, table: table, sinks: configuration.sinks))
             } catch {
-                Terminal.note("\(self.event): an element would be quarantined: \(error.rawValue)")
+                Terminal.note("\(file): an element would be quarantined: \(error.rawValue)")
             }
         }
         if output.json {
@@ -68,93 +144,5 @@ struct ExplainCommand: AsyncParsableCommand {
             throw Terminal.failure("there is no hook \(hook); the config has \(names)", .problems)
         }
         return named
-    }
-}
-
-/// What becomes of one event.
-struct Explanation {
-    /// One rule's verdict.
-    struct Verdict: Equatable {
-        let rule: String
-        /// Nil where it matches.
-        let mismatch: String?
-        let sinks: [String]
-    }
-
-    let event: Event
-    let isAccepted: Bool
-    let verdicts: [Verdict]
-    let route: Route
-    /// The sinks of the route that are disabled, which get nothing.
-    let disabled: Set<String>
-
-    init(_ event: Event, hook: HookConfiguration, table: RuleTable, disabled: Set<String> = []) {
-        self.disabled = disabled
-        self.event = event
-        isAccepted = hook.events?.contains { $0.matches(event.type) } ?? true
-        let facts = event.routingFacts
-        verdicts = table.rules.map { rule in
-            Verdict(
-                rule: rule.name, mismatch: table.explain(rule, facts, event: event.body.root),
-                sinks: rule.sinks)
-        }
-        route = isAccepted ? table.route(facts, event: event.body.root) : Route(choices: [])
-    }
-
-    var text: String {
-        let meaning = event.meaning
-        var lines = [
-            "event      \(event.id), \(event.type)",
-            "user       \(event.user?.id ?? "none")",
-            "operation  \(meaning.operation.rawValue)"
-                + (meaning.isEffective ? "" : " (with this outcome it has no effect)"),
-            "",
-        ]
-        if !isAccepted { lines.append("quarantined: the hook does not accept this event type") }
-        var rules = TextTable([.left("RULE"), .left("MATCHES"), .left("WHY NOT")])
-        for verdict in verdicts {
-            rules.add(verdict.rule, verdict.mismatch == nil ? "yes" : "no", verdict.mismatch ?? "")
-        }
-        lines.append(rules.text())
-        lines.append("")
-        if route.isUnrouted {
-            lines.append("goes nowhere: it would be kept as unrouted")
-        } else {
-            var sinks = TextTable([.left("SINK"), .left("BY RULE"), .left("NOTE")])
-            for choice in route.choices {
-                sinks.add(
-                    choice.sink, choice.rule, disabled.contains(choice.sink) ? "disabled: gets nothing" : "")
-            }
-            lines.append(sinks.text())
-        }
-        return lines.joined(separator: "\n")
-    }
-
-    func write(to writer: inout JSONWriter) {
-        writer.member("id", event.id)
-        writer.member("eventType", event.type)
-        writer.member("userID", event.user?.id)
-        writer.member("operation", event.meaning.operation.rawValue)
-        writer.member("accepted", isAccepted)
-        writer.name("rules")
-        writer.array { list in
-            for verdict in verdicts {
-                list.object { rule in
-                    rule.member("rule", verdict.rule)
-                    rule.member("matches", verdict.mismatch == nil)
-                    if let mismatch = verdict.mismatch { rule.member("why", mismatch) }
-                }
-            }
-        }
-        writer.name("sinks")
-        writer.array { list in
-            for choice in route.choices {
-                list.object { sink in
-                    sink.member("sink", choice.sink)
-                    sink.member("rule", choice.rule)
-                    sink.member("enabled", !disabled.contains(choice.sink))
-                }
-            }
-        }
     }
 }

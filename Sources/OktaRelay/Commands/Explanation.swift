@@ -1,0 +1,106 @@
+import Config
+import JSON
+import Relay
+import Rules
+import Sinks
+
+/// What becomes of one event.
+struct Explanation {
+    /// One rule's verdict.
+    struct Verdict: Equatable {
+        let rule: String
+        /// Nil where it matches.
+        let mismatch: String?
+        let sinks: [String]
+    }
+
+    let event: Event
+    let isAccepted: Bool
+    let verdicts: [Verdict]
+    let route: Route
+    /// The sinks of the route that are disabled, which get nothing.
+    let disabled: Set<String>
+    /// What each sink of the route would write or send, by name.
+    let previews: [String: SinkPreview]
+
+    init(_ event: Event, hook: HookConfiguration, table: RuleTable, sinks: [SinkConfiguration] = []) {
+        disabled = Set(sinks.filter { !$0.isEnabled }.map(\.name))
+        self.event = event
+        isAccepted = hook.events?.contains { $0.matches(event.type) } ?? true
+        let facts = event.routingFacts
+        verdicts = table.rules.map { rule in
+            Verdict(
+                rule: rule.name, mismatch: table.explain(rule, facts, event: event.body.root),
+                sinks: rule.sinks)
+        }
+        route = isAccepted ? table.route(facts, event: event.body.root) : Route(choices: [])
+        var previews: [String: SinkPreview] = [:]
+        for choice in route.choices {
+            guard let sink = sinks.first(where: { $0.name == choice.sink }) else { continue }
+            previews[choice.sink] = SinkPreview(sink, event: event, rule: choice.rule)
+        }
+        self.previews = previews
+    }
+
+    var text: String {
+        let meaning = event.meaning
+        var lines = [
+            "event      \(event.id), \(event.type)",
+            "user       \(event.user?.id ?? "none")",
+            "operation  \(meaning.operation.rawValue)"
+                + (meaning.isEffective ? "" : " (with this outcome it has no effect)"),
+            "",
+        ]
+        if !isAccepted { lines.append("quarantined: the hook does not accept this event type") }
+        var rules = TextTable([.left("RULE"), .left("MATCHES"), .left("WHY NOT")])
+        for verdict in verdicts {
+            rules.add(verdict.rule, verdict.mismatch == nil ? "yes" : "no", verdict.mismatch ?? "")
+        }
+        lines.append(rules.text())
+        lines.append("")
+        if route.isUnrouted {
+            lines.append("goes nowhere: it would be kept as unrouted")
+        } else {
+            var sinks = TextTable([.left("SINK"), .left("BY RULE"), .left("NOTE")])
+            for choice in route.choices {
+                sinks.add(
+                    choice.sink, choice.rule, disabled.contains(choice.sink) ? "disabled: gets nothing" : "")
+            }
+            lines.append(sinks.text())
+            for choice in route.choices {
+                guard let preview = previews[choice.sink] else { continue }
+                lines += ["", "\(choice.sink):"] + preview.lines.map { $0.isEmpty ? "" : "  \($0)" }
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    func write(to writer: inout JSONWriter) {
+        writer.member("id", event.id)
+        writer.member("eventType", event.type)
+        writer.member("userID", event.user?.id)
+        writer.member("operation", event.meaning.operation.rawValue)
+        writer.member("accepted", isAccepted)
+        writer.name("rules")
+        writer.array { list in
+            for verdict in verdicts {
+                list.object { rule in
+                    rule.member("rule", verdict.rule)
+                    rule.member("matches", verdict.mismatch == nil)
+                    if let mismatch = verdict.mismatch { rule.member("why", mismatch) }
+                }
+            }
+        }
+        writer.name("sinks")
+        writer.array { list in
+            for choice in route.choices {
+                list.object { sink in
+                    sink.member("sink", choice.sink)
+                    sink.member("rule", choice.rule)
+                    sink.member("enabled", !disabled.contains(choice.sink))
+                    if let preview = previews[choice.sink] { preview.write(to: &sink) }
+                }
+            }
+        }
+    }
+}
