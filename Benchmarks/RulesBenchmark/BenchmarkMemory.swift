@@ -29,7 +29,8 @@ enum BenchmarkMemory {
         try process.run()
         let output = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        return Int(String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+        return Int(String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
+            ?? 0
     }
 
     /// Bytes by which the process grows for a table; small ones are made many times.
@@ -38,7 +39,9 @@ enum BenchmarkMemory {
         _ = RuleTable(try BenchmarkRules.make(1, request.shape))
         let before = residentBytes
         var tables: [RuleTable] = []
-        for _ in 0..<copies { tables.append(RuleTable(try BenchmarkRules.make(request.count, request.shape))) }
+        for _ in 0..<copies {
+            tables.append(RuleTable(try BenchmarkRules.make(request.count, request.shape)))
+        }
         return (residentBytes - before) / tables.count
     }
 

@@ -33,12 +33,14 @@ enum StringScanner {
 
     /// The top bit of each byte that is a quote, a backslash or a control character.
     ///
-    /// The classic "is zero" and "is below n" tests of a whole word: they may err, but only behind the first hit.
+    /// The classic "is zero" and "is below n" tests of a whole word; they may err, but only behind the first
+    /// hit.
     @inline(__always)
     private static func stops(in word: UInt64) -> UInt64 {
         let quote = word ^ (ones &* 0x22)
         let backslash = word ^ (ones &* 0x5C)
-        return (((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
+        return
+            (((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
             | ((word &- ones &* 0x20) & ~word)) & highs
     }
 

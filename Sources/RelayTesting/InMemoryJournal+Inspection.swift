@@ -70,7 +70,8 @@ extension InMemoryJournal {
         after offset: Offset, since receivedAt: Int64
     ) async throws(JournalError) -> StoredEventPage {
         try open { log in
-            let events = log.rows.filter { $0.offset > offset && $0.event.receivedAt >= receivedAt }.map { row in
+            let events = log.rows.filter { $0.offset > offset && $0.event.receivedAt >= receivedAt }.map {
+                row in
                 StoredEvent(
                     offset: row.offset, receivedAt: row.event.receivedAt, hook: row.event.hook,
                     org: row.event.org, eventID: row.event.id,

@@ -28,7 +28,8 @@ public enum SinkPreview: Sendable {
 
     // MARK: - Making
 
-    private static func row(_ table: TableConfiguration, _ delivery: Delivery, _ sink: String) -> SinkPreview {
+    private static func row(_ table: TableConfiguration, _ delivery: Delivery, _ sink: String) -> SinkPreview
+    {
         let plan: TablePlan
         do {
             plan = try TablePlan(table)

@@ -97,7 +97,9 @@ struct CheckCommand: AsyncParsableCommand {
 extension HookSubscription {
     /// What to enter in Okta, a type a line.
     var text: String {
-        guard !eventTypes.isEmpty else { return "hook \(hook): its rules use no type that Okta sends to hooks" }
+        guard !eventTypes.isEmpty else {
+            return "hook \(hook): its rules use no type that Okta sends to hooks"
+        }
         var heading = "hook \(hook): subscribe it in Okta to \(Wording.count(eventTypes.count, "event type"))"
         if isOverLimit {
             heading +=

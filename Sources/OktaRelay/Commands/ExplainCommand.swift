@@ -31,7 +31,7 @@ struct ExplainCommand: AsyncParsableCommand {
     @Flag(help: "Compare today's rules with the routes of the events in the journal.")
     var journal = false
 
-    @Option(help: ArgumentHelp("With --journal: how far back; without it, all that is kept.", valueName: "age"))
+    @Option(help: ArgumentHelp("With --journal: how far back; all that is kept.", valueName: "age"))
     var since: String?
 
     @Option(help: ArgumentHelp("With --journal: only this rule.", valueName: "name"))
@@ -68,8 +68,9 @@ struct ExplainCommand: AsyncParsableCommand {
         let comparison = try await Journals.ask(configuration) { (journal) throws(JournalError) in
             try await Self.compare(RouteComparison(configuration), with: journal, since: start)
         }
-        if let rule, !configuration.rules.contains(where: { $0.name == rule }), comparison.rows(rule: rule).isEmpty {
-            let names = configuration.rules.map(\.name).joined(separator: ", ")
+        let names = configuration.rules.map(\.name)
+        if let rule, !names.contains(rule), comparison.rows(rule: rule).isEmpty {
+            let names = names.joined(separator: ", ")
             throw Terminal.failure("there is no rule \(rule); the config has \(names)", .problems)
         }
         if output.json {

@@ -42,8 +42,12 @@ struct RouteComparison {
 
     init(_ configuration: RelayConfiguration) {
         let enabled = configuration.sinks.filter(\.isEnabled).map(\.name)
-        table = RuleTable(configuration.rules, for: enabled)
-        hooks = Dictionary(configuration.hooks.map { ($0.name, $0) }) { first, _ in first }
+        self.init(RuleTable(configuration.rules, for: enabled), configuration.hooks)
+    }
+
+    init(_ table: RuleTable, _ hooks: [HookConfiguration]) {
+        self.table = table
+        self.hooks = Dictionary(hooks.map { ($0.name, $0) }) { first, _ in first }
     }
 
     /// Compares one event's stored route with today's.
@@ -108,7 +112,8 @@ struct RouteComparison {
     func text(rule: String?) -> String {
         let rows = rows(rule: rule)
         var table = TextTable([
-            .left("RULE"), .left("SINK"), .right("SAME"), .right("NEW"), .right("MOVED HERE"), .right("NO LONGER"),
+            .left("RULE"), .left("SINK"), .right("SAME"), .right("NEW"), .right("MOVED HERE"),
+            .right("NO LONGER"),
         ])
         for (pair, change) in rows {
             table.add(
@@ -116,7 +121,9 @@ struct RouteComparison {
         }
         var lines = ["\(Wording.count(events, "event")) compared"]
         if withoutBytes > 0 { lines.append("\(withoutBytes) more: their bytes are no longer kept") }
-        if ofUnknownHooks > 0 { lines.append("\(ofUnknownHooks) of them came by hooks that the config has no more") }
+        if ofUnknownHooks > 0 {
+            lines.append("\(ofUnknownHooks) of them came through hooks that the config no longer has")
+        }
         lines += rows.isEmpty ? ["", "no event was or would be routed"] : ["", table.text()]
         for (pair, change) in rows {
             if !change.newIDs.isEmpty { lines.append(examples("new", pair, change.newIDs, of: change.new)) }

@@ -2,8 +2,8 @@ import Foundation
 import GRDB
 import JSON
 
-/// Reads a journal's file for an operator, on a thread and a read-only connection of its own; beside a running
-/// relay, in the same process or in another.
+/// Reads a journal's file for an operator, on a thread and a read-only connection of its own; beside a relay
+/// that runs, in the same process or in another.
 public final class SQLiteJournalInspection: JournalInspection {
     private let path: String
     private let thread = SerialThread(name: "journal-inspect")
@@ -161,7 +161,8 @@ extension SQLiteJournalInspection {
                         ORDER BY "offset" LIMIT 1)
                     UNION ALL
                     SELECT received_at FROM entries WHERE "offset" = (
-                        SELECT min("offset") FROM parked WHERE sink_id = (SELECT id FROM sinks WHERE name = ?)))
+                        SELECT min("offset") FROM parked
+                        WHERE sink_id = (SELECT id FROM sinks WHERE name = ?)))
                 """,
             arguments: [cursor, "\(numbers)", sink]
         )

@@ -191,7 +191,9 @@ extension RuleIndexBuilder {
         var present: [Int32] = []
         var isUsed = false
 
-        mutating func note(_ anchor: Anchor) { lengths[anchor.kind, default: []].insert(Int32(anchor.length)) }
+        mutating func note(_ anchor: Anchor) {
+            lengths[anchor.kind, default: []].insert(Int32(anchor.length))
+        }
     }
 }
 
