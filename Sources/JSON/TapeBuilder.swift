@@ -9,7 +9,7 @@ struct TapeBuilder {
     private var position = 0
     /// Entries on the tape.
     private var count = 0
-    /// The tape index of the innermost open container, or -1; until it closes, its `next` is the one around it.
+    /// The innermost open container on the tape, or -1; until it closes, its `next` is the one around it.
     private var container = -1
     private var depth = 0
 
