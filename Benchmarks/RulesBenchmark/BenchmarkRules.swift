@@ -4,7 +4,13 @@ import Rules
 /// Tables of rules of all kinds.
 enum BenchmarkRules {
     /// How many of the rules match an event.
-    enum Shape: CaseIterable { case none, one, many, suffix, numeric }
+    enum Shape: CaseIterable { case none, one, many, suffix, numeric, cidr }
+
+    /// Paths of the template that is measured.
+    static let placeholders = [
+        ("plain paths", "$.actor.alternateId"),
+        ("filters", "$.target[?@.type=='User'].alternateId | lower"),
+    ]
 
     static func make(_ count: Int, _ shape: Shape) throws -> [Rule] {
         try (0..<count).map { index in
@@ -24,6 +30,9 @@ enum BenchmarkRules {
         case (.numeric, _):
             return
                 "{\"securityContext\":{\"asNumber\":[{\"numeric\":[\">\",\(10_000 + index),\"<\",\(10_002 + index)]}]}}"
+        case (.cidr, _):
+            return
+                "{\"client\":{\"ipAddress\":[{\"cidr\":\"10.\(index / 250).\(index % 250).0/\(24 - index % 3)\"}]}}"
         case (.many, 0...5): return "{\"outcome\":{\"result\":[{\"anything-but\":\"FAILURE\(index)\"}]}}"
         case (_, 0): return "{\"target\":{\"alternateId\":[{\"wildcard\":\"*@dept\(index).*.org\"}]}}"
         case (_, 1):

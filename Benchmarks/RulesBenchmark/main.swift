@@ -1,55 +1,63 @@
+import Foundation
 import JSON
 import Rules
 
-// Nanoseconds per event for tables of 1 to 10,000 mixed rules, parsing apart and included.
+// What routing costs: nanoseconds per event for tables of 1 to 10,000 mixed rules, the parse of the event's
+// bytes included, with the table's memory and the time to compile it. Arguments are other table sizes.
+
+if let request = BenchmarkMemory.Request(CommandLine.arguments) {
+    print(try BenchmarkMemory.measure(request))
+    exit(0)
+}
 
 let sizes = CommandLine.arguments.dropFirst().compactMap { Int($0) }
-let events = BenchmarkEvents.make(200)
+let events = BenchmarkEvents.make(100)
 let bytes = events.map(\.count).reduce(0, +) / events.count
-print("events of \(bytes) bytes on average; ns per event, best of 5")
+let facts = RoutingFacts(
+    hook: "main", eventType: "user.lifecycle.create", operation: .create, isEffective: true)
+var sink = 0
 
-let clock = ContinuousClock()
-
-func measure(_ rounds: Int, _ body: () throws -> Void) rethrows -> Double {
-    var best = Double.infinity
-    for _ in 0..<5 {
-        let time = try clock.measure { for _ in 0..<rounds { try body() } }
-        let nanoseconds = Double(time.components.seconds) * 1e9 + Double(time.components.attoseconds) / 1e9
-        best = min(best, nanoseconds / Double(rounds * events.count))
-    }
-    return best
+let parsing = try BenchmarkClock.nanoseconds(events) { event in
+    sink += try JSONDocument(event).root.kind == .object ? 1 : 0
 }
+print("events of \(bytes) bytes on average; parsing alone: \(Int(parsing)) ns an event")
+print("matching    rules  parse+route   route   events/s   compile ms   memory KiB")
 
-var routed = 0
-let parsing = try measure(20) {
-    for event in events { routed += try JSONDocument(event).root.kind == .object ? 1 : 0 }
-}
-print("parsing alone: \(Int(parsing))")
-let documents = try events.map { try JSONDocument($0) }
 for shape in BenchmarkRules.Shape.allCases {
     for count in sizes.isEmpty ? [1, 10, 100, 1_000, 10_000] : sizes {
         let rules = try BenchmarkRules.make(count, shape)
         var table = RuleTable([])
-        let compile = clock.measure { table = RuleTable(rules) }
-        let facts = RoutingFacts(
-            hook: "main", eventType: "user.lifecycle.create", operation: .create, isEffective: true)
-        let routing = measure(20) {
-            for document in documents { routed += table.route(facts, event: document.root).choices.count }
+        let compile = BenchmarkClock.time { table = RuleTable(rules) }
+        let memory = try BenchmarkMemory.ofTable(count, shape)
+        let both = try BenchmarkClock.nanoseconds(events) { event in
+            sink += table.route(facts, event: try JSONDocument(event).root).choices.count
         }
-        let perSecond = Int(1e9 / (routing + parsing))
-        print(
-            "\(shape) \(count): route \(Int(routing)), with parsing \(perSecond)/s, index built in \(compile)"
-        )
+        let documents = try events.map { try JSONDocument($0) }
+        let routing = BenchmarkClock.nanoseconds(documents) { document in
+            sink += table.route(facts, event: document.root).choices.count
+        }
+        let cells = [
+            "\(shape)".padding(toLength: 8, withPad: " ", startingAt: 0), column(count, 9),
+            column(Int(both), 13), column(Int(routing), 8), column(Int(1e9 / both), 11),
+            String(format: "%13.1f", compile / 1e6), column(memory / 1_024, 13),
+        ]
+        print(cells.joined())
     }
 }
-do {
-    let text = (0..<10).map { "\"m\($0)\":\"{{ $.target[?@.type=='User'].alternateId | lower }}\"" }
-    let template = try Template(JSONDocument("{\(text.joined(separator: ","))}").root, place: .value)
-    let time = try measure(5) {
-        for document in documents {
-            if case .json(let json) = try template.render(document.root) { routed += json.count }
-        }
+
+let documents = try events.map { try JSONDocument($0) }
+for (name, path) in BenchmarkRules.placeholders {
+    let members = (0..<10).map { "\"m\($0)\":\"{{ \(path) }}\"" }.joined(separator: ",")
+    let template = try Template(JSONDocument("{\(members)}").root, place: .value)
+    let time = try BenchmarkClock.nanoseconds(documents) { document in
+        if case .json(let json) = try template.render(document.root) { sink += json.count }
     }
-    print("template with ten placeholders: \(Int(time))")
+    print("template with ten placeholders, \(name): \(Int(time)) ns")
 }
-print("(\(routed))")
+// Keeps the optimiser from leaving the work out.
+if sink == 0 { print("nothing was measured") }
+
+func column(_ value: Int, _ width: Int) -> String {
+    let text = "\(value)"
+    return String(repeating: " ", count: max(0, width - text.count)) + text
+}

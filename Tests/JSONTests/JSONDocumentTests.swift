@@ -43,6 +43,49 @@ import Testing
         )
     }
 
+    /// Every kind of character at every place of a word, and strings that end with the text.
+    @Test(arguments: ["\\n", "\\\"", "\\u00e9", "é", "😀", "\u{7F}", "\\ud800"])
+    func findsTheEndOfAString(_ special: String) throws {
+        for before in 0..<18 {
+            for after in 0..<18 {
+                let tail = String(repeating: "\u{80}", count: after)
+                let text = String(repeating: "a", count: before) + special + tail
+                let root = try JSONDocument("\"\(text)\"").root
+                #expect(root.raw.count == text.utf8.count + 2)
+                let array = try JSONDocument("[\"\(text)\",\"\(text)\",1]").root
+                #expect(array.elements.map(\.kind) == [.string, .string, .number])
+                #expect(array.elements.first { _ in true }?.string == root.string)
+            }
+        }
+    }
+
+    @Test(arguments: [0, 3, 7, 8, 15, 16])
+    func refusesWhatAStringMustNotHold(_ before: Int) {
+        let start = Array("[\"\(String(repeating: "a", count: before))".utf8)
+        let endings: [[UInt8]] = [[0x1F], [0x0A], [0xFF], [0xC3], [0xED, 0xA0, 0x80], [0xC0, 0x80], [0x80]]
+        for bad in endings {
+            #expect(throws: JSONSyntaxError.self) { try JSONDocument(start + bad + Array("\"]".utf8)) }
+            let long = Array("aaaaaaaaaaaaaaaa\"]".utf8)
+            #expect(throws: JSONSyntaxError.self) { try JSONDocument(start + bad + long) }
+        }
+        #expect(throws: JSONSyntaxError(offset: start.count + 1, reason: "the text is not UTF-8")) {
+            try JSONDocument(start + [0x61, 0xFF, 0x22, 0x5D])
+        }
+        #expect(throws: JSONSyntaxError.self) { try JSONDocument([0xC3, 0xA9] + Array("1".utf8)) }
+    }
+
+    /// The densest texts there are, for the room that the tape is given.
+    @Test func readsTextsOfManySmallValues() throws {
+        let ones = "[\(Array(repeating: "1", count: 5_000).joined(separator: ","))]"
+        #expect(try JSONDocument(ones).root.elements.reduce(0) { count, _ in count + 1 } == 5_000)
+        let deep = String(repeating: "[", count: 256)
+        #expect(throws: JSONSyntaxError.self) { try JSONDocument(deep) }
+        #expect(throws: JSONSyntaxError.self) { try JSONDocument(deep + "1") }
+        let wide = "[\(Array(repeating: "[1]", count: 500).joined(separator: ","))]"
+        #expect(try JSONDocument(wide).root.elements.allSatisfy { $0.kind == .array })
+        #expect(try JSONDocument(#"{"":{"":{"":0}}}"#).root[""]?[""]?[""]?.int == 0)
+    }
+
     @Test func comparesScalarsAndNotCanonicalEquivalents() throws {
         let composed = try JSONDocument("\"\u{E9}\"").root
         #expect(composed.isString("\u{E9}"))

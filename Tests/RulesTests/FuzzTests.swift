@@ -5,8 +5,8 @@ import Testing
 /// Whatever comes in: an error or an answer, in bounded time.
 @Suite struct FuzzTests {
     private static let seeds = [
-        #"{"a":[{"prefix":"x"},{"numeric":[">",1,"<=",2]}],"#
-            + #""$or":[{"b":["\ud83d\ude00"]},{"c":[{"cidr":"::/0"}]}]}"#,
+        #"{"a":[{"prefix":"x"},{"numeric":[">",1,"<=",2]}],"$or":[{"b":["\ud83d\ude00"]},"#
+            + #"{"c":[{"cidr":"::/0"}]}]}"#,
         #"{"a":"{{ $.a[?@.b=='c' && match(@.d,'a*')] | first | map({\"x\":1}) | default('y') }}"}"#,
         #"[1e400,-0.0,123456789012345678901234567890,"\ud800","é",{"a":1,"a":2},[[[]]],null,true]"#,
         #"{"a":[{"wildcard":"*\\*a*b*"},{"anything-but":{"suffix":["q","é"]}},{"exists":false}]}"#,
@@ -77,6 +77,58 @@ import Testing
         let wide = try JSONDocument("[\(Array(repeating: "[0]", count: 2_000).joined(separator: ","))]").root
         #expect(throws: JSONPathError.self) {
             try JSONPath("$..[?count($..*) > 0]").nodes(in: wide)
+        }
+    }
+
+    /// Whatever an event holds, the table answers as each rule alone does.
+    @Test(arguments: [21, 22] as [UInt64])
+    func aTableSurvivesHostileEvents(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let rules = try Self.hostilePatterns.enumerated().map { index, text in
+            Rule(
+                name: "\(index)", events: [], outcome: .any,
+                conditions: .init(pattern: try Pattern(JSONDocument(text).root)), sinks: ["\(index)"])
+        }
+        let table = RuleTable(rules)
+        let facts = RoutingFacts(hook: "h", eventType: "", operation: .none, isEffective: true)
+        let values = [
+            "1e400", "-1e400", "1e-400", "123456789012345678901234567890", "-0", #""\ud800""#, #""x\udc00y""#,
+            #""\u0000""#, #""10.1.2.3""#, #""::1""#, #""\ufffd""#, "\"\(String(repeating: "é", count: 40))\"",
+            "{}", "[]", "null", #"{"b":"x"}"#, #"[{"b":1},[[{"b":"10.0.0.9"}]]]"#,
+        ]
+        for _ in 0..<300 {
+            let names = ["\"a\"", #""\u0061""#, "\"b\"", #""é""#, #""""#]
+            let members = (0..<generator.count(1...6)).map { _ in
+                "\(generator.pick(names)):\(generator.pick(values))"
+            }
+            var text = "{\(members.joined(separator: ","))}"
+            let levels = generator.count(0...200)
+            if generator.chance(30) {
+                text =
+                    "{\"a\":\(String(repeating: "[", count: levels))\(text)"
+                    + "\(String(repeating: "]", count: levels))}"
+            }
+            let event = try JSONDocument(text).root
+            let alone = rules.filter { table.explain($0, facts, event: event) == nil }.map(\.name)
+            #expect(table.route(facts, event: event).choices.map(\.rule) == alone, "\(text)")
+        }
+    }
+
+    private static let hostilePatterns = [
+        #"{"a":[1e400]}"#, #"{"a":[{"numeric":[">",1e300]}]}"#, #"{"a":[{"numeric":["<",0]}]}"#,
+        #"{"a":[123456789012345678901234567890]}"#, #"{"a":[0]}"#, #"{"a":["\ufffd"]}"#,
+        #"{"a":[{"suffix":"y"}]}"#, #"{"a":[{"prefix":"x"}],"b":[{"exists":true}]}"#, #"{"a":["\u0000"]}"#,
+        #"{"a":[{"cidr":"10.0.0.0/8"}]}"#, #"{"a":[{"cidr":"0.0.0.0/0"}]}"#, #"{"a":[{"cidr":"::/0"}]}"#,
+        #"{"a":{"b":[{"cidr":"10.0.0.0/24"}]}}"#, #"{"é":[{"equals-ignore-case":"X"}]}"#, #"{"":[null]}"#,
+        #"{"a":{"b":["x"]}}"#, #"{"a":[{"exists":false}]}"#, #"{"b":[{"anything-but":"x"}]}"#,
+        #"{"a":[{"wildcard":"*éé*"}]}"#, #"{"a":{"a":["x",{"exists":false}]}}"#, #"{"a":[""]}"#,
+    ]
+
+    /// A pattern that nobody could match may be refused, but never crash.
+    @Test func patternsWithHalfPairsAreRefused() throws {
+        for text in [#"["\ud800"]"#, #"[{"prefix":"\udfff"}]"#, #"[{"wildcard":"*\ud83d*"}]"#] {
+            let pattern = try JSONDocument("{\"a\":\(text)}").root
+            #expect(throws: LanguageProblems.self) { try Pattern(pattern) }
         }
     }
 

@@ -88,6 +88,37 @@ import Testing
         #expect(try route(rules, facts, #"{"a":"x"}"#).isEmpty)
     }
 
+    /// Literals that differ only beyond what the index looks up, and address blocks of all sizes.
+    @Test func anchorsAreNeverMoreThanAHint() throws {
+        let long = String(repeating: "p", count: 70)
+        var patterns = ["1", "2"].flatMap { digit in
+            [
+                #"{"a":[{"prefix":"\#(long)\#(digit)"}]}"#, #"{"a":[{"suffix":"\#(digit)\#(long)"}]}"#,
+                #"{"a":[{"equals-ignore-case":"\#(long)\#(digit)\#(long)"}]}"#,
+                #"{"a":[{"wildcard":"*\#(digit)\#(long)*"}]}"#,
+            ]
+        }
+        patterns += (0...32).map { #"{"a":[{"cidr":"10.1.2.3/\#($0)"}]}"# }
+        patterns += (0...128).map { #"{"a":[{"cidr":"2001:db8::7/\#($0)"}]}"# }
+        let rules = try patterns.enumerated().map { index, text in
+            let conditions = Rule.Conditions(pattern: try pattern(text))
+            return Rule(name: "\(index)", events: [], conditions: conditions, sinks: ["\(index)"])
+        }
+        let table = RuleTable(rules)
+        var matched = 0
+        for text in [
+            "\(long)1\(long)", "\(long)2\(long.uppercased())", "x2\(long)", "10.1.2.3", "10.1.3.0",
+            "11.0.0.0",
+            "2001:db8::7", "2001:db8::", "2001:db8:ffff::7", "::", "10.1.2.03", "10.1.2.3 ",
+        ] {
+            let event = try JSONDocument("{\"a\":\"\(text)\"}").root
+            let alone = rules.filter { table.explain($0, facts, event: event) == nil }.map(\.name)
+            #expect(table.route(facts, event: event).choices.map(\.rule) == alone, "\(text)")
+            matched += alone.count
+        }
+        #expect(matched > 300)
+    }
+
     @Test func saysWhichConditionFailed() throws {
         let mismatch = try pattern(#"{"a":["x"],"b":{"c":[{"prefix":"y"}]}}"#)
             .firstMismatch(in: JSONDocument(#"{"a":"x","b":[{"c":1},{"c":"z"}]}"#).root)

@@ -9,7 +9,8 @@ struct CheckCommand: AsyncParsableCommand {
         commandName: "check",
         abstract: "Report every mistake in the config file, each with its line.",
         discussion: """
-            With --connect it also tries to reach each sink that is enabled, without delivering anything. \
+            It also lists the event types to subscribe each hook to in Okta, for the rules as they are. \
+            With --connect it tries to reach each sink that is enabled, without delivering anything. \
             Exit code 1 when there is an error or an unreachable sink; warnings alone leave it at 0.
 
             Example:
@@ -36,6 +37,9 @@ struct CheckCommand: AsyncParsableCommand {
     private func write(_ outcome: ConfigLoader.Outcome, _ unreachable: [Unreachable]) {
         for issue in outcome.issues { Terminal.write(issue.description) }
         for failure in unreachable { Terminal.write("sink \(failure.sink): \(failure.reason)") }
+        for subscription in outcome.configuration?.subscriptions ?? [] {
+            Terminal.write(subscription.text)
+        }
         let warnings = outcome.warnings.isEmpty ? "" : ", \(Wording.count(outcome.warnings.count, "warning"))"
         Terminal.note("\(file.config): \(Wording.count(outcome.errors.count, "error"))\(warnings)")
     }
@@ -47,6 +51,12 @@ struct CheckCommand: AsyncParsableCommand {
             object.name("issues")
             object.array { list in
                 for issue in outcome.issues { issue.write(to: &list) }
+            }
+            object.name("subscriptions")
+            object.array { list in
+                for subscription in outcome.configuration?.subscriptions ?? [] {
+                    list.object { subscription.write(to: &$0) }
+                }
             }
             object.name("unreachable")
             object.array { list in
@@ -81,5 +91,28 @@ struct CheckCommand: AsyncParsableCommand {
             }
         }
         return failures
+    }
+}
+
+extension HookSubscription {
+    /// What to enter in Okta, a type a line.
+    var text: String {
+        guard !eventTypes.isEmpty else {
+            return "hook \(hook): its rules use no type that Okta sends to hooks"
+        }
+        var heading = "hook \(hook): subscribe it in Okta to \(Wording.count(eventTypes.count, "event type"))"
+        if isOverLimit {
+            heading +=
+                " (more than the \(EventTypeCatalogue.hookTypesMax) that a hook takes: narrow the rules' "
+                + "\"events\", or split the hook)"
+        }
+        return ([heading] + eventTypes.map { "  \($0)" }).joined(separator: "\n")
+    }
+
+    func write(to writer: inout JSONWriter) {
+        writer.member("hook", hook)
+        writer.name("eventTypes")
+        writer.array { list in for type in eventTypes { list.string(type) } }
+        writer.member("isOverLimit", isOverLimit)
     }
 }

@@ -13,7 +13,8 @@ struct TestRulesCommand: AsyncParsableCommand {
             A case is one line of JSON. {"id": "leavers", "event": {…}, "sinks": ["crm"]} says where an \
             event must go by the config's rules; {"id": "eng", "pattern": {…}, "event": {…}, "match": \
             true} tries a pattern by itself, {"id": "login", "path": "$.…", "document": {…}, "result": \
-            […]} a path. Exit code 1 when a case does not hold.
+            […]} a path; "hook" names the hook that an event comes through. docs/RULES.md has all forms. \
+            Exit code 1 when a case does not hold.
 
             Example:
               okta-relay test rules-tests.jsonl --config sinks.json
@@ -31,7 +32,7 @@ struct TestRulesCommand: AsyncParsableCommand {
         let needsConfig = lines.contains { (try? JSONDocument($0.bytes))?.root["sinks"] != nil }
         let configuration = needsConfig ? try ConfigurationFile.load(file.config) : nil
         let runner = RuleCaseRunner(router: configuration.map(Self.router))
-        let results = lines.map { (line: $0.number, result: runner.run($0.bytes)) }
+        let results = await Self.run(lines, with: runner)
         let failures = results.filter { !$0.result.passes }
 
         if output.json {
@@ -46,21 +47,54 @@ struct TestRulesCommand: AsyncParsableCommand {
         if !failures.isEmpty { throw ExitStatus.problems.code }
     }
 
-    /// Routes an event as the config's first hook would.
-    private static func router(_ configuration: RelayConfiguration) -> RuleCaseRunner.Router {
+    /// Runs the lines on all processors; the results come in the lines' order.
+    private static func run(
+        _ lines: [CaseFile.Line], with runner: RuleCaseRunner
+    ) async -> [(line: Int, result: RuleCaseResult)] {
+        let starts = Array(stride(from: 0, to: lines.count, by: 500))
+        return await withTaskGroup(of: (start: Int, results: [RuleCaseResult]).self) { group in
+            for start in starts {
+                let part = lines[start..<min(start + 500, lines.count)]
+                group.addTask { (start, part.map { runner.run($0.bytes) }) }
+            }
+            var bar = ProgressBar("testing")
+            var parts: [Int: [RuleCaseResult]] = [:]
+            for await part in group {
+                parts[part.start] = part.results
+                bar.show(Double(parts.count) / Double(starts.count))
+            }
+            bar.finish()
+            let results = starts.flatMap { parts[$0] ?? [] }
+            return zip(lines, results).map { (line: $0.number, result: $1) }
+        }
+    }
+
+    /// Routes an event as the config's hooks would.
+    static func router(_ configuration: RelayConfiguration) -> RuleCaseRunner.Router {
         let table = RuleTable(configuration.rules)
-        let hook = configuration.hooks.first
-        return { (value) throws(RuleCaseFailure) in
+        let hooks = configuration.hooks
+        return { (value, name) throws(RuleCaseFailure) in
+            guard let hook = name == nil ? hooks.first : hooks.first(where: { $0.name == name }) else {
+                let names = hooks.map(\.name).joined(separator: ", ")
+                throw RuleCaseFailure("there is no such hook; the config has \(names)")
+            }
             let event: Event
             do {
                 event = try Event(
-                    body: JSONDocument(Array(value.raw)), hook: hook?.name ?? "", org: hook?.org ?? "",
-                    receivedAt: 0)
+                    body: JSONDocument(Self.withUUID(value)), hook: hook.name, org: hook.org, receivedAt: 0)
             } catch {
                 throw RuleCaseFailure("the event would be quarantined: \(error)")
             }
+            guard hook.events?.contains(where: { $0.matches(event.type) }) ?? true else { return [] }
             return table.route(event.routingFacts, event: event.body.root).choices.map(\.sink)
         }
+    }
+
+    /// The event's text; who writes a case by hand may leave the `uuid` out.
+    private static func withUUID(_ event: JSONValue) -> [UInt8] {
+        guard event.kind == .object, event["uuid"] == nil else { return Array(event.raw) }
+        let isEmpty = event.members.first { _ in true } == nil
+        return Array("{\"uuid\":\"test\"\(isEmpty ? "" : ",")".utf8) + event.raw.dropFirst()
     }
 
     private static func json(_ results: [(line: Int, result: RuleCaseResult)]) -> [UInt8] {
@@ -81,9 +115,17 @@ struct TestRulesCommand: AsyncParsableCommand {
 
 /// A file with one JSON text a line; blank lines don't count.
 enum CaseFile {
-    static func lines(_ bytes: [UInt8]) -> [(number: Int, bytes: [UInt8])] {
+    struct Line: Sendable {
+        /// From 1.
+        let number: Int
+        let bytes: [UInt8]
+    }
+
+    static func lines(_ bytes: [UInt8]) -> [Line] {
         bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
-            .map { (number: $0.offset + 1, bytes: Array($0.element)) }
-            .filter { line in line.bytes.contains { $0 > UInt8(ascii: " ") } }
+            .compactMap { index, line in
+                guard line.contains(where: { $0 > UInt8(ascii: " ") }) else { return nil }
+                return Line(number: index + 1, bytes: Array(line))
+            }
     }
 }

@@ -10,6 +10,55 @@ public protocol JournalInspection: Sendable {
     /// Newest first; the bytes are only in ``quarantined(id:)``.
     func quarantine(_ page: PageRequest) async throws(JournalError) -> [QuarantineRecord]
     func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord?
+    /// Events with their bytes, oldest first: some of those behind an offset that came in at an instant or
+    /// later.
+    ///
+    /// What a replay appended is left out. Read on from the page's end until that is its horizon.
+    func storedEvents(
+        after offset: Offset, since receivedAt: Int64
+    ) async throws(JournalError) -> StoredEventPage
+}
+
+/// Some stored events, oldest first; a bounded number of bytes.
+public struct StoredEventPage: Sendable {
+    public let events: [StoredEvent]
+    /// Every event up to here was looked at.
+    public let end: Offset
+    /// The journal's last entry.
+    public let horizon: Offset
+
+    public init(events: [StoredEvent], end: Offset, horizon: Offset) {
+        self.events = events
+        self.end = end
+        self.horizon = horizon
+    }
+}
+
+/// One stored event, with the route that it took.
+public struct StoredEvent: Sendable {
+    public let offset: Offset
+    /// Nanoseconds since 1970.
+    public let receivedAt: Int64
+    public let hook: String
+    public let org: String
+    public let eventID: String
+    /// Sink and rule pairs.
+    public let route: [(sink: String, rule: String)]
+    /// The LogEvent; nil when its bytes are no longer kept.
+    public let body: [UInt8]?
+
+    public init(
+        offset: Offset, receivedAt: Int64, hook: String, org: String, eventID: String,
+        route: [(sink: String, rule: String)], body: [UInt8]?
+    ) {
+        self.offset = offset
+        self.receivedAt = receivedAt
+        self.hook = hook
+        self.org = org
+        self.eventID = eventID
+        self.route = route
+        self.body = body
+    }
 }
 
 /// One page of a list that is ordered newest first.

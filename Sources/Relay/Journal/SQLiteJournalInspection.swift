@@ -105,7 +105,7 @@ public final class SQLiteJournalInspection: JournalInspection {
         }
     }
 
-    private func onThread<T: Sendable>(
+    func onThread<T: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> T
     ) async throws(JournalError) -> T {
         let result = await thread.run { [queue] in

@@ -8,7 +8,8 @@ public import JSON
 /// {"id": …, "pattern": …, "event": …, "match": true|false}
 /// {"id": …, "patterns": […], "event": …, "matches": [indices]}    all loaded into one table
 /// {"id": …, "pattern": …, "valid": true|false}
-/// {"id": …, "event": …, "sinks": ["crm", …]}                      against the table of a config
+/// {"id": …, "event": …, "sinks": ["crm", …]}                      against a config's table; "hook" may name
+///                                                                 the hook that it comes through
 /// {"id": …, "path": "$…", "document": …, "result": […]}           or "results": a list of admissible ones
 /// {"id": …, "path": "$…", "valid": true|false}
 /// ```
@@ -16,7 +17,10 @@ public import JSON
 /// Pure: a runner may run lines on any number of threads.
 public struct RuleCaseRunner: Sendable {
     /// Names the sinks of an event by the table of a config, or says why it cannot.
-    public typealias Router = @Sendable (_ event: JSONValue) throws(RuleCaseFailure) -> [String]
+    ///
+    /// Without the name of a hook the event comes in through the first one.
+    public typealias Router =
+        @Sendable (_ event: JSONValue, _ hook: String?) throws(RuleCaseFailure) -> [String]
 
     private let router: Router?
 
@@ -45,7 +49,9 @@ public struct RuleCaseRunner: Sendable {
         if let path = line["path"] { return try runPath(path, line) }
         if let patterns = line["patterns"] { return try runPatterns(patterns, line) }
         if let pattern = line["pattern"] { return try runPattern(pattern, line) }
-        if let event = line["event"], let sinks = line["sinks"] { return try runSinks(event, sinks) }
+        if let event = line["event"], let sinks = line["sinks"] {
+            return try runSinks(event, sinks, hook: line["hook"])
+        }
         throw RuleCaseFailure(
             "the line has none of the forms pattern/event/match, patterns/event/matches, pattern/valid, "
                 + "event/sinks, path/document/result")
@@ -113,10 +119,16 @@ public struct RuleCaseRunner: Sendable {
 
     // MARK: - Sinks
 
-    private func runSinks(_ event: JSONValue, _ sinks: JSONValue) throws(RuleCaseFailure) {
+    private func runSinks(
+        _ event: JSONValue, _ sinks: JSONValue, hook: JSONValue?
+    ) throws(RuleCaseFailure) {
         guard let router else { throw RuleCaseFailure("\"sinks\" needs a config") }
         let wanted = sinks.elements.compactMap(\.string)
-        try compare("sinks", wanted: wanted, found: try router(event))
+        guard sinks.kind == .array, wanted.count == sinks.elements.reduce(0, { count, _ in count + 1 }) else {
+            throw RuleCaseFailure("\"sinks\" is a list of names")
+        }
+        if let hook, hook.kind != .string { throw RuleCaseFailure("\"hook\" is a name") }
+        try compare("sinks", wanted: wanted, found: try router(event, hook?.string))
     }
 
     private func compare(_ what: String, wanted: [String], found: [String]) throws(RuleCaseFailure) {

@@ -20,10 +20,7 @@ struct CIDRBlock: Hashable, Sendable {
     }
 
     func contains(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        // The shortest and the longest spelling of an address: "::" and an IPv6 one with an IPv4 tail.
-        guard (2...45).contains(text.count), let address = IPAddress(text),
-            address.bitCount == base.bitCount
-        else { return false }
+        guard let address = IPAddress(spelled: text), address.bitCount == base.bitCount else { return false }
         guard bits > 0 else { return true }
         let shift = UInt128(address.bitCount - bits)
         return address.value >> shift == base.value >> shift
@@ -37,6 +34,13 @@ struct IPAddress: Hashable, Sendable {
     let value: UInt128
     /// 32 or 128.
     let bitCount: Int
+
+    /// Reads an event's text, which seldom is an address.
+    init?(spelled text: UnsafeBufferPointer<UInt8>) {
+        // The shortest and the longest spelling: "::" and an IPv6 address with an IPv4 tail.
+        guard (2...45).contains(text.count) else { return nil }
+        self.init(text)
+    }
 
     init?(_ text: UnsafeBufferPointer<UInt8>) {
         if text.contains(UInt8(ascii: ":")) {
@@ -52,18 +56,25 @@ struct IPAddress: Hashable, Sendable {
 
     /// Four decimal numbers; a leading zero is refused, because some readers take it for octal.
     private static func version4(_ text: Slice<UnsafeBufferPointer<UInt8>>) -> UInt32? {
-        let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
         var value: UInt32 = 0
-        for part in parts {
-            guard (1...3).contains(part.count), part.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }),
-                part.count == 1 || part.first != UInt8(ascii: "0")
-            else { return nil }
-            let number = part.reduce(UInt32(0)) { $0 * 10 + UInt32($1 & 0x0F) }
-            guard number <= 255 else { return nil }
-            value = value << 8 | number
+        var number: UInt32 = 0
+        var digits = 0
+        var dots = 0
+        for byte in text {
+            if byte == UInt8(ascii: ".") {
+                guard digits > 0, dots < 3 else { return nil }
+                value = value << 8 | number
+                number = 0
+                digits = 0
+                dots += 1
+            } else {
+                guard byte &- UInt8(ascii: "0") < 10, digits == 0 || number > 0 else { return nil }
+                number = number * 10 + UInt32(byte & 0x0F)
+                digits += 1
+                guard number <= 255 else { return nil }
+            }
         }
-        return value
+        return dots == 3 && digits > 0 ? value << 8 | number : nil
     }
 
     /// Eight groups of up to four hexadecimal digits, one run of zero groups written as `::`, the last two

@@ -3,12 +3,12 @@ import JSON
 /// A literal without which a condition cannot hold: what the index looks up instead of trying every rule.
 struct Anchor: Hashable {
     enum Kind: UInt8 {
-        case exact, prefix, suffix, gram, foldedExact, foldedPrefix, foldedSuffix, number, literal, present
+        case exact, prefix, suffix, gram, foldedExact, foldedPrefix, foldedSuffix, number, literal, block
     }
 
     let kind: Kind
     let field: Int
-    /// The literal's text; for numbers and literals see ``AnchorHash``.
+    /// Bytes of the literal's text; for an address block its bits.
     let length: Int
     let hash: UInt64
 
@@ -18,68 +18,34 @@ struct Anchor: Hashable {
     init(_ kind: Kind, field: Int, text: [UInt8]) {
         self.kind = kind
         self.field = field
+        let text =
+            switch kind {
+            case .prefix, .foldedPrefix: Array(text.prefix(AnchorHash.affixMax))
+            case .suffix, .foldedSuffix: Array(text.suffix(AnchorHash.affixMax))
+            default: text
+            }
         length = text.count
-        switch kind {
-        case .suffix, .foldedSuffix: hash = text.reversed().reduce(AnchorHash.seed, AnchorHash.next)
-        case .gram: hash = text.withUnsafeBufferPointer { AnchorHash.gram($0, at: 0, size: text.count) }
-        default: hash = text.reduce(AnchorHash.seed, AnchorHash.next)
-        }
+        hash = AnchorHash.hash(text)
     }
 
-    init(_ kind: Kind, field: Int, value: UInt64) {
+    init(_ kind: Kind, field: Int, length: Int = 0, value: UInt64) {
         self.kind = kind
         self.field = field
-        length = 0
+        self.length = length
         hash = value
     }
 
     /// How many events will have it besides those that are meant, as a guess, in units of one rule to verify.
     var commonness: Int {
         switch kind {
-        case .present: 100_000
         case .literal: 500
+        // A short prefix holds much of the net.
+        case .block: length & 255 < 8 ? 500 : 4
         case .number: 2
         case .exact, .foldedExact: 1
         case .prefix, .suffix, .foldedPrefix, .foldedSuffix: length < 3 ? 50 : 2
         case .gram: length < 4 ? 50 : 4
         }
-    }
-}
-
-/// The hashes of the index.
-///
-/// A collision only makes a rule be verified in vain.
-enum AnchorHash {
-    static let seed: UInt64 = 0xCBF2_9CE4_8422_2325
-    /// Longest run of characters that is looked up inside a text.
-    static let gramMax = 8
-
-    @inline(__always)
-    static func next(_ hash: UInt64, _ byte: UInt8) -> UInt64 {
-        (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
-    }
-
-    @inline(__always)
-    static func gram(_ text: UnsafeBufferPointer<UInt8>, at start: Int, size: Int) -> UInt64 {
-        var value: UInt64 = 0
-        for offset in 0..<size { value = value << 8 | UInt64(text[start + offset]) }
-        return value
-    }
-
-    @inline(__always)
-    static func key(_ kind: Anchor.Kind, field: Int, length: Int, _ hash: UInt64) -> UInt64 {
-        let place = UInt64(kind.rawValue) << 56 ^ UInt64(field) << 24 ^ UInt64(length)
-        return mix(hash ^ (place &* 0x9E37_79B9_7F4A_7C15))
-    }
-
-    @inline(__always)
-    static func mix(_ value: UInt64) -> UInt64 {
-        var value = value
-        value ^= value >> 32
-        value = value &* 0xD6E8_FEB8_6659_FD93
-        value ^= value >> 32
-        // Zero marks a free place of a table.
-        return value | 1
     }
 }
 
@@ -102,6 +68,7 @@ extension Matcher {
         case .suffixIgnoringCase(let text) where !text.isEmpty:
             return [Anchor(.foldedSuffix, field: field, text: text)]
         case .wildcard(let wildcard): return wildcard.anchors(field: field)
+        case .cidr(let block): return [Self.block(block.base, block.bits, field)]
         default: return []
         }
     }
@@ -110,6 +77,15 @@ extension Matcher {
         // Minus zero and zero are one number.
         Anchor(.number, field: field, value: (value == 0 ? 0 : value).bitPattern)
     }
+
+    /// The block of so many leading bits that an address lies in; IPv4 and IPv6 differ by the length.
+    static func block(_ address: IPAddress, _ bits: Int, _ field: Int) -> Anchor {
+        let leading = bits == 0 ? 0 : address.value >> UInt128(address.bitCount - bits)
+        let value = UInt64(truncatingIfNeeded: leading) ^ UInt64(truncatingIfNeeded: leading >> 64) &* 31
+        return Anchor(.block, field: field, length: blockLength(address.bitCount, bits), value: value)
+    }
+
+    static func blockLength(_ bitCount: Int, _ bits: Int) -> Int { bitCount == 32 ? bits : 256 + bits }
 }
 
 extension Wildcard {

@@ -1,94 +1,61 @@
 /// An immutable table from 64-bit keys to lists of small numbers, flat in memory.
 struct HashIndex: Sendable {
-    private var keys: [UInt64]
-    /// Where a key's list starts in `values`; the list's length stands first.
-    private var starts: [Int32]
+    private struct Slot {
+        /// Zero where the slot is free.
+        var key: UInt64 = 0
+        /// Where the key's list lies in `values`.
+        var start: Int32 = 0
+        var end: Int32 = 0
+    }
+
+    private var slots: [Slot]
     private var values: [Int32] = []
     private let mask: Int
+    /// A few bits a key, so that nearly all lookups in vain end in memory that stays in the nearest cache.
+    private var filter: [UInt64]
+    private let filterMask: Int
 
     init(_ lists: [UInt64: [Int32]]) {
         var capacity = 16
-        while capacity < lists.count * 3 { capacity *= 2 }
+        while capacity < lists.count * 2 { capacity *= 2 }
         mask = capacity - 1
-        keys = Array(repeating: 0, count: capacity)
-        starts = Array(repeating: 0, count: capacity)
+        slots = Array(repeating: Slot(), count: capacity)
+        filter = Array(repeating: 0, count: capacity / 8)
+        filterMask = capacity * 8 - 1
+        values.reserveCapacity(lists.reduce(0) { $0 + $1.value.count })
         for (key, list) in lists {
             var place = Int(truncatingIfNeeded: key >> 7) & mask
-            while keys[place] != 0 { place = (place + 1) & mask }
-            keys[place] = key
-            starts[place] = Int32(values.count)
-            values.append(Int32(list.count))
+            while slots[place].key != 0 { place = (place + 1) & mask }
+            slots[place] = Slot(
+                key: key, start: Int32(values.count), end: Int32(values.count + list.count))
             values += list
+            let bit = Int(truncatingIfNeeded: key >> 33) & filterMask
+            filter[bit >> 6] |= 1 << UInt64(bit & 63)
         }
     }
 
     /// Visits a key's list.
     @inline(__always)
     func forEach(_ key: UInt64, _ visit: (Int32) -> Void) {
-        keys.withUnsafeBufferPointer { keys in
-            var place = Int(truncatingIfNeeded: key >> 7) & mask
-            while keys[place] != 0 {
-                if keys[place] == key {
-                    let start = Int(starts[place])
-                    for offset in 1...Int(values[start]) { visit(values[start + offset]) }
-                    return
-                }
-                place = (place + 1) & mask
-            }
-        }
+        guard let slot = slot(key) else { return }
+        for place in Int(slot.start)..<Int(slot.end) { visit(values[place]) }
     }
 
     /// The first number of a key's list.
     @inline(__always)
     func first(_ key: UInt64) -> Int32? {
-        keys.withUnsafeBufferPointer { keys in
-            var place = Int(truncatingIfNeeded: key >> 7) & mask
-            while keys[place] != 0 {
-                if keys[place] == key { return values[Int(starts[place]) + 1] }
-                place = (place + 1) & mask
-            }
-            return nil
+        slot(key).map { values[Int($0.start)] }
+    }
+
+    @inline(__always)
+    private func slot(_ key: UInt64) -> Slot? {
+        let bit = Int(truncatingIfNeeded: key >> 33) & filterMask
+        guard filter[bit >> 6] >> UInt64(bit & 63) & 1 == 1 else { return nil }
+        var place = Int(truncatingIfNeeded: key >> 7) & mask
+        while slots[place].key != 0 {
+            if slots[place].key == key { return slots[place] }
+            place = (place + 1) & mask
         }
-    }
-}
-
-/// Intervals of numbers with the rules that they anchor; finds those around a number without trying each.
-struct RangeIndex: Sendable {
-    /// By lower bound.
-    private let ranges: [(lower: Double, upper: Double, rule: Int32)]
-    /// A binary tree over `ranges` with the largest upper bound of each half.
-    private let largest: [Double]
-
-    init(_ ranges: [(lower: Double, upper: Double, rule: Int32)]) {
-        let sorted = ranges.sorted { $0.lower < $1.lower }
-        var tree = Array(repeating: -Double.infinity, count: max(1, sorted.count) * 4)
-        func build(_ node: Int, _ low: Int, _ high: Int) {
-            if low == high {
-                tree[node] = sorted[low].upper
-                return
-            }
-            let middle = (low + high) / 2
-            build(node * 2, low, middle)
-            build(node * 2 + 1, middle + 1, high)
-            tree[node] = max(tree[node * 2], tree[node * 2 + 1])
-        }
-        if !sorted.isEmpty { build(1, 0, sorted.count - 1) }
-        self.ranges = sorted
-        largest = tree
-    }
-
-    var isEmpty: Bool { ranges.isEmpty }
-
-    func forEach(around number: Double, _ visit: (Int32) -> Void) {
-        guard !ranges.isEmpty else { return }
-        search(1, 0, ranges.count - 1, number, visit)
-    }
-
-    private func search(_ node: Int, _ low: Int, _ high: Int, _ number: Double, _ visit: (Int32) -> Void) {
-        guard largest[node] >= number, ranges[low].lower <= number else { return }
-        if low == high { return visit(ranges[low].rule) }
-        let middle = (low + high) / 2
-        search(node * 2, low, middle, number, visit)
-        search(node * 2 + 1, middle + 1, high, number, visit)
+        return nil
     }
 }

@@ -6,33 +6,45 @@ import JSON
 /// them has to be in the event, or the rule cannot match. An event is scanned once, only where some anchor's
 /// field lies, and only the rules whose anchors it has are verified. So the cost depends on the event and on
 /// what nearly matches, not on the number of rules, and the answer is always the single rules' own.
+///
+/// Everything lies flat in a few arrays of plain numbers, so that a lookup counts no references.
 struct RuleIndex: Sendable {
+    /// A part of one of the index's arrays.
+    struct Part {
+        var start: Int32 = 0
+        var end: Int32 = 0
+
+        var isEmpty: Bool { start == end }
+        var indices: Range<Int> { Int(start)..<Int(end) }
+    }
+
     /// What is looked up in the values of one field.
-    struct Field: Sendable {
-        var prefixLengths: [Int] = []
-        var suffixLengths: [Int] = []
-        var foldedPrefixLengths: [Int] = []
-        var foldedSuffixLengths: [Int] = []
-        var gramSizes: [Int] = []
+    struct Field {
+        /// Parts of `lengths`, ascending.
+        var prefixes = Part()
+        var suffixes = Part()
+        var foldedPrefixes = Part()
+        var foldedSuffixes = Part()
+        var grams = Part()
+        var blocks = Part()
         var hasExact = false
         var hasFoldedExact = false
         var hasNumbers = false
         var hasLiterals = false
-        var ranges = RangeIndex([])
-        /// Rules that any value of the field makes candidates.
-        var present: [Int32] = []
-        /// The same as bits, where they are many.
-        var presentBits: [UInt64] = []
+        /// Rules that any value of the field makes candidates: a part of `present`, or bits in `presentBits`
+        /// where they are many.
+        var present = Part()
+        var presentBits = Part()
+        /// Index in `ranges`, or -1.
+        var ranges = -1
 
-        var needsFolding: Bool {
-            hasFoldedExact || !foldedPrefixLengths.isEmpty || !foldedSuffixLengths.isEmpty
-        }
+        var needsFolding: Bool { hasFoldedExact || !foldedPrefixes.isEmpty || !foldedSuffixes.isEmpty }
     }
 
     /// A place in the event that lies on the way to a field.
-    struct Node: Sendable {
-        /// The field that lies here, if any; more only where two names have one key.
-        var fields: [Int] = []
+    struct Node {
+        /// The fields that lie here, a part of `nodeFields`; more than one only where two names have one key.
+        var fields = Part()
         /// A bit for each length of a child's name, by its lowest six bits.
         var nameLengths: UInt64 = 0
     }
@@ -40,8 +52,13 @@ struct RuleIndex: Sendable {
     /// The event type, which routing knows beforehand, is field 0.
     static let eventTypeField = 0
 
-    let fields: [Field]
-    let nodes: [Node]
+    var fields: [Field] = []
+    var lengths: [Int32] = []
+    var present: [Int32] = []
+    var presentBits: [UInt64] = []
+    var ranges: [RangeIndex] = []
+    var nodes: [Node] = []
+    var nodeFields: [Int32] = []
     /// From a node and a name to the node below.
     let children: HashIndex
     let postings: HashIndex
@@ -54,7 +71,7 @@ struct RuleIndex: Sendable {
     func findCandidates(
         eventType: String, root: Int, in tape: TapeView, _ candidates: UnsafeMutablePointer<UInt64>
     ) {
-        for (place, word) in always.enumerated() { candidates[place] = word }
+        for place in always.indices { candidates[place] = always[place] }
         markPresent(Self.eventTypeField, candidates)
         var eventType = eventType
         eventType.withUTF8 { look(up: $0, field: Self.eventTypeField, candidates) }
@@ -66,9 +83,11 @@ struct RuleIndex: Sendable {
         candidates[Int(rule >> 6)] |= 1 << UInt64(rule & 63)
     }
 
+    @inline(__always)
     private func markPresent(_ field: Int, _ candidates: UnsafeMutablePointer<UInt64>) {
-        for (place, word) in fields[field].presentBits.enumerated() { candidates[place] |= word }
-        for rule in fields[field].present { Self.mark(rule, candidates) }
+        let bits = fields[field].presentBits
+        for place in bits.indices { candidates[place - Int(bits.start)] |= presentBits[place] }
+        for place in fields[field].present.indices { Self.mark(present[place], candidates) }
     }
 
     private func scan(
@@ -84,7 +103,10 @@ struct RuleIndex: Sendable {
                 let name = tape.entries[cursor]
                 let length = Int(name.end &- name.start) - 2
                 if name.isEscaped || lengths >> UInt64(length & 63) & 1 == 1 {
-                    let key = tape.withString(name) { Self.nameKey(node, $0) }
+                    let key =
+                        name.isEscaped
+                        ? tape.withString(name) { Self.nameKey(node, $0) }
+                        : Self.nameKey(node, tape.content(name))
                     if let child = children.first(key) { scan(Int(child), cursor + 1, in: tape, candidates) }
                 }
                 cursor = Int(tape.entries[cursor + 1].next)
@@ -96,7 +118,9 @@ struct RuleIndex: Sendable {
                 cursor = Int(tape.entries[cursor].next)
             }
         default:
-            for field in nodes[node].fields { look(up: entry, field: field, in: tape, candidates) }
+            for place in nodes[node].fields.indices {
+                look(up: entry, field: Int(nodeFields[place]), in: tape, candidates)
+            }
         }
     }
 
@@ -109,89 +133,105 @@ struct RuleIndex: Sendable {
         case .string: tape.withString(entry) { look(up: $0, field: field, candidates) }
         case .number:
             guard fields[field].hasNumbers else { return }
-            guard let number = NumberLiteral.exactDouble(tape.text(entry)) else {
-                let hash = tape.text(entry).reduce(AnchorHash.seed, AnchorHash.next)
-                let key = AnchorHash.key(
-                    .exact, field: field, length: Int(entry.end &- entry.start), hash)
-                postings.forEach(key) { Self.mark($0, candidates) }
-                return
+            let text = tape.text(entry)
+            guard let number = NumberLiteral.exactDouble(text) else {
+                guard let start = text.baseAddress else { return }
+                let hash = AnchorHash.hash(start, text.count)
+                return mark(.exact, field, text.count, hash, candidates)
             }
             postings.forEach(Matcher.number(number, field).key) { Self.mark($0, candidates) }
-            fields[field].ranges.forEach(around: number) { Self.mark($0, candidates) }
+            let ranges = fields[field].ranges
+            if ranges >= 0 { self.ranges[ranges].forEach(around: number) { Self.mark($0, candidates) } }
         default:
             guard fields[field].hasLiterals else { return }
-            let anchor = Anchor(.literal, field: field, value: UInt64(entry.kind.rawValue))
-            postings.forEach(anchor.key) { Self.mark($0, candidates) }
+            mark(.literal, field, 0, UInt64(entry.kind.rawValue), candidates)
         }
+    }
+
+    @inline(__always)
+    private func mark(
+        _ kind: Anchor.Kind, _ field: Int, _ length: Int, _ hash: UInt64,
+        _ candidates: UnsafeMutablePointer<UInt64>
+    ) {
+        let key = AnchorHash.key(kind, field: field, length: length, hash)
+        postings.forEach(key) { Self.mark($0, candidates) }
     }
 
     private func look(
         up text: UnsafeBufferPointer<UInt8>, field: Int, _ candidates: UnsafeMutablePointer<UInt64>
     ) {
         let lookup = fields[field]
-        lookAffixes(
-            text, field, lookup.prefixLengths, lookup.suffixLengths, lookup.hasExact,
-            (.exact, .prefix, .suffix), candidates)
-        if lookup.needsFolding {
-            CaseFolding.fold(text).withUnsafeBufferPointer { folded in
-                lookAffixes(
-                    folded, field, lookup.foldedPrefixLengths, lookup.foldedSuffixLengths,
-                    lookup.hasFoldedExact, (.foldedExact, .foldedPrefix, .foldedSuffix), candidates)
+        guard let start = text.baseAddress, !text.isEmpty else {
+            // Only equality knows the empty text.
+            if lookup.hasExact { mark(.exact, field, 0, AnchorHash.hash([]), candidates) }
+            if lookup.hasFoldedExact { mark(.foldedExact, field, 0, AnchorHash.hash([]), candidates) }
+            return
+        }
+        let count = text.count
+        for place in lookup.prefixes.indices {
+            let length = Int(lengths[place])
+            if length > count { break }
+            mark(.prefix, field, length, AnchorHash.hash(start, length), candidates)
+        }
+        if lookup.hasExact { mark(.exact, field, count, AnchorHash.hash(start, count), candidates) }
+        for place in lookup.suffixes.indices {
+            let length = Int(lengths[place])
+            if length > count { break }
+            mark(.suffix, field, length, AnchorHash.hash(start + (count - length), length), candidates)
+        }
+        for place in lookup.grams.indices {
+            let size = Int(lengths[place])
+            if size > count { break }
+            for offset in 0...(count - size) {
+                mark(.gram, field, size, AnchorHash.hash(start + offset, size), candidates)
             }
         }
-        for size in lookup.gramSizes where size <= text.count {
-            for start in 0...(text.count - size) {
-                let hash = AnchorHash.gram(text, at: start, size: size)
-                let key = AnchorHash.key(.gram, field: field, length: size, hash)
-                postings.forEach(key) { Self.mark($0, candidates) }
+        if lookup.needsFolding { lookFolded(text, field, candidates) }
+        if !lookup.blocks.isEmpty { lookBlocks(text, field, candidates) }
+    }
+
+    private func lookFolded(
+        _ text: UnsafeBufferPointer<UInt8>, _ field: Int, _ candidates: UnsafeMutablePointer<UInt64>
+    ) {
+        let lookup = fields[field]
+        CaseFolding.fold(text).withUnsafeBufferPointer { folded in
+            guard let start = folded.baseAddress else { return }
+            let count = folded.count
+            for place in lookup.foldedPrefixes.indices {
+                let length = Int(lengths[place])
+                if length > count { break }
+                mark(.foldedPrefix, field, length, AnchorHash.hash(start, length), candidates)
+            }
+            if lookup.hasFoldedExact {
+                mark(.foldedExact, field, count, AnchorHash.hash(start, count), candidates)
+            }
+            for place in lookup.foldedSuffixes.indices {
+                let length = Int(lengths[place])
+                if length > count { break }
+                let hash = AnchorHash.hash(start + (count - length), length)
+                mark(.foldedSuffix, field, length, hash, candidates)
             }
         }
     }
 
-    @inline(__always)
-    private func lookAffixes(
-        _ text: UnsafeBufferPointer<UInt8>, _ field: Int, _ prefixes: [Int], _ suffixes: [Int],
-        _ hasExact: Bool, _ kinds: (exact: Anchor.Kind, prefix: Anchor.Kind, suffix: Anchor.Kind),
-        _ candidates: UnsafeMutablePointer<UInt64>
+    /// Looks an address up in the blocks of each length that some rule has.
+    private func lookBlocks(
+        _ text: UnsafeBufferPointer<UInt8>, _ field: Int, _ candidates: UnsafeMutablePointer<UInt64>
     ) {
-        let count = text.count
-        var hash = AnchorHash.seed
-        var position = 0
-        for length in prefixes {
-            if length > count { break }
-            while position < length {
-                hash = AnchorHash.next(hash, text[position])
-                position += 1
-            }
-            let key = AnchorHash.key(kinds.prefix, field: field, length: length, hash)
-            postings.forEach(key) { Self.mark($0, candidates) }
-        }
-        if hasExact {
-            while position < count {
-                hash = AnchorHash.next(hash, text[position])
-                position += 1
-            }
-            let key = AnchorHash.key(kinds.exact, field: field, length: count, hash)
-            postings.forEach(key) { Self.mark($0, candidates) }
-        }
-        hash = AnchorHash.seed
-        position = 0
-        for length in suffixes {
-            if length > count { break }
-            while position < length {
-                position += 1
-                hash = AnchorHash.next(hash, text[count - position])
-            }
-            let key = AnchorHash.key(kinds.suffix, field: field, length: length, hash)
-            postings.forEach(key) { Self.mark($0, candidates) }
+        guard let address = IPAddress(spelled: text) else { return }
+        for place in fields[field].blocks.indices {
+            let length = Int(lengths[place])
+            let bits = length & 255
+            guard Matcher.blockLength(address.bitCount, bits) == length else { continue }
+            postings.forEach(Matcher.block(address, bits, field).key) { Self.mark($0, candidates) }
         }
     }
 
     /// Two names with one key share a node, which only makes for more candidates.
     @inline(__always)
     static func nameKey(_ node: Int, _ name: UnsafeBufferPointer<UInt8>) -> UInt64 {
-        var hash = AnchorHash.seed ^ UInt64(node) &* 0x9E37_79B9_7F4A_7C15
-        for byte in name { hash = AnchorHash.next(hash, byte) }
-        return AnchorHash.mix(hash)
+        let hash = name.baseAddress.map { AnchorHash.hash($0, name.count) } ?? AnchorHash.hash([])
+        let place = UInt64(node) << 32 ^ UInt64(name.count)
+        return AnchorHash.mix(hash ^ (place &* 0x9E37_79B9_7F4A_7C15))
     }
 }

@@ -7,16 +7,14 @@ struct RuleIndexBuilder {
     /// What a rule needs at least one of: patterns, each with components that it needs all of.
     private typealias Group = [[Component]]
 
-    private var fields = [RuleIndex.Field()]
-    private var nodes = [RuleIndex.Node()]
+    private var fields = [Draft()]
+    private var nodes = [(fields: [Int32](), nameLengths: UInt64(0))]
     private var children: [UInt64: [Int32]] = [:]
     private var postings: [UInt64: [Int32]] = [:]
-    private var ranges: [Int: [(lower: Double, upper: Double, rule: Int32)]] = [:]
     private var always: [UInt64]
     /// How many conditions could use an anchor.
     private var uses: [UInt64: Int] = [:]
     private var fieldIndices: [[[UInt8]]: Int] = [[]: RuleIndex.eventTypeField]
-    private var usedFields: Set<Int> = []
 
     static func index(of rules: [Rule]) -> RuleIndex {
         var builder = RuleIndexBuilder(ruleCount: rules.count)
@@ -123,76 +121,34 @@ struct RuleIndexBuilder {
 
     private mutating func insert(_ condition: Condition, for rule: Int32) {
         let index = field(condition.path)
-        usedFields.insert(index)
+        fields[index].isUsed = true
         for matcher in condition.matchers {
             if let anchor = best(matcher, index).anchor {
-                insert(anchor, for: rule)
+                if postings[anchor.key]?.last != rule { postings[anchor.key, default: []].append(rule) }
+                fields[index].note(anchor)
             } else if case .numeric(let range) = matcher {
-                fields[index].hasNumbers = true
-                ranges[index, default: []].append((range.lower, range.upper, rule))
+                fields[index].ranges.append((range.lower, range.upper, rule))
             } else if fields[index].present.last != rule {
                 fields[index].present.append(rule)
             }
         }
     }
 
-    private mutating func insert(_ anchor: Anchor, for rule: Int32) {
-        if postings[anchor.key]?.last != rule { postings[anchor.key, default: []].append(rule) }
-        func note(_ length: Int, _ lengths: inout [Int]) {
-            if !lengths.contains(length) { lengths.append(length) }
-        }
-        let index = anchor.field
-        switch anchor.kind {
-        case .exact:
-            fields[index].hasExact = true
-            // A number without a double of its own is looked up by its text.
-            fields[index].hasNumbers = true
-        case .prefix: note(anchor.length, &fields[index].prefixLengths)
-        case .suffix: note(anchor.length, &fields[index].suffixLengths)
-        case .gram: note(anchor.length, &fields[index].gramSizes)
-        case .foldedExact: fields[index].hasFoldedExact = true
-        case .foldedPrefix: note(anchor.length, &fields[index].foldedPrefixLengths)
-        case .foldedSuffix: note(anchor.length, &fields[index].foldedSuffixLengths)
-        case .number: fields[index].hasNumbers = true
-        case .literal: fields[index].hasLiterals = true
-        case .present: break
-        }
-    }
-
     // MARK: - Building
 
-    private mutating func field(_ path: [[UInt8]]) -> Int {
-        if let known = fieldIndices[path] { return known }
-        fields.append(RuleIndex.Field())
-        fieldIndices[path] = fields.count - 1
-        return fields.count - 1
-    }
-
     private mutating func finish() -> RuleIndex {
-        for (path, field) in fieldIndices where usedFields.contains(field) && !path.isEmpty {
+        for (path, field) in fieldIndices where fields[field].isUsed && !path.isEmpty {
             addPath(path, field)
         }
-        for index in fields.indices {
-            fields[index].prefixLengths.sort()
-            fields[index].suffixLengths.sort()
-            fields[index].foldedPrefixLengths.sort()
-            fields[index].foldedSuffixLengths.sort()
-            fields[index].ranges = RangeIndex(ranges[index] ?? [])
-            if fields[index].present.count > 64 {
-                fields[index].presentBits = Array(repeating: 0, count: always.count)
-                for rule in fields[index].present {
-                    fields[index].presentBits[Int(rule >> 6)] |= 1 << UInt64(rule & 63)
-                }
-                fields[index].present = []
-            }
+        var index = RuleIndex(
+            children: HashIndex(children), postings: HashIndex(postings), always: always)
+        for draft in fields { index.add(draft, ruleWords: always.count) }
+        for node in nodes {
+            index.nodes.append(
+                RuleIndex.Node(
+                    fields: Self.append(node.fields, to: &index.nodeFields), nameLengths: node.nameLengths))
         }
-        return RuleIndex(
-            fields: fields,
-            nodes: nodes,
-            children: HashIndex(children),
-            postings: HashIndex(postings),
-            always: always
-        )
+        return index
     }
 
     private mutating func addPath(_ path: [[UInt8]], _ field: Int) {
@@ -203,11 +159,75 @@ struct RuleIndexBuilder {
             if let known = children[key]?.first {
                 node = Int(known)
             } else {
-                nodes.append(RuleIndex.Node())
+                nodes.append((fields: [], nameLengths: 0))
                 children[key] = [Int32(nodes.count - 1)]
                 node = nodes.count - 1
             }
         }
-        nodes[node].fields.append(field)
+        nodes[node].fields.append(Int32(field))
+    }
+
+    private mutating func field(_ path: [[UInt8]]) -> Int {
+        if let known = fieldIndices[path] { return known }
+        fields.append(Draft())
+        fieldIndices[path] = fields.count - 1
+        return fields.count - 1
+    }
+
+    fileprivate static func append<Element>(_ list: [Element], to array: inout [Element]) -> RuleIndex.Part {
+        let start = Int32(array.count)
+        array += list
+        return RuleIndex.Part(start: start, end: Int32(array.count))
+    }
+}
+
+// MARK: - Fields
+
+extension RuleIndexBuilder {
+    /// What is to be looked up in one field, as it gathers.
+    fileprivate struct Draft {
+        var lengths: [Anchor.Kind: Set<Int32>] = [:]
+        var ranges: [(lower: Double, upper: Double, rule: Int32)] = []
+        var present: [Int32] = []
+        var isUsed = false
+
+        mutating func note(_ anchor: Anchor) {
+            lengths[anchor.kind, default: []].insert(Int32(anchor.length))
+        }
+    }
+}
+
+extension RuleIndex {
+    /// More rules than this for any value of a field are kept as bits.
+    private static let presentListMax = 64
+
+    fileprivate mutating func add(_ draft: RuleIndexBuilder.Draft, ruleWords: Int) {
+        func part(_ kind: Anchor.Kind) -> Part {
+            RuleIndexBuilder.append((draft.lengths[kind] ?? []).sorted(), to: &lengths)
+        }
+        var field = Field()
+        field.prefixes = part(.prefix)
+        field.suffixes = part(.suffix)
+        field.foldedPrefixes = part(.foldedPrefix)
+        field.foldedSuffixes = part(.foldedSuffix)
+        field.grams = part(.gram)
+        field.blocks = part(.block)
+        field.hasExact = draft.lengths[.exact] != nil
+        field.hasFoldedExact = draft.lengths[.foldedExact] != nil
+        field.hasLiterals = draft.lengths[.literal] != nil
+        // A number without a double of its own is looked up by its text, like a string.
+        field.hasNumbers = field.hasExact || draft.lengths[.number] != nil || !draft.ranges.isEmpty
+        if !draft.ranges.isEmpty {
+            field.ranges = ranges.count
+            ranges.append(RangeIndex(draft.ranges))
+        }
+        if draft.present.count > Self.presentListMax {
+            var bits = Array(repeating: UInt64(0), count: ruleWords)
+            for rule in draft.present { bits[Int(rule >> 6)] |= 1 << UInt64(rule & 63) }
+            field.presentBits = RuleIndexBuilder.append(bits, to: &presentBits)
+        } else {
+            field.present = RuleIndexBuilder.append(draft.present, to: &present)
+        }
+        fields.append(field)
     }
 }
