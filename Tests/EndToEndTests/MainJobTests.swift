@@ -108,7 +108,7 @@ import Testing
                 "/contacts/ada": #"PUT {"name":"Ada King","active":true}"#,
                 "/contacts/bob": #"PUT {"name":"Bob","active":false}"#,
                 "/contacts/cay": "DELETE ",
-                "/contacts/dan": #"PUT {"name":"Dan","active":false}"#,
+                "/contacts/dan": #"PUT {"name":"Dan","active":true}"#,
             ])
         try await expectCounts()
         #expect(await relay.stop() == 0)

@@ -4,9 +4,10 @@ import Rules
 /// Decides whether an event still has something to say to a destination that holds one contact per user, and
 /// what the user looks like there afterwards.
 ///
-/// The shared fold over two aspects, `profile` and `status`. A contact is written whole, so what a request
-/// renders is the newest of both, whichever event brings it: a create that arrives behind a newer
-/// deactivation makes an inactive contact, and a profile update behind a deletion makes none.
+/// The shared fold over three aspects: `profile`, `status`, and `active`, which a lock leaves as it is. A
+/// contact is written whole, so what a request renders is the newest of each, whichever event brings it: a
+/// create that arrives behind a newer deactivation makes an inactive contact, and a profile update behind a
+/// deletion makes none.
 enum HTTPUserFold {
     enum Result: Equatable {
         case rejected(String)
@@ -18,6 +19,7 @@ enum HTTPUserFold {
 
     static let profile = "profile"
     static let status = "status"
+    static let active = "active"
 
     static func apply(_ event: Event, to before: FoldState?) -> Result {
         guard let user = event.user else { return .rejected("no user") }
@@ -44,11 +46,11 @@ enum HTTPUserFold {
     }
 
     private static func fields(of meaning: EventMeaning) -> [String] {
+        let life = (meaning.status == nil ? [] : [status]) + (meaning.isActive == nil ? [] : [active])
         switch meaning.operation {
-        case .create: [profile, status]
-        case .update: meaning.status == nil ? [profile] : [profile, status]
-        case .reactivate, .deactivate: [status]
-        case .delete, .none: []
+        case .create, .update: return [profile] + life
+        case .reactivate, .deactivate: return life
+        case .delete, .none: return []
         }
     }
 
@@ -56,13 +58,16 @@ enum HTTPUserFold {
         _ user: EventUser, _ meaning: EventMeaning, _ effect: FoldEffect, in state: inout FoldState
     ) {
         if effect.voided.contains(profile) { clear(["login", "displayName"], in: &state) }
-        if effect.voided.contains(status) { clear(["status", "active"], in: &state) }
+        if effect.voided.contains(status) { clear(["status"], in: &state) }
+        if effect.voided.contains(active) { clear(["active"], in: &state) }
         if effect.written.contains(profile) {
             state.values["login"] = user.login
             state.values["displayName"] = user.displayName
         }
         if effect.written.contains(status) {
             state.values["status"] = meaning.status
+        }
+        if effect.written.contains(active) {
             state.values["active"] = meaning.isActive.map { $0 ? "true" : "false" }
         }
         // Who was deleted leaves only stamps behind.
@@ -79,12 +84,13 @@ enum HTTPUserFold {
     ) -> EventDocument.User {
         let knowsProfile = state.stamps[profile] != nil && !state.isDeleted
         let knowsStatus = state.stamps[status] != nil && !state.isDeleted
+        let knowsActive = state.stamps[active] != nil && !state.isDeleted
         return EventDocument.User(
             id: user.id,
             login: knowsProfile ? state.values["login"] : user.login,
             displayName: knowsProfile ? state.values["displayName"] : user.displayName,
             status: knowsStatus ? state.values["status"] : meaning.status,
-            isActive: knowsStatus ? state.values["active"].map { $0 == "true" } : meaning.isActive
+            isActive: knowsActive ? state.values["active"].map { $0 == "true" } : meaning.isActive
         )
     }
 }
