@@ -3,19 +3,19 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// The one writer: a thread that owns the journal's write connection and commits all work that has gathered in
-/// one transaction, so that one fsync serves many requests.
+/// The one writer: a thread that owns the journal's write connection and commits all work that has gathered
+/// in one transaction, so that one fsync serves many requests.
 ///
-/// No timer is on the path: what arrives while a commit runs forms the next one. Work that fails takes nothing
-/// of the others' with it: they run again without it, each behind a savepoint. Callers get their answers only
-/// after the commit; where the commit fails, all of them fail.
+/// No timer is on the path: what arrives while a commit runs forms the next one. Work that fails takes
+/// nothing of the others' with it: they run again without it, each behind a savepoint. Callers get their
+/// answers only after the commit; where the commit fails, all of them fail.
 final class GroupCommitter: Sendable {
     /// Work in one transaction at most; it bounds how long the first caller of a burst waits.
     static let workPerCommitMax = 512
 
     /// One caller's part of a transaction.
     private struct Work: Sendable {
-        /// Runs inside a transaction, twice where another's work failed; what it throws fails this caller alone.
+        /// Runs inside a transaction, twice where some work failed; what it throws fails this caller alone.
         let body: @Sendable (JournalWriter) throws -> Void
         /// Runs after the commit, or with the reason there was none.
         let finish: @Sendable (JournalError?) -> Void
