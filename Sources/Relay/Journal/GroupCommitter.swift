@@ -31,7 +31,9 @@ final class GroupCommitter: Sendable {
     private let state = Mutex(State())
     private let wake = DispatchSemaphore(value: 0)
 
-    /// Starts the thread, which makes its writer itself: the writer never leaves it. Throws what that throws.
+    /// Starts the thread, which makes its writer itself: the writer never leaves it.
+    ///
+    /// Throws what that throws.
     init(makeWriter: @escaping @Sendable () throws -> JournalWriter) async throws(JournalError) {
         let failure: JournalError? = await withCheckedContinuation { opened in
             let thread = Thread { self.open(makeWriter, opened) }
