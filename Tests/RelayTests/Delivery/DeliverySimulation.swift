@@ -192,6 +192,13 @@ final class DeliverySimulation {
     }
 
     private func answer(_ attempt: Machine.Attempt) {
+        let parkedBefore = attempt.offsets.filter { machine.parked[$0] != nil }
+        defer {
+            // What was parked, has failed alone again and is out of time is given up.
+            for offset in parkedBefore where machine.parked[offset] == nil && !ledger.ended.contains(offset) {
+                ledger.gaveUp(offset, mayGiveUp: mayGiveUp)
+            }
+        }
         let isPoisoned = mood == .poisoned && !poison.isDisjoint(with: attempt.offsets)
         if mood == .down || mood == .misconfigured || isPoisoned || (mood == .flaky && chance(8)) {
             ledger.failed(attempt.offsets)

@@ -10,7 +10,7 @@ import Testing
             #expect(violations.isEmpty, "seed \(seed): \(violations.joined(separator: "; "))")
             return
         }
-        let seeds = environment["OKTA_RELAY_SIMULATION_SEEDS"].flatMap(UInt64.init) ?? 400
+        let seeds = environment["OKTA_RELAY_SIMULATION_SEEDS"].flatMap(UInt64.init) ?? 1_000
         var failures = 0
         for seed in 0..<seeds where failures < 5 {
             let violations = DeliverySimulation(seed: seed).run()
