@@ -23,7 +23,8 @@ import Testing
             let sinks = """
                 {"users": {"type": "sqlite", "path": "u.sqlite", "table": "users"},
                  "memberships": {"type": "sqlite", "path": "u.sqlite", "table": "memberships",
-                   "columns": {"user": "{{ $.user.id }}", "team": "{{ $.group.id }}"}, "key": ["user", "team"],
+                   "columns": {"user": "{{ $.user.id }}", "team": "{{ $.group.id }}"},
+                   "key": ["user", "team"],
                    "operations": {"group.user_membership.add": "create",
                                   "group.user_membership.remove": "delete"}},
                  "crm": {"type": "http", "url": "https://crm.example.com/u/{{ $.user.id }}"}}

@@ -83,7 +83,8 @@ import Testing
         let secret = String(repeating: "s", count: 20)
         let text = """
             {"server": {"listen": "127.0.0.1:0"}, "admin": {"token": "\(secret)"},
-             "hooks": [{"name": "eu", "path": "/eu", "org": "acme", "secrets": ["\(secret)"], "events": ["user.*"]},
+             "hooks": [{"name": "eu", "path": "/eu", "org": "acme", "secrets": ["\(secret)"],
+                        "events": ["user.*"]},
                        {"name": "us", "path": "/us", "org": "acme", "secrets": ["\(secret)"]}],
              "sinks": {"a": {"type": "sqlite", "path": "a.sqlite", "table": "users"},
                        "b": {"type": "sqlite", "path": "a.sqlite", "table": "log", "mode": "append"}},
