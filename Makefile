@@ -5,10 +5,10 @@ SWIFT  ?= swift
 CONFIG ?= sinks.example.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench format lint clean
+.PHONY: help setup run test check soak bench bench-full format lint clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the system packages that building needs, if any are missing
 	@scripts/setup.sh
@@ -24,8 +24,16 @@ test: ## Install what tests need, check the sources' form, build, and run every 
 check: ## The same without installing anything
 	@scripts/check.sh
 
-bench: setup ## Build the benchmarks with optimisation and run them
-	$(SWIFT) run -c release Benchmarks
+soak: ## Kill a relay under load again and again, and see that nothing is lost or doubled; ROUNDS=200 for more
+	@scripts/setup.sh --tests
+	$(SWIFT) build --build-tests
+	OKTA_RELAY_CRASH_ROUNDS=$(or $(ROUNDS),30) $(SWIFT) test --skip-build --filter EndToEndTests.StopTests
+
+bench: setup ## Measure the release binary, with a baseline beside each figure (4 minutes; ROWS=abc for some)
+	@scripts/bench.sh $(if $(ROWS),--rows $(ROWS))
+
+bench-full: setup ## The same with more and longer runs, and a journal of 1,000,000 entries
+	@scripts/bench.sh --full $(if $(ROWS),--rows $(ROWS))
 
 format: ## Rewrite the Swift sources in the project's format
 	@scripts/format.sh

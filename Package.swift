@@ -93,6 +93,17 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "Benchmarks",
+            dependencies: [
+                "JSON", "Rules", "Config", "Relay", "RelayTesting", "CPostgres", "CCurl",
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/Driver",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "RulesBenchmark",
             dependencies: ["JSON", "Rules"],
             path: "Benchmarks/RulesBenchmark",
@@ -111,6 +122,14 @@ let package = Package(
             name: "SinksTests", dependencies: ["Sinks", "Relay", "RelayTesting"], swiftSettings: strict),
         .testTarget(
             name: "OktaRelayTests", dependencies: ["OktaRelay", "RelayTesting"], swiftSettings: strict),
+        // Runs the built executable, as a user does; nothing of `OktaRelay` is imported.
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "OktaRelay", "JSON", "Config", "Relay", "Sinks", "RelayTesting",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -57,8 +57,10 @@ public struct ConfigLoader: Sendable {
         if document.root.kind == .object { ConfigChecks(draft: draft, context: context).run() }
         let issues = context.issues.inFileOrder
         let isSound = !issues.contains { $0.severity == .error }
-        return Outcome(
-            configuration: isSound ? draft.configuration(directory: directory) : nil, issues: issues)
+        guard isSound else { return Outcome(configuration: nil, issues: issues) }
+        var configuration = draft.configuration(directory: directory)
+        configuration.replacedTexts = context.replacedTexts.sorted().map { Secret($0) }
+        return Outcome(configuration: configuration, issues: issues)
     }
 
     private func failure(_ message: String, file: String, line: Int = 1, column: Int = 1) -> Outcome {

@@ -11,6 +11,8 @@ final class LoadContext {
     let directory: String
     let surroundings: ConfigSurroundings
     private(set) var issues: [ConfigIssue] = []
+    /// What references became; a default that stands in the file itself is not among them.
+    private(set) var replacedTexts: Set<String> = []
     /// Places whose decoded value is a stand-in, so that nothing is concluded from it.
     private var badPlaces: Set<String> = []
     /// Every value of the document by its place, so that ten thousand rules are not walked over for each.
@@ -124,11 +126,16 @@ final class LoadContext {
         case .text(let text): return text
         case .variable(let name, let standby):
             let value = surroundings.variable(name)
-            if let standby { return value.flatMap { $0.isEmpty ? nil : $0 } ?? standby }
+            if let standby { return noted(value.flatMap { $0.isEmpty ? nil : $0 }) ?? standby }
             if value == nil { missing("the environment variable \(name) is not set", for: node) }
-            return value
-        case .file(let path): return contents(of: path, for: node)
+            return noted(value)
+        case .file(let path): return noted(contents(of: path, for: node))
         }
+    }
+
+    private func noted(_ text: String?) -> String? {
+        if let text, !text.isEmpty { replacedTexts.insert(text) }
+        return text
     }
 
     private func contents(of path: String, for node: ConfigNode) -> String? {

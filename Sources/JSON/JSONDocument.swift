@@ -12,19 +12,52 @@ public final class JSONDocument: Sendable {
 
     /// The text, exactly as it was given.
     public let bytes: [UInt8]
+    /// How many arrays and objects lie in each other at the deepest place; 0 for a scalar.
+    public let depth: Int
     let tape: [TapeEntry]
 
     /// Checks and indexes a text.
     ///
-    /// Bytes after the value, invalid UTF-8, and nesting over ``depthMax`` are errors.
-    public init(_ bytes: [UInt8]) throws(JSONSyntaxError) {
-        self.tape = try TapeBuilder.tape(of: bytes)
+    /// Bytes after the value, invalid UTF-8, and nesting over `depthMax` are errors. Reading a document takes
+    /// no stack for its nesting; what walks down one may, so more than ``depthMax`` is for who only looks at
+    /// its uppermost levels.
+    public init(_ bytes: [UInt8], depthMax: Int = JSONDocument.depthMax) throws(JSONSyntaxError) {
+        (tape, depth) = try TapeBuilder.tape(of: bytes, depthMax: depthMax)
         self.bytes = bytes
     }
 
     /// The same for a string.
     public convenience init(_ text: String) throws(JSONSyntaxError) {
         try self.init(Array(text.utf8))
+    }
+
+    /// The document that a value is by itself.
+    ///
+    /// A copy of its bytes and of its part of the tape; nothing is parsed again.
+    public init(_ value: JSONValue) {
+        let entry = value.entry
+        let first = UInt32(value.tapeIndex)
+        bytes = Array(value.raw)
+        tape = value.document.tape[value.tapeIndex..<Int(entry.next)].map { part in
+            var part = part
+            part.start -= entry.start
+            part.end -= entry.start
+            part.next -= first
+            return part
+        }
+        depth = Self.depth(of: tape)
+    }
+
+    private static func depth(of tape: [TapeEntry]) -> Int {
+        var openEnds: [UInt32] = []
+        var deepest = 0
+        for (index, entry) in tape.enumerated() {
+            while let end = openEnds.last, index >= Int(end) { openEnds.removeLast() }
+            guard entry.kind == .array || entry.kind == .object else { continue }
+            openEnds.append(entry.next)
+            deepest = max(deepest, openEnds.count)
+        }
+        return deepest
     }
 
     /// The value that the text holds.

@@ -88,7 +88,8 @@ public struct JSONValue: Sendable {
         return found.map { JSONValue(document: document, index: $0) }
     }
 
-    /// Whether this is a string of exactly these Unicode scalars (no canonical equivalence, unlike `String ==`).
+    /// Whether this is a string of exactly these Unicode scalars (no canonical equivalence, unlike `String
+    /// ==`).
     public func isString(_ text: String) -> Bool {
         guard let utf8 else { return false }
         return utf8.elementsEqual(text.utf8)

@@ -33,7 +33,7 @@ enum StringScanner {
 
     /// The top bit of each byte that is a quote, a backslash or a control character.
     ///
-    /// The classic "is zero" and "is below n" tests of a whole word; they may err, but only behind the first
+    /// The classic "is zero" and "is below n" tests of a whole word: they may err, but only behind the first
     /// hit.
     @inline(__always)
     private static func stops(in word: UInt64) -> UInt64 {

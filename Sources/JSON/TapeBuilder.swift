@@ -9,38 +9,48 @@ struct TapeBuilder {
     private var position = 0
     /// Entries on the tape.
     private var count = 0
-    /// The innermost open container on the tape, or -1; until it closes, its `next` is the one around it.
+    /// The tape index of the innermost open container, or -1; its `next` holds the one around it until it
+    /// closes.
     private var container = -1
     private var depth = 0
+    /// The greatest depth so far.
+    private var deepest = 0
+    private let depthMax: Int
 
-    static func tape(of bytes: [UInt8]) throws(JSONSyntaxError) -> [TapeEntry] {
+    /// The tape, and how deep its containers lie in each other.
+    static func tape(
+        of bytes: [UInt8], depthMax: Int
+    ) throws(JSONSyntaxError) -> (tape: [TapeEntry], depth: Int) {
         guard bytes.count < UInt32.max else {
             throw JSONSyntaxError(offset: 0, reason: "the text is longer than 4 GiB")
         }
         let result = bytes.withUnsafeBufferPointer { text in
             // A value takes a byte and a comma at least; only containers that are still open may have less.
-            let room = text.count / 2 + JSONDocument.depthMax + 2
+            let room = text.count / 2 + depthMax + 2
             return withUnsafeTemporaryAllocation(of: TapeEntry.self, capacity: room) { tape in
-                Result { () throws(JSONSyntaxError) in try build(text, tape) }
+                Result { () throws(JSONSyntaxError) in try build(text, tape, depthMax: depthMax) }
             }
         }
         return try result.get()
     }
 
     private static func build(
-        _ text: UnsafeBufferPointer<UInt8>, _ tape: UnsafeMutableBufferPointer<TapeEntry>
-    ) throws(JSONSyntaxError) -> [TapeEntry] {
+        _ text: UnsafeBufferPointer<UInt8>, _ tape: UnsafeMutableBufferPointer<TapeEntry>, depthMax: Int
+    ) throws(JSONSyntaxError) -> (tape: [TapeEntry], depth: Int) {
         guard let start = text.baseAddress, let room = tape.baseAddress else {
             throw JSONSyntaxError(offset: 0, reason: "the text ends where a value is due")
         }
-        var builder = TapeBuilder(text: start, end: text.count, tape: room)
+        var builder = TapeBuilder(text: start, end: text.count, tape: room, depthMax: depthMax)
         repeat {
             try builder.beginValue()
         } while try !builder.endValues()
-        return Array(UnsafeBufferPointer(start: room, count: builder.count))
+        return (Array(UnsafeBufferPointer(start: room, count: builder.count)), builder.deepest)
     }
 
-    private init(text: UnsafePointer<UInt8>, end: Int, tape: UnsafeMutablePointer<TapeEntry>) {
+    private init(
+        text: UnsafePointer<UInt8>, end: Int, tape: UnsafeMutablePointer<TapeEntry>, depthMax: Int
+    ) {
+        self.depthMax = depthMax
         self.text = text
         self.end = end
         self.tape = tape
@@ -69,12 +79,11 @@ struct TapeBuilder {
     /// Answers whether a first element is due inside the container.
     @inline(__always)
     private mutating func openContainer(_ kind: JSONKind) throws(JSONSyntaxError) -> Bool {
-        guard depth < JSONDocument.depthMax else {
-            throw failure("nested deeper than \(JSONDocument.depthMax) levels")
-        }
+        guard depth < depthMax else { throw failure("nested deeper than \(depthMax) levels") }
         let outer = container
         container = count
         depth += 1
+        deepest = max(deepest, depth)
         append(kind, from: position, isEscaped: false)
         tape[container].next = UInt32(truncatingIfNeeded: outer)
         position += 1

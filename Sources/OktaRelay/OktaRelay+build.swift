@@ -12,23 +12,30 @@ import UnixSignals
 /// 1. `IntakeServer` takes Okta's request, authenticates it and splits it into events;
 /// 2. `RuleTable` names the sinks of each event;
 /// 3. `SQLiteJournal` commits events and routes durably, and only then Okta gets its 200;
-/// 4. one `SinkWorker` per sink reads the journal behind its cursor and delivers;
+/// 4. one `SinkWorker` per sink, run by the `SinkFleet`, reads the journal behind its cursor and delivers;
 /// 5. the worker settles what became of each delivery in the journal.
 ///
-/// `AdminServer` looks at all of it.
+/// `AdminServer` looks at all of it, and `ConfigReloader` exchanges parts of it on SIGHUP.
 struct RelayService {
     let journal: SQLiteJournal
     let intake: IntakeServer
     let admin: AdminServer
-    let workers: [SinkWorker]
+    let fleet: SinkFleet
+    let reloader: ConfigReloader
     let sinks: SinkFactory
     let shutdownTimeout: Duration
     let logger: Logger
 
     /// Opens the journal and makes every part; nothing listens or delivers yet.
-    static func build(_ configuration: RelayConfiguration, logger: Logger) async throws -> RelayService {
+    ///
+    /// - Parameter path: The config file, which the configuration was loaded from and reloads read again.
+    static func build(
+        _ configuration: RelayConfiguration, path: String, logger: Logger
+    ) async throws -> RelayService {
+        // First of all: from here on SIGHUP asks for a reload, and no longer ends the process.
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let clock = SystemClock()
-        let enabled = configuration.sinks.filter(\.isEnabled)
+        let enabled = configuration.enabledSinks
         let metrics = RelayMetrics(
             version: RelayVersion.current,
             hooks: configuration.hooks.map(\.name),
@@ -38,63 +45,69 @@ struct RelayService {
         let board = SinkBoard()
         let readiness = Readiness(clock: clock)
         let journal = try await SQLiteJournal(
-            path: configuration.journal.path, retention: configuration.journal.retention, clock: clock)
-        let factory = SinkFactory(clock: clock, logger: logger)
-        let sinks = try enabled.map { try factory.make($0) }
-        var workers: [SinkWorker] = []
-        for (sink, settings) in zip(sinks, enabled) {
-            // Leased before intake starts, so that a new sink misses nothing from then on.
-            workers.append(
-                SinkWorker(
-                    sink: sink,
-                    journal: journal,
-                    lease: try await journal.lease(sink.name),
-                    retry: settings.retry,
-                    clock: clock,
-                    metrics: metrics,
-                    board: board,
-                    stopTimeout: configuration.server.shutdownTimeout,
-                    logger: logger
-                )
+            path: configuration.journal.path, retention: configuration.journal.retention, clock: clock,
+            logger: logger)
+        let inspection = try SQLiteJournalInspection(path: configuration.journal.path)
+        let fleet = SinkFleet(
+            SinkFleet.Surroundings(
+                journal: journal,
+                clock: clock,
+                metrics: metrics,
+                board: board,
+                stopTimeout: configuration.server.shutdownTimeout,
+                logger: logger
             )
-        }
+        )
+        let factory = SinkFactory(clock: clock, logger: logger)
+        // Leased before intake starts, so that a new sink misses nothing from then on.
+        try await fleet.add(try await factory.members(enabled))
+        let live = LiveIntake(configuration.intakeSettings)
+        let admin = AdminServer(
+            configuration.admin,
+            sources: AdminSources(journal: inspection, board: board, sinks: { fleet.sinks }),
+            metrics: metrics,
+            readiness: readiness,
+            clock: clock,
+            logger: logger
+        )
         return RelayService(
             journal: journal,
             intake: IntakeServer(
                 server: configuration.server,
-                hooks: configuration.hooks,
+                live: live,
                 journal: journal,
-                rules: LiveRuleTable(RuleTable(configuration.rules, for: enabled.map(\.name))),
                 clock: clock,
                 metrics: metrics,
                 readiness: readiness,
                 logger: logger
             ),
-            admin: AdminServer(
-                configuration.admin,
-                sources: AdminSources(
-                    journal: try SQLiteJournalInspection(path: configuration.journal.path),
-                    board: board,
-                    sinks: sinks
-                ),
+            admin: admin,
+            fleet: fleet,
+            reloader: ConfigReloader(
+                path: path,
+                initial: configuration,
+                hangups: hangups,
+                live: live,
+                fleet: fleet,
+                factory: factory,
+                admin: admin,
+                inspection: inspection,
                 metrics: metrics,
-                readiness: readiness,
-                clock: clock,
                 logger: logger
             ),
-            workers: workers,
             sinks: factory,
             shutdownTimeout: configuration.server.shutdownTimeout,
             logger: logger
         )
     }
 
-    /// Runs until SIGTERM or SIGINT; then intake stops first, the workers next, the operator's side last.
+    /// Runs until SIGTERM or SIGINT; then reloading stops first and intake next, then the workers, and the
+    /// operator's side last.
     func run(onListening: @escaping @Sendable () -> Void) async throws {
-        let services: [any Service] = [admin] + workers + [intake]
+        let services: [any Service] = [admin, fleet, intake, reloader]
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        group.maximumGracefulShutdownDuration = shutdownTimeout * 3
+        group.maximumGracefulShutdownDuration = shutdownTimeout * 4
         let serviceGroup = ServiceGroup(configuration: group)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await serviceGroup.run() }
@@ -107,6 +120,33 @@ struct RelayService {
         }
         await journal.close()
         await sinks.shutdown()
+    }
+}
+
+extension RelayConfiguration {
+    /// The sinks that are delivered to.
+    var enabledSinks: [SinkConfiguration] { sinks.filter(\.isEnabled) }
+
+    /// What requests go by.
+    var intakeSettings: IntakeSettings {
+        IntakeSettings(
+            server: server, hooks: hooks, rules: RuleTable(rules, for: enabledSinks.map(\.name)))
+    }
+}
+
+extension SinkFactory {
+    /// Makes sinks for the fleet; where one cannot be made, none is.
+    func members(_ configurations: [SinkConfiguration]) async throws(SinkError) -> [SinkFleet.Member] {
+        var members: [SinkFleet.Member] = []
+        do throws(SinkError) {
+            for sink in configurations {
+                members.append(SinkFleet.Member(sink: try make(sink), retry: sink.retry))
+            }
+        } catch {
+            for member in members { await member.sink.shutdown() }
+            throw error
+        }
+        return members
     }
 }
 

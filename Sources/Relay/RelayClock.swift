@@ -1,6 +1,8 @@
 import Foundation
 
-/// The time as the relay sees it: wall time for stamps, and sleeping. Injected, so that tests own it.
+/// The time as the relay sees it: wall time for stamps, and sleeping.
+///
+/// Injected, so that tests own it.
 public protocol RelayClock: Sendable {
     /// Nanoseconds since 1970.
     var now: Int64 { get }

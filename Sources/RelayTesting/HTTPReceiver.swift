@@ -48,6 +48,7 @@ public final class HTTPReceiver: Sendable {
         var open: Set<Int32> = []
         var waiting = 0
         var isStopped = false
+        var isListenerClosed = false
     }
 
     /// The port it listens at.
@@ -58,13 +59,21 @@ public final class HTTPReceiver: Sendable {
     private let state = Mutex(State())
     private let arrivals = AsyncStream<Int>.makeStream()
 
-    /// Listens at a free port of 127.0.0.1.
-    public init(script: @escaping @Sendable (Request) -> Behaviour = { _ in .respond(200) }) throws {
+    /// Listens at 127.0.0.1.
+    ///
+    /// - Parameter port: 0 lets the system choose a free one.
+    public init(
+        port: Int = 0, script: @escaping @Sendable (Request) -> Behaviour = { _ in .respond(200) }
+    ) throws {
         self.script = script
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_port = in_port_t(port).bigEndian
+        // A port that was just given back may be had again.
+        var yes: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isListening = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -77,7 +86,7 @@ public final class HTTPReceiver: Sendable {
             throw POSIXError(.EADDRNOTAVAIL)
         }
         self.listener = listener
-        port = Int(UInt16(bigEndian: address.sin_port))
+        self.port = Int(UInt16(bigEndian: address.sin_port))
         let thread = Thread { [self] in acceptAll() }
         thread.start()
     }
@@ -99,12 +108,13 @@ public final class HTTPReceiver: Sendable {
 
     /// Closes every connection and listens no more; a test must call it, for the threads hold the receiver.
     public func stop() {
-        let open = state.withLock { state in
+        // Under the lock, and the listener only while it is open: once closed, its number is soon another
+        // test's socket.
+        state.withLock { state in
             state.isStopped = true
-            return state.open
+            if !state.isListenerClosed { shutdown(listener, Int32(SHUT_RDWR)) }
+            for descriptor in state.open { shutdown(descriptor, Int32(SHUT_RDWR)) }
         }
-        shutdown(listener, Int32(SHUT_RDWR))
-        for descriptor in open { shutdown(descriptor, Int32(SHUT_RDWR)) }
         condition.lock()
         condition.broadcast()
         condition.unlock()
@@ -134,7 +144,10 @@ public final class HTTPReceiver: Sendable {
                 }
             }.start()
         }
-        close(listener)
+        state.withLock { state in
+            state.isListenerClosed = true
+            close(listener)
+        }
     }
 
     private func serve(_ descriptor: Int32, _ connection: Int) {

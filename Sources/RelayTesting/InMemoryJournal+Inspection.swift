@@ -27,6 +27,7 @@ extension InMemoryJournal: JournalInspection {
                         hook: row.event.hook,
                         eventID: row.event.id,
                         eventType: row.event.type,
+                        envelopeID: row.event.envelopeID,
                         route: row.route.choices.map { ($0.sink, $0.rule) }
                     )
                 }

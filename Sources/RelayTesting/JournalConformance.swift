@@ -41,6 +41,9 @@ public struct JournalConformance: Sendable {
     private func readsBack() async throws {
         let lease = try await journal.lease("a")
         var submission = try submission(["1", "2"])
+        submission.events[1] = Submission.RoutedEvent(
+            event: try LogEventFixture(uuid: "2").event(envelopeID: "envelope 2"),
+            route: submission.events[1].route)
         submission.quarantined = [
             QuarantinedInput(hook: "okta", reason: "no uuid", bytes: Array("{}".utf8), receivedAt: 1)
         ]
@@ -48,12 +51,14 @@ public struct JournalConformance: Sendable {
         #expect(receipt == AppendReceipt(accepted: 2, duplicates: 0, unrouted: 0, quarantined: 1))
         let page = try await journal.read("a", after: lease.cursor, limit: limit)
         #expect(page.entries.map(\.event.id) == ["1", "2"])
+        #expect(page.entries.map(\.event.envelopeID) == [nil, "envelope 2"])
         #expect(page.entries.map(\.rule) == ["rule of a", "rule of a"])
         #expect(page.entries.map(\.event.body.bytes) == submission.events.map(\.event.body.bytes))
         #expect(page.entries[0].offset < page.entries[1].offset)
         #expect(page.isAtHorizon && page.end >= page.entries[1].offset)
         let again = try await journal.read("a", at: page.entries.map(\.offset))
         #expect(again.map(\.event.id) == ["1", "2"])
+        #expect(again.map(\.event.envelopeID) == [nil, "envelope 2"])
     }
 
     private func knowsDuplicates() async throws {

@@ -57,7 +57,11 @@ public struct LogEventFixture: Sendable {
     }
 
     /// The event as the relay reads it.
-    public func event(hook: String = "okta", org: String = "okta", receivedAt: Int64 = 1) throws -> Event {
-        try Event(body: try JSONDocument(json), hook: hook, org: org, receivedAt: receivedAt)
+    public func event(
+        hook: String = "okta", org: String = "okta", receivedAt: Int64 = 1, envelopeID: String? = nil
+    ) throws -> Event {
+        try Event(
+            body: try JSONDocument(json), hook: hook, org: org, receivedAt: receivedAt, envelopeID: envelopeID
+        )
     }
 }

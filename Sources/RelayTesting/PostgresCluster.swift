@@ -4,8 +4,7 @@ import Synchronization
 /// A throw-away PostgreSQL cluster on 127.0.0.1, for tests that need the real thing.
 ///
 /// It ends with the process, however that ends: a small shell waits on a pipe whose other end only this
-/// process
-/// has, and when the pipe closes it stops the server and removes the files.
+/// process has, and when the pipe closes it stops the server and removes the files.
 public final class PostgresCluster: Sendable {
     /// The cluster that all tests of this process share; started once.
     ///
@@ -75,8 +74,16 @@ public final class PostgresCluster: Sendable {
             throw PostgresClusterError("postmaster.pid holds no process id")
         }
         _ = Foundation.kill(pid, SIGKILL)
-        // The next start may begin when the process is gone.
-        for _ in 0..<500 where Foundation.kill(pid, 0) == 0 { usleep(10_000) }
+        // The next start may begin when the process is gone, and it is no child of ours to wait for: looked
+        // at every 10 ms, for 5 s at most.
+        for _ in 0..<500 where Foundation.kill(pid, 0) == 0 { poll(nil, 0, 10) }
+    }
+
+    /// From the next ``start()`` on every connection needs its role's password.
+    public func requirePasswords() throws {
+        // Written in place, for the file belongs to the server's user.
+        try "host all all 127.0.0.1/32 scram-sha-256\n"
+            .write(toFile: "\(folder)/data/pg_hba.conf", atomically: false, encoding: .utf8)
     }
 
     /// Creates an empty database and gives its URL.

@@ -2,8 +2,10 @@ public import Config
 public import Logging
 public import Relay
 
-/// Makes the sinks of a config file. One factory serves a whole relay, so that sinks on one SQLite file share
-/// its connection, and HTTP sinks one pool of connections.
+/// Makes the sinks of a config file.
+///
+/// One factory serves a whole relay, so that sinks on one SQLite file share its connection, and HTTP sinks
+/// one pool of connections.
 public struct SinkFactory: Sendable {
     private let clock: any RelayClock
     private let logger: Logger

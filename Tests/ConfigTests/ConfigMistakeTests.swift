@@ -171,7 +171,8 @@ import Testing
             "/sinks/b/url", "not a connection string"),
         Mistake(
             table(
-                #""path": "a", "table": "x" }, "b": { "type": "postgresql", "table": "x", "url": "postgres://u:p@h""#
+                #""path": "a", "table": "x" }, "b": { "type": "postgresql", "table": "x", "#
+                    + #""url": "postgres://u:p@h""#
             ), "/sinks/b/url", "password in the config file", .warning),
     ]
 

@@ -42,40 +42,55 @@ import Testing
         #expect(found.text.contains("quarantined: the hook does not accept this event type"))
     }
 
+    /// The whole way: a config file, an event, and what `explain` prints of it.
+    @Test func showsWhatEachSinkWouldGetWithoutSecrets() async throws {
+        let config = """
+            {"server": {"listen": "127.0.0.1:0"}, "admin": {"listen": "127.0.0.1:0", "token": "${env:TOKEN}"},
+             "hooks": [{"name": "okta", "path": "/", "secrets": ["${env:TOKEN}"]}],
+             "journal": {"path": "j.sqlite"},
+             "sinks": {
+               "users": {"type": "sqlite", "path": "u.sqlite", "table": "users"},
+               "later": {"type": "postgresql", "enabled": false, "url": "${env:UNSET}", "table": "users"},
+               "crm": {"type": "http", "method": "PUT", "url": "https://crm.example.com/{{ $.user.id }}",
+                       "auth": {"bearer": "${env:TOKEN}"}, "headers": {"X-One": "a ${env:TOKEN}"},
+                       "body": {"active": "{{ $.user.active }}", "by": "${env:TOKEN}"}},
+               "teams": {"type": "sqlite", "path": "u.sqlite", "table": "teams", "key": ["id"],
+                         "columns": {"id": "{{ $.group.id }}"}, "operations": {"group.x": "create"}}},
+             "rules": [{"name": "all", "events": ["*"], "sinks": ["users", "later", "crm", "teams"]}]}
+            """
+        let token = "a-token-that-nobody-may-see-0123456789"
+        let surroundings = ConfigSurroundings(
+            variable: { $0 == "TOKEN" ? token : nil }, read: { _ in .missing })
+        let outcome = ConfigLoader(surroundings: surroundings)
+            .load(Array(config.utf8), file: "sinks.json", directory: "/nowhere")
+        let configuration = try #require(outcome.configuration, "\(outcome.errors)")
+        let previews = SinkPreviews(configuration)
+        let hook = try #require(configuration.hooks.first)
+        let event = try Event(
+            body: JSONDocument(Self.deactivation), hook: hook.name, org: hook.org, receivedAt: 0)
+        let found = Explanation(
+            event, hook: hook, table: RuleTable(configuration.rules), disabled: ["later"],
+            previews: previews)
+        await previews.shutdown()
+        var writer = JSONWriter()
+        writer.object { found.write(to: &$0) }
+        _ = try JSONDocument(writer.bytes)
+        for output in [found.text, writer.text] { #expect(!output.contains(token)) }
+        #expect(found.text.contains("users: a row of users is inserted or changed"))
+        let lines = found.text.split(separator: "\n")
+        #expect(lines.contains { $0.hasPrefix("  email ") && $0.hasSuffix(" not carried: keeps its value") })
+        #expect(found.text.contains("  PUT https://crm.example.com/00u1\n  X-One: a ***\n"))
+        #expect(found.text.contains(#"  {"active":false,"by":"***"}"#))
+        #expect(found.text.contains("teams: skipped: no effect on a row"))
+        #expect(found.text.contains("later: a row of users is inserted or changed"))
+        #expect(writer.text.contains(#""outcome":"skipped","reason":"no effect on a row""#))
+        #expect(writer.text.contains(#"{"name":"Authorization","value":"***"}"#))
+        #expect(writer.text.contains(#""body":{"active":false,"by":"***"}"#))
+    }
+
     @Test func caseFilesCountTheirLinesAndSkipBlankOnes() {
         let lines = CaseFile.lines(Array("{\"a\":1}\n\n  \n{\"b\":2}\r\n".utf8))
         #expect(lines.map(\.number) == [1, 4])
-    }
-
-    /// The request as it would go out, but for what proves the relay to the endpoint.
-    @Test func showsRowsAndRequestsWithoutSecrets() throws {
-        let text = try JSONDocument(#""https://crm.example.com/u/{{ $.user.id }}""#).root
-        let url = try Template(text, place: .url)
-        let request = HTTPRequestTemplate(method: "PUT", url: url)
-        let sinks = [
-            SinkConfiguration(
-                name: "audit",
-                kind: .http(
-                    HTTPSinkConfiguration(
-                        request: request, authentication: .bearer(Secret("hush-hush-hush"))))),
-            SinkConfiguration(
-                name: "users", isEnabled: false,
-                kind: .sqlite(
-                    SQLiteSinkConfiguration(path: "x.sqlite", table: TableConfiguration(name: "users")))),
-        ]
-        let table = RuleTable([
-            Rule(name: "all", events: [EventTypePattern("user.*")], sinks: ["audit", "users"])
-        ])
-        let hook = HookConfiguration(name: "okta", path: "/", secrets: [])
-        let event = try Event(body: JSONDocument(Self.deactivation), hook: "okta", org: "okta", receivedAt: 0)
-        let found = Explanation(event, hook: hook, table: table, sinks: sinks)
-        #expect(found.text.contains("PUT https://crm.example.com/u/00u1"))
-        #expect(found.text.contains("Authorization: ***"))
-        #expect(found.text.contains("deactivate in table users"))
-        #expect(found.text.contains(#"status = "DEPROVISIONED""#))
-        var writer = JSONWriter()
-        writer.object { found.write(to: &$0) }
-        #expect(!writer.text.contains("hush") && !found.text.contains("hush"))
     }
 
     /// Cases run against the config's table, through the hook that they name.

@@ -65,18 +65,18 @@ struct RandomCases {
         case 5: return "{\"equals-ignore-case\":\(text)}"
         case 6: return "{\"\(generator.pick(["prefix", "suffix"]))\":{\"equals-ignore-case\":\(text)}}"
         case 7:
-            return
-                "{\"wildcard\":\(quote(generator.pick(["*", "a*", "*b", "*b*", "a*c", "user.*", "*.*", "a\\\\*b"])))}"
+            let wildcards = ["*", "a*", "*b", "*b*", "a*c", "user.*", "*.*", "a\\\\*b"]
+            return "{\"wildcard\":\(quote(generator.pick(wildcards)))}"
         case 8: return "{\"anything-but\":\(generator.chance(50) ? text : "[\(generator.pick(numbers))]")}"
         case 9:
             return "{\"anything-but\":{\"\(generator.pick(["prefix", "suffix", "wildcard"]))\":[\(some)]}}"
         case 10:
-            return
-                "{\"numeric\":[\"\(generator.pick(["=", "<", "<=", ">", ">="]))\",\(generator.pick(["0", "1", "2.5"]))]}"
+            let sign = generator.pick(["=", "<", "<=", ">", ">="])
+            return "{\"numeric\":[\"\(sign)\",\(generator.pick(["0", "1", "2.5"]))]}"
         case 11: return "{\"numeric\":[\">\",-3.5,\"<=\",\(generator.pick(["0", "1", "2.5"]))]}"
         case 12:
-            return
-                "{\"cidr\":\(quote(generator.pick(["10.0.0.0/8", "10.1.2.3/32", "2001:db8::/32", "0.0.0.0/0"])))}"
+            let blocks = ["10.0.0.0/8", "10.1.2.3/32", "2001:db8::/32", "0.0.0.0/0"]
+            return "{\"cidr\":\(quote(generator.pick(blocks)))}"
         default: return "{\"exists\":\(generator.pick(["true", "false"]))}"
         }
     }

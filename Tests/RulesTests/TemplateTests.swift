@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct TemplateTests {
     static let document = #"""
-        {"event":{"uuid":"e-1","published":"2026-01-31T23:59:58.1234Z","big":12345678901234567890,"price":1.50,
+        {"event":{"uuid":"e-1","published":"2026-01-31T23:59:58.1234Z",
+          "big":12345678901234567890,"price":1.50,
           "target":[{"type":"User","id":"u1","alternateId":"Ann.Lee@Example.com"},
                     {"type":"UserGroup","id":"g1","displayName":"Sales"},
                     {"type":"UserGroup","id":"g2","displayName":"All, of us"}],
@@ -71,7 +72,8 @@ import Testing
 
     @Test func leavesOutWhatIsMissing() throws {
         let rendered = try render(
-            #"{"a":"{{ $.absent }}","b":["{{ $.absent }}","{{ $.event.nothing }}",{"c":"{{ $.absent }}"}],"d":1.0}"#
+            #"{"a":"{{ $.absent }}","#
+                + #""b":["{{ $.absent }}","{{ $.event.nothing }}",{"c":"{{ $.absent }}"}],"d":1.0}"#
         )
         #expect(rendered == .json(Array(#"{"b":[null,{}],"d":1.0}"#.utf8)))
     }

@@ -84,8 +84,10 @@ struct SQLTableShapeTests {
     @Test(arguments: Database.allCases)
     func aRefusedRowIsFoundAndTheRestDelivered(_ database: Database) async throws {
         let fixture = try SQLSinkFixture(database)
-        let create =
-            "CREATE TABLE users (id text PRIMARY KEY, login text CONSTRAINT no_secret CHECK (login <> 'u7@example.com'))"
+        let create = """
+            CREATE TABLE users (
+                id text PRIMARY KEY, login text CONSTRAINT no_secret CHECK (login <> 'u7@example.com'))
+            """
         try fixture.execute(create, "SELECT 1")
         let outcomes = try await fixture.deliver((0..<20).map { self.create("u\($0)") })
         for (index, outcome) in outcomes.enumerated() where index != 7 { #expect(outcome == .delivered) }

@@ -12,6 +12,8 @@ public struct RelayConfiguration: Sendable {
     public var sinks: [SinkConfiguration]
     /// In the file's order.
     public var rules: [Rule]
+    /// What `${env:…}` and `${file:…}` became, anywhere in the file: texts that nobody may be shown.
+    public var replacedTexts: [Secret]
 
     public init(
         server: ServerConfiguration,
@@ -19,7 +21,8 @@ public struct RelayConfiguration: Sendable {
         hooks: [HookConfiguration],
         journal: JournalConfiguration,
         sinks: [SinkConfiguration],
-        rules: [Rule]
+        rules: [Rule],
+        replacedTexts: [Secret] = []
     ) {
         self.server = server
         self.admin = admin
@@ -27,6 +30,7 @@ public struct RelayConfiguration: Sendable {
         self.journal = journal
         self.sinks = sinks
         self.rules = rules
+        self.replacedTexts = replacedTexts
     }
 }
 

@@ -9,6 +9,9 @@ public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugS
 
     public init(_ value: String) { revealed = value }
 
+    /// Byte for byte, for that is how secrets are compared wherever they are used.
+    public static func == (a: Secret, b: Secret) -> Bool { a.revealed.utf8.elementsEqual(b.revealed.utf8) }
+
     public var description: String { "***" }
     public var debugDescription: String { "***" }
     public var customMirror: Mirror { Mirror(self, children: []) }

@@ -1,13 +1,15 @@
 public import Rules
 
 /// One sink of the config file.
-public struct SinkConfiguration: Sendable {
+///
+/// Two of them are equal when a reload from one to the other leaves the sink as it is.
+public struct SinkConfiguration: Sendable, Equatable {
     public var name: String
     public var isEnabled: Bool
     public var retry: RetryConfiguration
     public var kind: Kind
 
-    public enum Kind: Sendable {
+    public enum Kind: Sendable, Equatable {
         case sqlite(SQLiteSinkConfiguration)
         case postgresql(PostgreSQLSinkConfiguration)
         case http(HTTPSinkConfiguration)
@@ -62,7 +64,7 @@ public struct RetryConfiguration: Sendable, Equatable {
 }
 
 /// A table in a SQLite file.
-public struct SQLiteSinkConfiguration: Sendable {
+public struct SQLiteSinkConfiguration: Sendable, Equatable {
     public var path: String
     public var table: TableConfiguration
 
@@ -73,7 +75,7 @@ public struct SQLiteSinkConfiguration: Sendable {
 }
 
 /// A table in a PostgreSQL database.
-public struct PostgreSQLSinkConfiguration: Sendable {
+public struct PostgreSQLSinkConfiguration: Sendable, Equatable {
     /// A libpq connection string or URI; several hosts and `sslmode` are libpq's own business.
     public var url: Secret
     public var table: TableConfiguration
@@ -85,7 +87,7 @@ public struct PostgreSQLSinkConfiguration: Sendable {
 }
 
 /// A table as both SQL sinks see it.
-public struct TableConfiguration: Sendable {
+public struct TableConfiguration: Sendable, Equatable {
     /// Nil where the name has no schema.
     public var schema: String?
     public var name: String
@@ -128,7 +130,7 @@ public struct TableConfiguration: Sendable {
 }
 
 /// A mapped column.
-public struct ColumnConfiguration: Sendable {
+public struct ColumnConfiguration: Sendable, Equatable {
     public var name: String
     public var value: Template
     /// The SQL type to create it with; nil means text.
@@ -145,7 +147,7 @@ public struct ColumnConfiguration: Sendable {
 }
 
 /// An HTTP endpoint and what is sent to it.
-public struct HTTPSinkConfiguration: Sendable {
+public struct HTTPSinkConfiguration: Sendable, Equatable {
     /// What is sent where `on` says nothing else.
     public var request: HTTPRequestTemplate
     /// Requests by operation or event type, the most specific first; nil makes the sink stateless.
@@ -200,8 +202,16 @@ public struct HTTPRequestTemplate: Sendable {
     }
 }
 
+extension HTTPRequestTemplate: Equatable {
+    /// Written out, because tuples are not `Equatable`.
+    public static func == (a: HTTPRequestTemplate, b: HTTPRequestTemplate) -> Bool {
+        a.method == b.method && a.url == b.url && a.body == b.body
+            && a.headers.elementsEqual(b.headers) { $0.name == $1.name && $0.value == $1.value }
+    }
+}
+
 /// A request for some events only: `on`'s members, inherited parts filled in.
-public struct HTTPRequestCase: Sendable {
+public struct HTTPRequestCase: Sendable, Equatable {
     public var selector: Selector
     /// Nil: such events are skipped.
     public var request: HTTPRequestTemplate?

@@ -11,10 +11,12 @@ struct ExplainCommand: AsyncParsableCommand {
         abstract:
             "Show which rules an event matches, why others do not, and what each sink would get.",
         discussion: """
-            The file holds one LogEvent or a whole event-hook envelope; - reads standard input. Nothing \
-            is sent and nothing is written. With --journal, today's rules are held against the events of \
-            the journal instead, beside a running relay too: which would newly go to a sink, and which no \
-            longer.
+            The file holds one LogEvent or a whole event-hook envelope; - reads standard input. For each \
+            sink the row or the request is shown as it would be for an event that is the newest of its \
+            user, with secrets as ***. Nothing is sent and nothing is written.
+
+            With --journal, today's rules are held against the events of the journal instead, beside a \
+            running relay too: which would newly go to a sink, and which no longer.
 
             Example:
               okta-relay explain event.json --config sinks.json
@@ -56,7 +58,7 @@ struct ExplainCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try ConfigurationFile.load(file.config)
         guard let event else { return try await compare(configuration) }
-        try explain(event, configuration)
+        try await explain(event, configuration)
     }
 
     // MARK: - The journal
@@ -106,21 +108,24 @@ struct ExplainCommand: AsyncParsableCommand {
 
     // MARK: - One file
 
-    private func explain(_ file: String, _ configuration: RelayConfiguration) throws {
+    private func explain(_ file: String, _ configuration: RelayConfiguration) async throws {
         let hook = try chosenHook(configuration)
         let bodies = try EventFile.bodies(file)
         let table = RuleTable(configuration.rules)
+        let disabled = Set(configuration.sinks.filter { !$0.isEnabled }.map(\.name))
+        let previews = SinkPreviews(configuration)
         var explanations: [Explanation] = []
         for body in bodies {
             do {
                 let event = try Event(
                     body: body, hook: hook.name, org: hook.org, receivedAt: SystemClock().now)
                 explanations.append(
-                    Explanation(event, hook: hook, table: table, sinks: configuration.sinks))
+                    Explanation(event, hook: hook, table: table, disabled: disabled, previews: previews))
             } catch {
                 Terminal.note("\(file): an element would be quarantined: \(error.rawValue)")
             }
         }
+        await previews.shutdown()
         if output.json {
             var writer = JSONWriter()
             writer.array { list in

@@ -40,18 +40,13 @@ struct ServeCommand: AsyncParsableCommand {
     var logLevel = Logger.Level.info
 
     func run() async throws {
-        let secrets = try Self.secrets(file.config)
-        if createsSecrets {
-            for path in try secrets.createMissing() {
-                Terminal.note("created \(path), readable by its owner only")
-            }
-        }
+        if createsSecrets { try createSecrets() }
         let configuration = try ConfigurationFile.load(file.config)
         let fixture = "Tests/Fixtures/first-event.json"
         let greeting = Greeting(
             server: configuration.server,
             hooks: configuration.hooks,
-            secrets: secrets.hooks,
+            secrets: try secretSources().hooks,
             admin: configuration.admin,
             eventFile: FileManager.default.fileExists(atPath: fixture) ? fixture : nil
         )
@@ -60,9 +55,11 @@ struct ServeCommand: AsyncParsableCommand {
         try await serve(configuration, greeting.text, logger)
     }
 
-    private func serve(_ configuration: RelayConfiguration, _ greeting: String, _ logger: Logger) async throws {
+    private func serve(
+        _ configuration: RelayConfiguration, _ greeting: String, _ logger: Logger
+    ) async throws {
         do {
-            let relay = try await RelayService.build(configuration, logger: logger)
+            let relay = try await RelayService.build(configuration, path: file.config, logger: logger)
             try await relay.run { Terminal.note("\n\(greeting)\n") }
         } catch let error as JournalError {
             throw Terminal.failure("the journal cannot be used: \(error.reason)")
@@ -73,13 +70,27 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    static func secrets(_ path: String) throws -> SecretFiles {
-        let bytes = try ConfigurationFile.read(path)
+    private func createSecrets() throws {
+        var random = SystemRandomNumberGenerator()
+        do throws(SecretFiles.CreationError) {
+            let created = try SecretFiles.initialise(
+                for: [UInt8](FileManager.default.contents(atPath: file.config) ?? Data()),
+                directory: URL(fileURLWithPath: file.config).deletingLastPathComponent().path,
+                random: { count in (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) } }
+            )
+            for path in created { Terminal.note("created \(path), readable by its owner only") }
+        } catch {
+            throw Terminal.failure(error.description)
+        }
+    }
+
+    private func secretSources() throws -> SecretSources {
+        let bytes = try ConfigurationFile.read(file.config)
         do {
-            return try SecretFiles(config: bytes, path: path)
+            return try SecretSources(config: bytes, path: file.config)
         } catch {
             let place = JSONDocument.place(ofOffset: error.offset, in: bytes)
-            throw Terminal.failure("\(path):\(place.line):\(place.column): \(error.reason)", .problems)
+            throw Terminal.failure("\(file.config):\(place.line):\(place.column): \(error.reason)", .problems)
         }
     }
 }

@@ -131,12 +131,3 @@ enum CaseFile {
             }
     }
 }
-
-extension Event {
-    /// What the rule table wants to know besides the event's text.
-    var routingFacts: RoutingFacts {
-        let meaning = meaning
-        return RoutingFacts(
-            hook: hook, eventType: type, operation: meaning.operation, isEffective: meaning.isEffective)
-    }
-}

@@ -5,7 +5,7 @@ struct Greeting {
     let server: ServerConfiguration
     let hooks: [HookConfiguration]
     /// Where the hooks' secrets come from, in the hooks' order.
-    let secrets: [[SecretFiles.Source]]
+    let secrets: [[SecretSources.Source]]
     let admin: AdminConfiguration
     /// A file with an envelope to send, where there is one at hand.
     let eventFile: String?
@@ -61,7 +61,7 @@ struct Greeting {
 
     private static func scheme(_ tls: TLSConfiguration?) -> String { tls == nil ? "http" : "https" }
 
-    private static func whereabouts(_ source: SecretFiles.Source?) -> String {
+    private static func whereabouts(_ source: SecretSources.Source?) -> String {
         switch source {
         case .file(let path): "in \(path)"
         case .environment(let name): "of the environment variable \(name)"

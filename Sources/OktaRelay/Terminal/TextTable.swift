@@ -46,7 +46,8 @@ struct TextTable: Equatable {
         return text
     }
 
-    private static func printable(_ text: String) -> String {
+    /// Control characters become spaces.
+    static func printable(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             return text
         }

@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import JSON
 import Logging
+import Synchronization
 
 /// Answers the operator's requests: health, metrics, and what the journal and the sinks hold.
 struct AdminController: Sendable {
@@ -11,7 +12,7 @@ struct AdminController: Sendable {
     let metrics: RelayMetrics
     let readiness: Readiness
     let clock: any RelayClock
-    private let token: SecretDigests
+    private let token: LiveToken
     private let refusals: RefusalLog
     private let page = AdminPage()
 
@@ -19,13 +20,16 @@ struct AdminController: Sendable {
         token: Secret, sources: AdminSources, metrics: RelayMetrics, readiness: Readiness,
         clock: any RelayClock, logger: Logger
     ) {
-        self.token = SecretDigests([token])
+        self.token = LiveToken(token)
         self.sources = sources
         self.metrics = metrics
         self.readiness = readiness
         self.clock = clock
         refusals = RefusalLog(clock: clock, logger: logger)
     }
+
+    /// Accepts this token from now on, and no other.
+    func accept(token: Secret) { self.token.swap(token) }
 
     /// Answers one request.
     func answer(_ exchange: borrowing Exchange) async -> HTTPAnswer {
@@ -140,7 +144,7 @@ struct AdminController: Sendable {
     }
 
     private func rows(of name: String, _ query: Query) async throws -> HTTPAnswer {
-        let browsable = sources.sinks.compactMap { $0 as? any RowBrowsing }
+        let browsable = sources.sinks().compactMap { $0 as? any RowBrowsing }
         guard let sink = browsable.first(where: { $0.name == name }) else {
             let names = browsable.map(\.name).joined(separator: ", ")
             throw AdminProblem(
@@ -189,6 +193,17 @@ struct AdminController: Sendable {
         AdminJSON.write(record, to: &writer)
         return HTTPAnswer(.ok, fields: [.contentType: "application/json"], body: writer.bytes)
     }
+}
+
+/// The admin token that is in force; a reload may change it.
+private final class LiveToken: Sendable {
+    private let digests: Mutex<SecretDigests>
+
+    init(_ token: Secret) { digests = Mutex(SecretDigests([token])) }
+
+    func swap(_ token: Secret) { digests.withLock { $0 = SecretDigests([token]) } }
+
+    func match(_ presented: some Sequence<UInt8>) -> Int? { digests.withLock { $0 }.match(presented) }
 }
 
 /// What is wrong with an admin request, and what would be right.

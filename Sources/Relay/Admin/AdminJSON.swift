@@ -71,6 +71,7 @@ public enum AdminJSON {
             object.member("hook", event.hook)
             object.member("eventId", event.eventID)
             object.member("eventType", event.eventType)
+            object.member("envelopeId", event.envelopeID)
             object.member("isUnrouted", event.route.isEmpty)
             object.name("route")
             object.array { route in

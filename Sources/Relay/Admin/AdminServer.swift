@@ -8,10 +8,12 @@ public struct AdminSources: Sendable {
     public var journal: any JournalInspection
     /// The live states that the sinks' workers publish.
     public var board: SinkBoard
-    /// The enabled sinks; those that are ``RowBrowsing`` show their rows.
-    public var sinks: [any Sink]
+    /// The sinks that are delivered to now; those that are ``RowBrowsing`` show their rows.
+    public var sinks: @Sendable () -> [any Sink]
 
-    public init(journal: any JournalInspection, board: SinkBoard, sinks: [any Sink]) {
+    public init(
+        journal: any JournalInspection, board: SinkBoard, sinks: @escaping @Sendable () -> [any Sink]
+    ) {
         self.journal = journal
         self.board = board
         self.sinks = sinks
@@ -60,6 +62,9 @@ public final class AdminServer: Service {
     public var boundAddress: ListenAddress {
         get async throws(ListenError) { try await listener.boundAddress }
     }
+
+    /// Accepts this token from now on, and no other.
+    public func accept(token: Secret) { controller.accept(token: token) }
 
     public func run() async throws {
         try await listener.run(onListening: {}) { exchange in

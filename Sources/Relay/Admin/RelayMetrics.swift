@@ -57,6 +57,29 @@ public final class RelayMetrics: Sendable {
         self.counts = Mutex(counts)
     }
 
+    // MARK: - Reload
+
+    /// Shows these hooks and no others from now on, new ones with zeros.
+    ///
+    /// - Parameter changedSecrets: Hooks whose secrets are not those of before, so that what is known of the
+    ///   secrets' use is no longer theirs.
+    public func show(hooks: [String], changedSecrets: Set<String>) {
+        counts.withLock { counts in
+            // The empty name is nobody's hook, and stays.
+            counts.hooks = counts.hooks.filter { $0.key.isEmpty || hooks.contains($0.key) }
+            for hook in hooks where counts.hooks[hook] == nil { counts.hooks[hook] = HookCounts() }
+            for hook in changedSecrets { counts.hooks[hook]?.secretLastUsed = [:] }
+        }
+    }
+
+    /// Shows a sink, with zeros where it is new.
+    func add(sink: String) {
+        counts.withLock { if $0.sinks[sink] == nil { $0.sinks[sink] = SinkCounts() } }
+    }
+
+    /// Shows a sink no longer.
+    func remove(sink: String) { counts.withLock { $0.sinks[sink] = nil } }
+
     // MARK: - Intake
 
     func request(hook: String?, _ outcome: RequestOutcome) {

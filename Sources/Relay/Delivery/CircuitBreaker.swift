@@ -22,13 +22,16 @@ struct CircuitBreaker {
 
     /// A sink that can never work as it is gets looked at this often: a rotated password heals itself.
     static let misconfiguredRetry = Duration.seconds(60)
+    /// The delay before a probe grows with this many failures and no further, to 16 times `retry.initial`: a
+    /// sink that was away for hours must not wait for minutes once it is back.
+    static let growingFailures = 5
 
     private(set) var state: State = .preparing(isRunning: false)
     /// Why it is not closed; nil when it is.
     private(set) var reason: String?
     /// Failures since it was last closed.
     private(set) var failures = 0
-    /// When it left `closed`, in nanoseconds since 1970.
+    /// Since when it is not closed, as far as ``takeOutage(at:)`` has not counted; nanoseconds since 1970.
     private(set) var openSince: Int64?
 
     /// Answers once whether `prepare` is to be called now.
@@ -44,30 +47,48 @@ struct CircuitBreaker {
         if state == .closed { reason = nil }
     }
 
-    /// A delivery came back with receipts; answers for how long the sink had been unavailable, where this
-    /// closes the breaker.
-    mutating func succeeded(at now: Int64) -> Duration? {
-        guard state == .halfOpen else { return nil }
+    /// A delivery came back with receipts.
+    mutating func succeeded() {
+        guard state == .halfOpen else { return }
         state = .closed
         reason = nil
         failures = 0
-        defer { openSince = nil }
-        return openSince.map { .nanoseconds(now - $0) }
     }
 
+    /// A delivery or a preparation did not work.
+    ///
+    /// What had begun before the breaker opened says nothing new:
+    /// eight requests that fail together are one failure.
     mutating func failed(_ error: SinkError, at now: Int64, delay: (_ failures: Int, Duration?) -> Duration) {
+        if case .open = state { return }
         failures += 1
         reason = error.reason
         openSince = openSince ?? now
         switch error {
         case .unavailable(_, let retryAfter):
-            state = .open(until: now + delay(failures, retryAfter).nanoseconds, isMisconfigured: false)
+            let delay = delay(min(failures, Self.growingFailures), retryAfter)
+            state = .open(until: now + delay.nanoseconds, isMisconfigured: false)
         case .misconfigured:
             state = .open(until: now + Self.misconfiguredRetry.nanoseconds, isMisconfigured: true)
         }
     }
 
+    /// For how long the sink had been unavailable since the last call; counted until a delivery closes it.
+    mutating func takeOutage(at now: Int64) -> Duration? {
+        guard let since = openSince else { return nil }
+        openSince = state == .closed ? nil : now
+        return .nanoseconds(max(0, now - since))
+    }
+
     mutating func timePassed(to now: Int64) {
         if case .open(let until, _) = state, until <= now { state = .preparing(isRunning: false) }
+    }
+
+    /// The wall clock was set back; nothing waits longer for that.
+    mutating func clockWasSetBack(by nanoseconds: Int64) {
+        openSince? -= nanoseconds
+        if case .open(let until, let isMisconfigured) = state {
+            state = .open(until: until - nanoseconds, isMisconfigured: isMisconfigured)
+        }
     }
 }

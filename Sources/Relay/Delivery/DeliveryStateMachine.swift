@@ -1,16 +1,20 @@
 import Config
 import JSON
 
-/// Decides what a sink's worker does next: pure, driven by what happened, and the owner of every delivery rule.
+/// Decides what a sink's worker does next: pure, driven by what happened, and the owner of every delivery
+/// rule.
 ///
-/// The worker tells it what happened (`…Arrived`, `…Failed`) and carries out what ``nextAction(at:)`` asks for,
-/// until there is nothing more to do. Time and randomness come in, so a run can be replayed exactly. The rules:
+/// The worker tells it what happened (`…Arrived`, `…Failed`) and carries out what ``nextAction(at:)`` asks
+/// for, until there is nothing more to do. Time and randomness come in, so a run can be replayed exactly. The
+/// rules:
 ///
 /// - one user's events go out one after another, in journal order, across retries; other users never wait;
-/// - a sink that is *unavailable* holds the cursor behind the breaker; a *rejected* event is dead-lettered and
-///   one that asks for a *retry* is parked, while the others pass;
+/// - a sink that is *unavailable* holds the cursor behind the breaker; a *rejected* event is dead-lettered
+///   and one that asks for a *retry* is parked, while the others pass;
 /// - an event on which delivery fails as unavailable three times, while others succeed, is the problem itself
 ///   and is parked like one that asked for a retry.
+///
+/// What happens after a delivery is in `DeliveryStateMachine+Outcomes.swift`.
 struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// What the worker is asked to do; each comes back through one of the methods below.
     enum Action: Equatable {
@@ -19,7 +23,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         case readParked([Offset])
         case deliver(Attempt)
         case settle(Settlement)
-        /// Call ``nextAction(at:)`` again at this time, in nanoseconds since 1970.
+        /// Call ``wokeUp()`` at this time, in nanoseconds since 1970.
         case wake(at: Int64)
     }
 
@@ -30,49 +34,68 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         let numbers: [Offset: Int]
     }
 
+    /// Failures as unavailable, and how many deliveries had succeeded at the first.
+    struct Strikes {
+        var count = 0
+        var successesBefore: Int
+    }
+
     /// Attempts that may fail as unavailable before one event is suspected to be the cause.
     static var strikesMax: Int { 3 }
-    /// Parked deliveries; above it the sink holds its cursor instead.
-    static var parkedMax: Int { 10_000 }
+    /// Parked entries that are in memory to be tried next.
+    private static var parkedReadyMax: Int { 64 }
+    /// Candidates that a trial of a sink that was down looks at.
+    private static var trialMax: Int { 64 }
 
-    private let limits: SinkLimits
-    private let retry: RetryConfiguration
-    private let schedule: RetrySchedule
-    private var generator: Generator
+    let limits: SinkLimits
+    let retry: RetryConfiguration
+    let schedule: RetrySchedule
+    let bounds: DeliveryBounds
+    var generator: Generator
 
-    private(set) var breaker = CircuitBreaker()
-    private var window: DeliveryWindow
-    private var parked: ParkedLanes
-    private var parkedEntries: [Offset: JournalEntry] = [:]
-    private var settlement: PendingSettlement
+    var breaker = CircuitBreaker()
+    var window: DeliveryWindow
+    /// The window's offsets that are not with the sink, by user.
+    var line: DeliveryLine
+    var parked: ParkedLanes
+    /// Parked deliveries whose time has come, and whose entries are in `parkedEntries`.
+    var parkedReady: [Offset] = []
+    var parkedEntries: [Offset: JournalEntry] = [:]
+    /// Lanes that wait behind a parked delivery and could not be parked themselves: there are too many.
+    var held: [ParkedLanes.Lane] = []
+    var settlement: PendingSettlement
 
-    private var attempts: [Int: Attempt] = [:]
+    var attempts: [Int: Attempt] = [:]
     private var nextAttemptID = 0
-    /// The offsets of all attempts under way, and the users they are about.
-    private var withSink: Set<Offset> = []
-    private var busyLanes: Set<ParkedLanes.Lane> = []
-    /// Per offset, failures as unavailable, and how many deliveries had succeeded at the first.
-    private var strikes: [Offset: (count: Int, successesBefore: Int)] = [:]
-    private var successes = 0
+    var strikes: [Offset: Strikes] = [:]
+    var successes = 0
 
-    private var isReading = false
-    private var isReadingParked = false
-    private var hasNews = true
-    private var isStopping = false
+    /// Where the read that is under way began.
+    private var readUnderWay: Offset?
+    private var parkedUnderWay: [Offset]?
+    var hasNews = true
+    var isStopping = false
     private var wakeAsked: Int64?
+    private var lastNow: Int64 = .min
 
-    init(lease: SinkLease, limits: SinkLimits, retry: RetryConfiguration, generator: Generator) {
+    init(
+        lease: SinkLease, limits: SinkLimits, retry: RetryConfiguration, generator: Generator,
+        bounds: DeliveryBounds = DeliveryBounds()
+    ) {
         self.limits = limits
         self.retry = retry
         self.schedule = RetrySchedule(retry)
         self.generator = generator
-        window = DeliveryWindow(lease)
+        self.bounds = bounds
+        window = DeliveryWindow(lease, offsetsMax: bounds.windowMax)
+        line = DeliveryLine(foldsUsers: limits.foldsUsers)
         parked = ParkedLanes(lease.parked)
-        settlement = PendingSettlement(sink: lease.sink, epoch: lease.epoch)
+        settlement = PendingSettlement(sink: lease.sink, epoch: lease.epoch, cursor: lease.cursor)
+        for lane in parked.blocked { line.stop(lane) }
     }
 
     /// Deliveries that are with the sink.
-    var inFlight: Int { withSink.count }
+    var inFlight: Int { attempts.values.reduce(0) { $0 + $1.offsets.count } }
 
     /// Whether a stop that was asked for is complete: nothing in flight, everything settled.
     var isStopped: Bool { isStopping && attempts.isEmpty && settlement.isIdle }
@@ -80,118 +103,138 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// The entry of an offset that an attempt names.
     func entry(_ offset: Offset) -> JournalEntry? { window.entry(offset) ?? parkedEntries[offset] }
 
+    /// What the sink was told of a user, where the journal may not know it yet.
+    func unsettledState(of subject: Subject) -> FoldState? { settlement.state(of: subject) }
+
     // MARK: - What to do
 
     /// The next thing to do; nil where only events can change anything.
     mutating func nextAction(at now: Int64) -> Action? {
+        clockReads(now)
         breaker.timePassed(to: now)
+        parkHeld()
         if let settlement = settlement.take(window) { return .settle(settlement) }
         if isStopping { return nil }
         if breaker.takePreparation() { return .prepare }
-        if let read = nextRead(at: now) { return read }
-        if let attempt = nextAttempt(at: now) { return .deliver(attempt) }
+        if isDelivering {
+            if let read = nextRead(at: now) { return read }
+            if let attempt = nextAttempt() { return .deliver(attempt) }
+        }
         return nextWake(at: now).map { .wake(at: $0) }
     }
 
+    /// A wall clock that was set back takes the times with it that were made before.
+    mutating func clockReads(_ now: Int64) {
+        let behind = lastNow == .min ? 0 : lastNow - now
+        if behind > Duration.seconds(1).nanoseconds {
+            breaker.clockWasSetBack(by: behind)
+            parked.clockWasSetBack(by: behind)
+            wakeAsked? -= behind
+        }
+        lastNow = now
+    }
+
+    /// Whether deliveries may be under way at all.
+    var isDelivering: Bool { breaker.state == .closed || breaker.state == .halfOpen }
+
     private mutating func nextRead(at now: Int64) -> Action? {
-        guard isDelivering else { return nil }
-        if !isReadingParked {
-            let limit = limits.batchEventsMax * limits.concurrency
-            let wanted = parked.due(at: now, limit: limit, excluding: withSink)
-            let missing = wanted.filter { parkedEntries[$0] == nil }
-            if !missing.isEmpty {
-                isReadingParked = true
-                return .readParked(missing)
+        if parkedUnderWay == nil, parkedReady.count < Self.parkedReadyMax {
+            let due = parked.takeDue(at: now, limit: Self.parkedReadyMax - parkedReady.count)
+            if !due.isEmpty {
+                parkedUnderWay = due
+                return .readParked(due)
             }
         }
-        let isHungry = window.queue.count < limits.batchEventsMax * limits.concurrency
-        guard !isReading, hasNews, isHungry, window.hasRoom else { return nil }
-        isReading = true
-        let room = DeliveryWindow.offsetsMax / 4
+        // Only what may go counts: a user's backlog must not keep the others from being read.
+        let isHungry = line.ready.count < limits.batchEventsMax * limits.concurrency
+        let room = window.room
+        guard readUnderWay == nil, hasNews, isHungry, room > 0 else { return nil }
+        readUnderWay = window.readEnd
+        hasNews = false
         return .read(
             after: window.readEnd,
             limit: ReadLimit(
-                entries: min(room, max(limits.batchEventsMax, 2 * limits.concurrency)),
+                entries: min(room, max(limits.batchEventsMax, 16 * limits.concurrency)),
                 bytes: limits.batchBytesMax
             )
         )
     }
 
-    /// Whether deliveries may be under way at all.
-    private var isDelivering: Bool { breaker.state == .closed || breaker.state == .halfOpen }
-
     private mutating func nextWake(at now: Int64) -> Int64? {
-        var wake = isDelivering ? parked.earliest : nil
+        var wake = isDelivering ? parked.earliest() : nil
         if case .open(let until, _) = breaker.state { wake = until }
         // What is overdue waits for an event that is on its way already: a read or a delivery.
-        guard let wake, wake > now, wake != wakeAsked else { return nil }
+        guard let wake, wake > now, wake < wakeAsked ?? .max else { return nil }
         wakeAsked = wake
         return wake
     }
 
     // MARK: - Attempts
 
-    private mutating func nextAttempt(at now: Int64) -> Attempt? {
+    private mutating func nextAttempt() -> Attempt? {
         let isTrial = breaker.state == .halfOpen
-        guard isDelivering, attempts.count < (isTrial ? 1 : limits.concurrency) else { return nil }
-        var candidates = parkedCandidates(at: now)
-        candidates += queueCandidates(limit: isTrial ? 64 : limits.batchEventsMax)
-        if isTrial, let gentlest = candidates.min(by: { strikeCount($0) < strikeCount($1) }) {
-            candidates = [gentlest]
-        }
-        let offsets = cut(candidates)
+        guard attempts.count < (isTrial ? 1 : limits.concurrency) else { return nil }
+        let candidates = isTrial ? trialCandidates : candidates
+        let offsets = cut(candidates).sorted()
         guard !offsets.isEmpty else { return nil }
         nextAttemptID += 1
-        let numbers = offsets.map { ($0, (parked[$0]?.failures.count ?? 0) + 1) }
+        let numbers = offsets.map { ($0, (parked[$0]?.failures.last?.number ?? 0) + 1) }
         let attempt = Attempt(
             id: nextAttemptID, offsets: offsets, numbers: Dictionary(uniqueKeysWithValues: numbers))
         attempts[attempt.id] = attempt
-        window.take(Set(offsets))
-        withSink.formUnion(offsets)
-        for offset in offsets { busyLanes.insert(lane(offset)) }
+        for offset in offsets {
+            let lane = lane(offset)
+            line.remove(offset, lane)
+            line.stop(lane)
+            if parked[offset] != nil { parkedReady.remove(at: offset) }
+        }
         return attempt
+    }
+
+    /// What may go now: parked deliveries and the line take turns at being first, so that neither starves.
+    private var candidates: [Offset] {
+        let queued = lineCandidates.prefix(limits.batchEventsMax)
+        let due = parkedReady.prefix(limits.batchEventsMax)
+        return nextAttemptID.isMultiple(of: 2) ? Array(due) + queued : Array(queued) + due
+    }
+
+    /// Where too many are parked the cursor is held: nothing new is begun that might have to be parked.
+    private var lineCandidates: ArraySlice<Offset> {
+        parked.count < bounds.parkedMax ? line.ready[...] : []
+    }
+
+    /// One event, the one that has gone wrong least often, to see whether the sink is back.
+    private var trialCandidates: [Offset] {
+        var lanes: Set<ParkedLanes.Lane> = []
+        let firsts = (parkedReady + lineCandidates.prefix(Self.trialMax)).filter {
+            lanes.insert(lane($0)).inserted
+        }
+        return firsts.min { strikeCount($0) < strikeCount($1) }.map { [$0] } ?? []
     }
 
     private func isSuspect(_ offset: Offset) -> Bool { strikeCount(offset) >= Self.strikesMax - 1 }
 
     private func strikeCount(_ offset: Offset) -> Int { strikes[offset]?.count ?? 0 }
 
-    private func lane(_ offset: Offset) -> ParkedLanes.Lane {
-        ParkedLanes.Lane(entry(offset)?.event.subject ?? parked[offset]?.subject, offset)
+    func lane(_ offset: Offset) -> ParkedLanes.Lane {
+        ParkedLanes.Lane(subject(offset), offset)
     }
 
-    private mutating func parkedCandidates(at now: Int64) -> [Offset] {
-        let due = parked.due(at: now, limit: limits.batchEventsMax, excluding: withSink)
-        return due.filter { parkedEntries[$0] != nil && !busyLanes.contains(lane($0)) }
+    func subject(_ offset: Offset) -> Subject? {
+        entry(offset)?.event.subject ?? parked[offset]?.subject
     }
 
-    /// Offsets in line whose user is not busy, in order; parks on the way what waits behind a parked one.
-    private mutating func queueCandidates(limit: Int) -> [Offset] {
-        var candidates: [Offset] = []
-        var taken: Set<ParkedLanes.Lane> = []
-        var blocked: [ParkedDelivery] = []
-        for offset in window.queue {
-            guard candidates.count < limit else { break }
-            let lane = lane(offset)
-            if parked.isBlocked(lane) {
-                guard parked.count + blocked.count < Self.parkedMax else { continue }
-                let subject = entry(offset)?.event.subject
-                blocked.append(ParkedDelivery(offset: offset, subject: subject, failures: [], notBefore: 0))
-            } else if !busyLanes.contains(lane), limits.foldsUsers || taken.insert(lane).inserted {
-                candidates.append(offset)
-            }
-        }
-        for delivery in blocked { park(delivery) }
-        if !blocked.isEmpty { window.close(Set(blocked.map(\.offset))) }
-        return candidates
-    }
-
-    /// As much of the candidates as one batch holds, by events and bytes; a suspect goes alone.
+    /// As much of the candidates as one batch holds, by events and bytes; a suspect goes alone, and
+    /// nothing of
+    /// its user passes it.
     private func cut(_ candidates: [Offset]) -> [Offset] {
         if let first = candidates.first, isSuspect(first) { return [first] }
         var bytes = 0
         var offsets: [Offset] = []
-        for offset in candidates.prefix(limits.batchEventsMax) where !isSuspect(offset) {
+        var passedOver: Set<ParkedLanes.Lane> = []
+        for offset in candidates.prefix(limits.batchEventsMax) {
+            if isSuspect(offset) { passedOver.insert(lane(offset)) }
+            if !passedOver.isEmpty, passedOver.contains(lane(offset)) { continue }
             bytes += entry(offset)?.event.body.bytes.count ?? 0
             if !offsets.isEmpty, bytes > limits.batchBytesMax { break }
             offsets.append(offset)
@@ -199,172 +242,74 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         return offsets
     }
 
-    private mutating func park(_ delivery: ParkedDelivery) {
-        parked.insert(delivery)
-        settlement.park(delivery)
-    }
-
-    // MARK: - What happened
+    // MARK: - What happened in the journal and to the worker
 
     mutating func newsArrived() { hasNews = true }
 
-    mutating func prepared() { breaker.prepared() }
+    /// A time that was asked for has come; by the wall clock perhaps not quite.
+    mutating func wokeUp() { wakeAsked = nil }
 
-    mutating func prepareFailed(_ error: SinkError, at now: Int64) { open(error, at: now) }
+    /// No more attempts begin; what is in flight is waited for.
+    mutating func stop(at now: Int64) {
+        isStopping = true
+        countOutage(at: now)
+    }
 
     mutating func pageRead(_ page: JournalPage) {
-        isReading = false
-        guard page.end >= window.readEnd else { return }
-        if page.isAtHorizon { hasNews = false }
-        window.add(page)
+        let isCurrent = readUnderWay == window.readEnd
+        readUnderWay = nil
+        // The window was rewound meanwhile, and this page begins behind what has to be read again.
+        guard isCurrent else { return hasNews = true }
+        if !page.isAtHorizon { hasNews = true }
+        for entry in window.add(page) {
+            let lane = ParkedLanes.Lane(entry.event.subject, entry.offset)
+            line.add(entry.offset, lane)
+            if parked.isBlocked(lane) { parkBehind(lane) }
+        }
         settlement.cursorMoved(window)
     }
 
-    /// A read did not work; another is tried when there is news.
     mutating func readFailed() {
-        isReading = false
-        isReadingParked = false
+        readUnderWay = nil
+        hasNews = true
     }
 
     /// Entries that are no longer kept are dead letters: there is nothing left to deliver.
     mutating func parkedRead(_ entries: [JournalEntry], of offsets: [Offset], at now: Int64) {
-        isReadingParked = false
-        for entry in entries { parkedEntries[entry.offset] = entry }
-        for offset in offsets where parkedEntries[offset] == nil {
+        parkedUnderWay = nil
+        for entry in entries where parked[entry.offset] != nil {
+            parkedEntries[entry.offset] = entry
+            parkedReady.append(entry.offset)
+        }
+        for offset in offsets where parkedEntries[offset] == nil && parked[offset] != nil {
+            let lane = lane(offset)
             giveUp(offset, reason: "the event is no longer kept", at: now)
+            release(lane)
         }
     }
 
-    /// The sink gave its receipts; one for each delivery of the attempt, or the batch counts as failed.
-    mutating func receiptsArrived(_ receipts: [Receipt], attempt id: Int, at now: Int64) {
-        guard let attempt = attempts[id] else { return }
-        guard receipts.count == attempt.offsets.count,
-            Set(receipts.map(\.offset)) == Set(attempt.offsets)
-        else {
-            return attemptFailed(
-                .unavailable(reason: "the sink did not account for every delivery of a batch"),
-                attempt: id,
-                at: now
-            )
-        }
-        finish(attempt)
-        if let outage = breaker.succeeded(at: now) {
-            for delivery in parked.extend(by: outage) { settlement.park(delivery) }
-        }
-        for receipt in receipts { settle(receipt, at: now) }
-        window.close(Set(attempt.offsets))
-        parked.lookAgain()
-    }
-
-    /// The sink could not deliver the attempt at all.
-    mutating func attemptFailed(_ error: SinkError, attempt id: Int, at now: Int64) {
-        guard let attempt = attempts[id] else { return }
-        finish(attempt)
-        var poison: Set<Offset> = []
-        for offset in attempt.offsets {
-            var strike = strikes[offset] ?? (count: 0, successesBefore: successes)
-            strike.count += 1
-            strikes[offset] = strike
-            let isAlone = attempt.offsets.count == 1
-            if isAlone, strike.count >= Self.strikesMax, successes > strike.successesBefore {
-                poison.insert(offset)
-            }
-        }
-        for offset in poison {
-            let reason = "the sink fails on this event alone: \(error.reason)"
-            settle(Receipt(offset: offset, .retry(after: nil, reason: reason)), at: now)
-        }
-        window.close(poison)
-        window.putBack(attempt.offsets.filter { !poison.contains($0) })
-        parked.lookAgain()
-        if poison.isEmpty { open(error, at: now) }
+    mutating func readParkedFailed() {
+        for offset in parkedUnderWay ?? [] { parked.giveBack(offset) }
+        parkedUnderWay = nil
     }
 
     mutating func settleSucceeded() { settlement.succeeded() }
 
     /// The settlement is kept and goes out again with what comes.
     mutating func settleFailed() { settlement.failed() }
+}
 
-    /// No more attempts begin; what is in flight is waited for.
-    mutating func stop() { isStopping = true }
+/// How much one sink may have open and parked.
+struct DeliveryBounds {
+    /// Offsets between the cursor and where reading has come to.
+    var windowMax = 4_096
+    /// Parked deliveries; above it the sink holds its cursor instead.
+    var parkedMax = 10_000
+}
 
-    // MARK: - Outcomes
-
-    private mutating func finish(_ attempt: Attempt) {
-        attempts[attempt.id] = nil
-        withSink.subtract(attempt.offsets)
-        for offset in attempt.offsets { busyLanes.remove(lane(offset)) }
-    }
-
-    private mutating func open(_ error: SinkError, at now: Int64) {
-        var generator = self.generator
-        let schedule = self.schedule
-        breaker.failed(error, at: now) { failures, retryAfter in
-            schedule.delay(afterFailures: failures, retryAfter: retryAfter, using: &generator)
-        }
-        self.generator = generator
-        window.rewind()
-        hasNews = true
-    }
-
-    private mutating func settle(_ receipt: Receipt, at now: Int64) {
-        let offset = receipt.offset
-        switch receipt.outcome {
-        case .delivered: succeed(offset, .delivered)
-        case .superseded: succeed(offset, .superseded)
-        case .skipped: succeed(offset, .skipped)
-        case .rejected(let reason): giveUp(offset, reason: reason, at: now)
-        case .retry(let after, let reason): postpone(offset, after: after, reason: reason, at: now)
-        }
-        if let state = receipt.state, let subject = entry(offset)?.event.subject {
-            settlement.keep(state, of: subject)
-        }
-        if parked[offset] == nil { parkedEntries[offset] = nil }
-    }
-
-    private mutating func succeed(_ offset: Offset, _ outcome: SettledOutcome) {
-        successes += 1
-        strikes[offset] = nil
-        unpark(offset)
-        settlement.count(outcome)
-    }
-
-    private mutating func giveUp(_ offset: Offset, reason: String, at now: Int64) {
-        let failures = failures(of: offset, and: reason, at: now)
-        let subject = entry(offset)?.event.subject ?? parked[offset]?.subject
-        successes += 1
-        strikes[offset] = nil
-        unpark(offset)
-        settlement.deadLetter(DeadLetter(offset: offset, subject: subject, failures: failures))
-    }
-
-    private mutating func postpone(_ offset: Offset, after: Duration?, reason: String, at now: Int64) {
-        let failures = failures(of: offset, and: reason, at: now)
-        let giveUpAt = parked[offset]?.giveUpAt ?? now + retry.giveUpAfter.nanoseconds
-        guard now < giveUpAt else { return giveUp(offset, reason: reason, at: now) }
-        let delay = schedule.delay(afterFailures: failures.count, retryAfter: after, using: &generator)
-        let subject = entry(offset)?.event.subject ?? parked[offset]?.subject
-        strikes[offset] = nil
-        settlement.countRetry()
-        park(
-            ParkedDelivery(
-                offset: offset,
-                subject: subject,
-                failures: failures,
-                notBefore: now + delay.nanoseconds,
-                giveUpAt: giveUpAt
-            )
-        )
-    }
-
-    private func failures(of offset: Offset, and reason: String, at now: Int64) -> [FailedAttempt] {
-        let failures = parked[offset]?.failures ?? []
-        return failures + [FailedAttempt(number: failures.count + 1, at: now, reason: reason)]
-    }
-
-    private mutating func unpark(_ offset: Offset) {
-        guard parked[offset] != nil else { return }
-        parked.remove(offset)
-        settlement.unpark(offset)
+extension [Offset] {
+    /// Removes the offset where it is; the array is short and in no order.
+    fileprivate mutating func remove(at offset: Offset) {
+        if let index = firstIndex(of: offset) { remove(at: index) }
     }
 }

@@ -1,4 +1,5 @@
-/// The deliveries that wait out of line, by user: the first of a user waits for its time, the others behind it.
+/// The deliveries that wait out of line, by user: the first of a user waits for its time, the others behind
+/// it.
 struct ParkedLanes {
     /// A user's events wait for each other; an event without a user waits for none.
     enum Lane: Hashable {
@@ -10,9 +11,23 @@ struct ParkedLanes {
         }
     }
 
+    /// The first delivery of a lane, by when it is due; may be out of date.
+    private struct Turn: Comparable {
+        let time: Int64
+        let offset: Offset
+
+        static func < (a: Turn, b: Turn) -> Bool { (a.time, a.offset) < (b.time, b.offset) }
+    }
+
     private var deliveries: [Offset: ParkedDelivery] = [:]
     /// Ascending offsets; never empty.
     private var lanes: [Lane: [Offset]] = [:]
+    /// A binary heap, the earliest first.
+    ///
+    /// Each head that is not with the sink has its turn here.
+    private var turns: [Turn] = []
+    /// Taken by ``takeDue(at:limit:)`` and not given back.
+    private var taken: Set<Offset> = []
 
     init(_ parked: [ParkedDelivery]) {
         for delivery in parked { insert(delivery) }
@@ -20,50 +35,107 @@ struct ParkedLanes {
 
     var count: Int { deliveries.count }
 
+    /// The lanes that have a delivery here.
+    var blocked: [Lane] { Array(lanes.keys) }
+
     func isBlocked(_ lane: Lane) -> Bool { lanes[lane] != nil }
 
     subscript(offset: Offset) -> ParkedDelivery? { deliveries[offset] }
 
-    /// Adds a delivery, or replaces what is known of it.
+    /// Adds a delivery, or replaces what is known of it; one that was taken is given back.
     mutating func insert(_ delivery: ParkedDelivery) {
-        earliest = min(earliest ?? .max, delivery.notBefore)
-        let isNew = deliveries.updateValue(delivery, forKey: delivery.offset) == nil
-        guard isNew else { return }
-        let lane = Lane(delivery.subject, delivery.offset)
-        var offsets = lanes[lane] ?? []
-        let index = offsets.firstIndex { $0 > delivery.offset } ?? offsets.endIndex
-        offsets.insert(delivery.offset, at: index)
-        lanes[lane] = offsets
+        let offset = delivery.offset
+        taken.remove(offset)
+        let isNew = deliveries.updateValue(delivery, forKey: offset) == nil
+        let lane = Lane(delivery.subject, offset)
+        if isNew { lanes[lane, default: []].insert(sorted: offset) }
+        if lanes[lane]?.first == offset { push(Turn(time: delivery.notBefore, offset: offset)) }
     }
 
     mutating func remove(_ offset: Offset) {
         guard let delivery = deliveries.removeValue(forKey: offset) else { return }
+        taken.remove(offset)
         let lane = Lane(delivery.subject, offset)
-        let rest = lanes[lane]?.filter { $0 != offset } ?? []
-        lanes[lane] = rest.isEmpty ? nil : rest
-        lookAgain()
+        lanes[lane]?.remove(sorted: offset)
+        guard let head = lanes[lane]?.first else { return lanes[lane] = nil }
+        push(Turn(time: deliveries[head]?.notBefore ?? 0, offset: head))
     }
 
-    /// The first of each lane whose time has come and that is not being tried, by offset.
-    mutating func due(at now: Int64, limit: Int, excluding excluded: Set<Offset>) -> [Offset] {
-        guard let earliest, earliest <= now else { return [] }
-        let heads = lanes.values.compactMap(\.first).filter { !excluded.contains($0) }
-        let due = heads.filter { (deliveries[$0]?.notBefore ?? 0) <= now }.sorted().prefix(limit)
-        self.earliest = heads.compactMap { deliveries[$0]?.notBefore }.min()
-        return Array(due)
+    // MARK: - Whose turn it is
+
+    /// When the next one is due, in nanoseconds since 1970; nil where none waits for its time.
+    mutating func earliest() -> Int64? {
+        while let turn = turns.first, !isCurrent(turn) { _ = pop() }
+        return turns.first?.time
     }
 
-    /// When to look again, in nanoseconds since 1970: never late, perhaps early; nil where nothing waits.
-    private(set) var earliest: Int64?
-
-    /// Makes the next ``due(at:limit:excluding:)`` look, as after a delivery that was excluded came back.
-    mutating func lookAgain() {
-        earliest = deliveries.isEmpty ? nil : .min
+    /// Takes up to `limit` deliveries whose time has come, the earliest first; each comes back by
+    /// ``insert(_:)``,
+    /// ``giveBack(_:)`` or ``remove(_:)``.
+    mutating func takeDue(at now: Int64, limit: Int) -> [Offset] {
+        var due: [Offset] = []
+        while due.count < limit, let time = earliest(), time <= now, let turn = pop() {
+            taken.insert(turn.offset)
+            due.append(turn.offset)
+        }
+        return due
     }
 
-    /// Gives every delivery that much longer, as after an outage; what changed.
+    /// It was taken and not tried.
+    mutating func giveBack(_ offset: Offset) {
+        guard taken.remove(offset) != nil, let delivery = deliveries[offset] else { return }
+        push(Turn(time: delivery.notBefore, offset: offset))
+    }
+
+    private func isCurrent(_ turn: Turn) -> Bool {
+        guard let delivery = deliveries[turn.offset], !taken.contains(turn.offset) else { return false }
+        return delivery.notBefore == turn.time
+            && lanes[Lane(delivery.subject, turn.offset)]?.first == turn.offset
+    }
+
+    // MARK: - Time
+
+    /// Gives every delivery that has begun that much longer, as after an outage; what changed.
     mutating func extend(by duration: Duration) -> [ParkedDelivery] {
         for offset in deliveries.keys { deliveries[offset]?.giveUpAt? += duration.nanoseconds }
         return deliveries.values.filter { $0.giveUpAt != nil }
+    }
+
+    /// The wall clock was set back; what was to wait a while waits no longer for that.
+    mutating func clockWasSetBack(by nanoseconds: Int64) {
+        for (offset, delivery) in deliveries where delivery.notBefore > 0 {
+            deliveries[offset]?.notBefore -= nanoseconds
+            deliveries[offset]?.giveUpAt? -= nanoseconds
+        }
+        turns = []
+        for head in lanes.values.compactMap(\.first) where !taken.contains(head) {
+            push(Turn(time: deliveries[head]?.notBefore ?? 0, offset: head))
+        }
+    }
+
+    // MARK: - The heap
+
+    private mutating func push(_ turn: Turn) {
+        turns.append(turn)
+        var child = turns.count - 1
+        while child > 0, turns[child] < turns[(child - 1) / 2] {
+            turns.swapAt(child, (child - 1) / 2)
+            child = (child - 1) / 2
+        }
+    }
+
+    private mutating func pop() -> Turn? {
+        guard let first = turns.first, let last = turns.popLast() else { return nil }
+        guard !turns.isEmpty else { return first }
+        turns[0] = last
+        var parent = 0
+        while true {
+            let (left, right) = (2 * parent + 1, 2 * parent + 2)
+            guard left < turns.count else { return first }
+            let least = right < turns.count && turns[right] < turns[left] ? right : left
+            guard turns[least] < turns[parent] else { return first }
+            turns.swapAt(parent, least)
+            parent = least
+        }
     }
 }

@@ -10,18 +10,19 @@ struct PendingSettlement {
     private var states: [Subject: FoldState] = [:]
     private var isDirty = false
     /// The cursor that was settled, or asked to be.
-    private var cursor: Offset?
+    private var cursor: Offset
     /// Under way; kept until it has committed.
     private var underWay: Settlement?
     private var isSending = false
 
-    /// Moves of the cursor over entries of other sinks are settled only when they are this far, or with others:
-    /// they can be found again.
+    /// Moves of the cursor over entries of other sinks are settled only when they are this far, or with
+    /// others: they can be found again.
     private static let idleMoveMin: Int64 = 10_000
 
-    init(sink: String, epoch: Int64) {
+    init(sink: String, epoch: Int64, cursor: Offset) {
         self.sink = sink
         self.epoch = epoch
+        self.cursor = cursor
     }
 
     /// Whether everything that was gathered has committed.
@@ -59,9 +60,11 @@ struct PendingSettlement {
         isDirty = true
     }
 
+    /// What a receipt said of the user and the journal may not know yet.
+    func state(of subject: Subject) -> FoldState? { states[subject] ?? underWay?.states[subject] }
+
     mutating func cursorMoved(_ window: DeliveryWindow) {
-        let last = cursor ?? .zero
-        if window.cursor.rawValue - last.rawValue >= Self.idleMoveMin { isDirty = true }
+        if window.cursor.rawValue - cursor.rawValue >= Self.idleMoveMin { isDirty = true }
     }
 
     /// The next settlement to send; nil while one is under way, or where there is nothing to say.
@@ -76,7 +79,7 @@ struct PendingSettlement {
             sink: sink,
             epoch: epoch,
             cursor: window.cursor,
-            settledAbove: window.settled.sorted(),
+            settledAbove: window.settledAbove,
             outcomes: outcomes,
             retries: retries,
             parked: parked.values.sorted { $0.offset < $1.offset },
@@ -84,8 +87,7 @@ struct PendingSettlement {
             deadLetters: deadLetters,
             states: states
         )
-        self = PendingSettlement(sink: sink, epoch: epoch)
-        cursor = window.cursor
+        self = PendingSettlement(sink: sink, epoch: epoch, cursor: window.cursor)
         underWay = settlement
         isSending = true
         return settlement

@@ -13,8 +13,8 @@ public struct RetrySchedule: Sendable {
         max = configuration.max
     }
 
-    /// The delay before the next attempt: between nothing and `initial * 2^(failures - 1)`, at most `max`, and
-    /// never less than what the destination asked for.
+    /// The delay before the next attempt: between nothing and `initial * 2^(failures - 1)`, at most `max`,
+    /// and never less than what the destination asked for.
     ///
     /// - Parameter failures: How many attempts have failed, from 1.
     public func delay(

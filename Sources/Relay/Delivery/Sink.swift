@@ -1,8 +1,9 @@
-/// A destination that commits batches: the seam between the delivery engine and SQLite, PostgreSQL and HTTP.
+/// A destination that commits batches: the seam between the delivery engine and SQLite, PostgreSQL and
+/// HTTP.
 ///
-/// The engine calls ``prepare()`` until it succeeds, then ``deliver(_:)`` with at most ``SinkLimits/concurrency``
-/// calls at a time, never two at a time with the same subject, and ``shutdown()`` once at the end. No call
-/// blocks a thread of Swift's shared pool.
+/// The engine calls ``prepare()`` until it succeeds, then ``deliver(_:)`` with at most
+/// ``SinkLimits/concurrency`` calls at a time, never two at a time with the same subject, and ``shutdown()``
+/// once at the end. No call blocks a thread of Swift's shared pool.
 public protocol Sink: Sendable {
     /// As the config file names it.
     var name: String { get }
@@ -11,10 +12,11 @@ public protocol Sink: Sendable {
     /// Connects, and creates or checks what deliveries need. Called again after it failed.
     func prepare() async throws(SinkError)
 
-    /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any order.
+    /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any
+    /// order.
     ///
-    /// What a receipt calls delivered is durable at the destination. After an error nothing of the batch counts
-    /// as delivered: the engine gives all of it again, so deliveries must be idempotent.
+    /// What a receipt calls delivered is durable at the destination. After an error nothing of the batch
+    /// counts as delivered: the engine gives all of it again, so deliveries must be idempotent.
     func deliver(_ batch: [Delivery]) async throws(SinkError) -> [Receipt]
 
     /// Looks whether the destination can be used, without delivering anything.
@@ -85,7 +87,9 @@ public struct Receipt: Sendable, Equatable {
     public let outcome: Outcome
     /// The state to keep for the user, where ``SinkLimits/keepsState`` asks for it and it changed.
     public let state: FoldState?
-    /// What an operator may want to see: an HTTP status, a remote id. No user data.
+    /// What an operator may want to see: an HTTP status, a remote id.
+    ///
+    /// No user data.
     public let detail: String?
 
     public enum Outcome: Sendable, Equatable {
@@ -108,7 +112,9 @@ public struct Receipt: Sendable, Equatable {
     }
 }
 
-/// Why nothing can be delivered now. The reasons are for a person, and hold no secret and no user data.
+/// Why nothing can be delivered now.
+///
+/// The reasons are for a person, and hold no secret and no user data.
 public enum SinkError: Error, Sendable, Equatable {
     /// The destination cannot be reached, or asks for a pause: the cursor waits.
     case unavailable(reason: String, retryAfter: Duration? = nil)

@@ -49,6 +49,13 @@ struct SinkReporter {
         metrics.breaker(sink: sink, state)
     }
 
+    /// The journal takes no more settlements for this sink.
+    func isShutOut(_ reason: String, now: Int64) {
+        logger.error("nothing more is delivered to this sink", metadata: ["reason": "\(reason)"])
+        board.update(sink, LiveSinkState(state: .open, reason: reason, since: now))
+        metrics.breaker(sink: sink, .open)
+    }
+
     private func announce(_ state: BreakerState, _ breaker: CircuitBreaker) {
         let reason: Logger.Metadata = ["reason": "\(breaker.reason ?? "")"]
         switch state {

@@ -1,13 +1,12 @@
 public import Config
 public import Logging
 public import ServiceLifecycle
-import Rules
-import Synchronization
 
 /// Brings one sink its events: the shell around the state machine, which decides everything.
 ///
 /// One task owns the machine; what the machine asks for runs in child tasks, which report back through a
-/// stream. A graceful shutdown lets deliveries in flight finish within the deadline and settles them; what is
+/// stream. A graceful shutdown lets deliveries in flight finish within the deadline and settles them;
+/// what is
 /// left stays in the journal.
 public struct SinkWorker: Service {
     private let sink: any Sink
@@ -54,10 +53,16 @@ public struct SinkWorker: Service {
     public func run() async throws {
         let (inputs, input) = AsyncStream.makeStream(of: Input.self)
         await withGracefulShutdownHandler {
-            await withTaskGroup(of: Void.self) { tasks in
+            // A group that discards: one that keeps results would grow with every delivery.
+            await withDiscardingTaskGroup { tasks in
                 let news = journal.news()
                 tasks.addTask { for await _ in news { input.yield(.news) } }
-                await drive(inputs, input, &tasks)
+                if await drive(inputs, input, &tasks) == .isShutOut {
+                    // It waits for the end with the others: their sinks are not to notice.
+                    for await event in inputs {
+                        if case .stop = event { break }
+                    }
+                }
                 tasks.cancelAll()
             }
         } onGracefulShutdown: {
@@ -74,7 +79,18 @@ public struct SinkWorker: Service {
         case readParked([Offset], Result<[JournalEntry], JournalError>)
         case delivered(attempt: Int, Result<[Receipt], SinkError>)
         case settled(Settlement, JournalError?)
+
+        /// What the journal could not do.
+        var journalError: JournalError? {
+            switch self {
+            case .read(.failure(let error)), .readParked(_, .failure(let error)), .settled(_, let error?):
+                error
+            default: nil
+            }
+        }
     }
+
+    private enum Ending { case hasStopped, isShutOut }
 
     private typealias Machine = DeliveryStateMachine<SystemRandomNumberGenerator>
 
@@ -83,57 +99,61 @@ public struct SinkWorker: Service {
     private func drive(
         _ inputs: AsyncStream<Input>,
         _ input: AsyncStream<Input>.Continuation,
-        _ tasks: inout TaskGroup<Void>
-    ) async {
+        _ tasks: inout DiscardingTaskGroup
+    ) async -> Ending {
         var machine = Machine(
             lease: lease, limits: sink.limits, retry: retry, generator: SystemRandomNumberGenerator())
-        var states = UnsettledStates()
+        var isStopping = false
         var reporter = SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
-        act(&machine, states, input, &tasks)
+        act(&machine, input, &tasks)
         for await event in inputs {
-            if case .settled(_, .fenced?) = event {
-                logger.error("another relay has taken this sink over; this one no longer delivers to it")
-                return
+            if let journalError = event.journalError, journalError == .fenced || journalError == .closed {
+                reporter.isShutOut(journalError.reason, now: clock.now)
+                return isStopping ? .hasStopped : .isShutOut
             }
             switch event {
             case .stop:
-                machine.stop()
+                isStopping = true
+                machine.stop(at: clock.now)
                 tasks.addTask { [clock, stopTimeout] in
                     try? await clock.sleep(for: stopTimeout)
                     input.yield(.stopDeadline)
                 }
-            case .stopDeadline: return
-            default: take(event, &machine, &states, reporter)
+            case .stopDeadline: return .hasStopped
+            default: take(event, &machine, reporter)
             }
-            act(&machine, states, input, &tasks)
+            act(&machine, input, &tasks)
             reporter.isAt(machine.breaker, inFlight: machine.inFlight, now: clock.now)
-            if machine.isStopped { return }
+            if machine.isStopped { return .hasStopped }
         }
+        return .hasStopped
     }
 
     /// Tells the machine what happened.
     private func take(
-        _ event: Input, _ machine: inout Machine, _ states: inout UnsettledStates, _ reporter: SinkReporter
+        _ event: Input, _ machine: inout Machine, _ reporter: SinkReporter
     ) {
         let now = clock.now
         switch event {
         case .news: machine.newsArrived()
-        case .stop, .stopDeadline, .timePassed: break
+        case .stop, .stopDeadline: break
+        case .timePassed: machine.wokeUp()
         case .prepared(nil): machine.prepared()
         case .prepared(let error?): machine.prepareFailed(error, at: now)
         case .read(.success(let page)): machine.pageRead(page)
         case .readParked(let offsets, .success(let entries)):
             machine.parkedRead(entries, of: offsets, at: now)
-        case .read(.failure(let error)), .readParked(_, .failure(let error)):
+        case .read(.failure(let error)):
             logger.error("the journal could not be read", metadata: ["reason": "\(error.reason)"])
             machine.readFailed()
+        case .readParked(_, .failure(let error)):
+            logger.error("the journal could not be read", metadata: ["reason": "\(error.reason)"])
+            machine.readParkedFailed()
         case .delivered(let attempt, .success(let receipts)):
-            for receipt in receipts { states.remember(receipt, machine.entry(receipt.offset)?.event.subject) }
             machine.receiptsArrived(receipts, attempt: attempt, at: now)
         case .delivered(let attempt, .failure(let error)):
             machine.attemptFailed(error, attempt: attempt, at: now)
         case .settled(let settlement, nil):
-            states.forget(settlement.states)
             machine.settleSucceeded()
             reporter.settled(settlement)
         case .settled(_, let error?):
@@ -147,16 +167,18 @@ public struct SinkWorker: Service {
     /// Carries out everything that the machine wants done now.
     private func act(
         _ machine: inout Machine,
-        _ states: UnsettledStates,
         _ input: AsyncStream<Input>.Continuation,
-        _ tasks: inout TaskGroup<Void>
+        _ tasks: inout DiscardingTaskGroup
     ) {
         while let action = machine.nextAction(at: clock.now) {
             switch action {
             case .deliver(let attempt):
                 let entries = attempt.offsets.compactMap { machine.entry($0) }
-                let unsettled = states.states
-                tasks.addTask { await input.yield(deliver(attempt, entries, unsettled)) }
+                var unsettled: [Subject: FoldState] = [:]
+                for subject in entries.compactMap(\.event.subject) where sink.limits.keepsState {
+                    unsettled[subject] = machine.unsettledState(of: subject)
+                }
+                tasks.addTask { [unsettled] in await input.yield(deliver(attempt, entries, unsettled)) }
             case .wake(let time):
                 tasks.addTask { [clock] in
                     try? await clock.sleep(for: .nanoseconds(max(0, time - clock.now)))
@@ -251,19 +273,5 @@ public struct SinkWorker: Service {
             if error != .fenced, error != .closed { try? await clock.sleep(for: Self.journalRetry) }
             return .failure(error)
         }
-    }
-}
-
-/// States from receipts whose settle has not committed; newer than what the journal would answer.
-private struct UnsettledStates {
-    private(set) var states: [Subject: FoldState] = [:]
-
-    mutating func remember(_ receipt: Receipt, _ subject: Subject?) {
-        if let state = receipt.state, let subject { states[subject] = state }
-    }
-
-    /// The settlement committed these; a newer one may have come since.
-    mutating func forget(_ settled: [Subject: FoldState]) {
-        for (subject, state) in settled where states[subject] == state { states[subject] = nil }
     }
 }

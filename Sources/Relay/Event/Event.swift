@@ -1,10 +1,19 @@
 public import JSON
-import Rules
+public import Rules
 
 /// One Okta LogEvent that came in through a hook: its original bytes and what the relay reads out of them.
 public struct Event: Sendable {
-    /// `uuid`: unique per event within an org. Verbatim.
+    /// Arrays and objects in each other; Okta's own events have about 8.
+    ///
+    /// Below ``JSON/JSONDocument/depthMax`` by what the relay and a mapping put around an event.
+    public static let depthMax = 200
+
+    /// The event's `uuid`, verbatim: unique within an org.
     public let id: String
+    /// `eventId` of the envelope that it first came in, verbatim; nil where that had none.
+    ///
+    /// Okta repeats an envelope under the same one, and one event may come in several.
+    public let envelopeID: String?
     /// The hook that it came through.
     public let hook: String
     /// The Okta org, as the config names it; users and events are told apart within it.
@@ -23,12 +32,16 @@ public struct Event: Sendable {
     public let body: JSONDocument
 
     /// Reads what the relay needs from a LogEvent; see ``EventDefect`` for what makes that impossible.
-    public init(body: JSONDocument, hook: String, org: String, receivedAt: Int64) throws(EventDefect) {
+    public init(
+        body: JSONDocument, hook: String, org: String, receivedAt: Int64, envelopeID: String? = nil
+    ) throws(EventDefect) {
         let root = body.root
         guard root.kind == .object else { throw .notAnObject }
+        guard body.depth <= Self.depthMax else { throw .nestedTooDeeply }
         guard let id = root["uuid"]?.string, !id.isEmpty else { throw .noUUID }
         guard let type = root["eventType"]?.string, !type.isEmpty else { throw .noEventType }
         self.id = id
+        self.envelopeID = envelopeID
         self.hook = hook
         self.org = org
         self.type = type
@@ -42,18 +55,28 @@ public struct Event: Sendable {
     /// What it does to its user.
     public var meaning: EventMeaning { EventMeaning(type: type, outcome: outcome, login: user?.login) }
 
+    /// What the rule table wants to know besides the event's text.
+    public var routingFacts: RoutingFacts {
+        let meaning = meaning
+        return RoutingFacts(
+            hook: hook, eventType: type, operation: meaning.operation, isEffective: meaning.isEffective)
+    }
+
     /// Its place among all events of its user; nil without a usable `published`.
     public var stamp: Stamp? {
         published.map { Stamp(published: $0.nanoseconds, rank: meaning.operation.rank, eventID: id) }
     }
 
-    /// The ordering key: events with the same subject reach a sink one after another. Nil without a user.
+    /// The ordering key: events with the same subject reach a sink one after another.
+    ///
+    /// Nil without a user.
     public var subject: Subject? { user.map { Subject(org: org, userID: $0.id) } }
 }
 
 /// What makes an element of `data.events` unusable; it is quarantined with its bytes.
 public enum EventDefect: String, Error, Sendable, CaseIterable {
     case notAnObject = "not an object"
+    case nestedTooDeeply = "nested too deeply"
     case noUUID = "no uuid"
     case noEventType = "no eventType"
 }

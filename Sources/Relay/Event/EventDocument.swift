@@ -1,8 +1,8 @@
 public import JSON
 public import Rules
 
-/// The document that templates, `when` conditions and SQL columns see: the event, its user, and the relay's own
-/// facts about this delivery.
+/// The document that templates, `when` conditions and SQL columns see: the event, its user, and the relay's
+/// own facts about this delivery.
 ///
 /// ```
 /// $.event       the LogEvent, as Okta sent it
@@ -79,7 +79,8 @@ public enum EventDocument {
         do {
             return try JSONDocument(writer.bytes)
         } catch {
-            // The event was parsed before, and the writer writes JSON; only its nesting has grown by one.
+            // The event was parsed before, and the writer writes JSON; only its nesting has grown by one, and
+            // `Event.depthMax` leaves room for that.
             preconditionFailure("an event's document is not JSON: \(error)")
         }
     }

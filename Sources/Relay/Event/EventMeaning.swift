@@ -54,8 +54,11 @@ public struct EventMeaning: Sendable, Equatable {
 
     private static let deletion = Row(.delete, "DELETED", active: false)
 
-    /// Every event type that changes a user. Okta never tells PROVISIONED from ACTIVE in an event, and it logs
-    /// a lock as FAILURE though the lock took effect.
+    /// Every event type that changes a user.
+    ///
+    /// Okta never tells PROVISIONED from ACTIVE in an event, and it logs a lock as FAILURE though the lock
+    /// took effect. A lock keeps a person from signing in for a while and says nothing about whether they
+    /// belong: it leaves `active` as it is.
     private static let table: [String: Row] = [
         "user.lifecycle.create": Row(.create, "STAGED", active: false),
         "user.lifecycle.activate": Row(.reactivate, "ACTIVE", active: true),
@@ -69,7 +72,7 @@ public struct EventMeaning: Sendable, Equatable {
         "user.account.update_primary_email": Row(.update),
         "user.account.update_secondary_email": Row(.update),
         "user.account.update_user_type": Row(.update),
-        "user.account.lock": Row(.update, "LOCKED_OUT", active: false, anyOutcome: true),
+        "user.account.lock": Row(.update, "LOCKED_OUT", anyOutcome: true),
         "user.account.unlock": Row(.update, "ACTIVE", active: true),
         "user.account.unlock_by_admin": Row(.update, "ACTIVE", active: true),
     ]

@@ -1,7 +1,7 @@
 /// An instant as Okta writes it: RFC 3339 with 0 to 9 fractional digits (more are cut off).
 ///
-/// The text is kept, because precision differs from payload to payload; two timestamps are equal and ordered by
-/// their instant alone.
+/// The text is kept, because precision differs from payload to payload; two timestamps are equal and ordered
+/// by their instant alone.
 public struct Timestamp: Sendable, CustomStringConvertible {
     /// Nanoseconds since 1970-01-01T00:00:00Z; good for the years 1678 to 2261.
     public let nanoseconds: Int64

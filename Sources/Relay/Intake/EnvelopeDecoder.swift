@@ -6,13 +6,18 @@ import Rules
 ///
 /// Okta never repeats a call that was answered with a 4xx, so one bad element never costs the others: what
 /// can be read is accepted, what cannot is quarantined, and only a body without `data.events` is refused.
-/// Nothing else of the envelope is looked at: an admin may edit a preview delivery by hand before Okta sends
-/// it.
+/// Of the rest of the envelope only `eventId` is kept, where it is a text: an admin may edit a preview
+/// delivery by hand before Okta sends it.
 public struct EnvelopeDecoder: Sendable {
     /// More elements than this are refused whole; Okta documents no maximum, and its batches are far smaller.
     public static let elementsMax = 100_000
     /// UTF-8 bytes of an event type or a uuid; Okta's longest are about 100 and 36.
     public static let nameBytesMax = 255
+
+    /// Arrays and objects in each other; a body beyond that is refused whole, so that its index stays small.
+    ///
+    /// Far more than an event may have, so that one event that is nested too deeply doesn't cost the others.
+    public static let depthMax = 1_000
 
     private let hook: String
     private let org: String
@@ -31,13 +36,13 @@ public struct EnvelopeDecoder: Sendable {
     ///   - receivedAt: Nanoseconds since 1970; it is noted on every event.
     public func decode(_ body: [UInt8], receivedAt: Int64) throws(NotAnEnvelope) -> DecodedEnvelope {
         var decoded = DecodedEnvelope()
-        let elements = try Self.elements(of: body)
+        let (elements, envelopeID) = try Self.parts(of: body)
         var count = 0
         for element in elements {
             count += 1
             guard count <= Self.elementsMax else { throw .tooManyElements }
             do {
-                decoded.events.append(try event(element, receivedAt: receivedAt))
+                decoded.events.append(try event(element, receivedAt: receivedAt, envelopeID: envelopeID))
             } catch {
                 decoded.quarantined.append(
                     quarantined(Array(element.raw), reason: error.rawValue, receivedAt: receivedAt))
@@ -51,11 +56,14 @@ public struct EnvelopeDecoder: Sendable {
         QuarantinedInput(hook: hook, reason: reason, bytes: bytes, receivedAt: receivedAt)
     }
 
-    private static func elements(of body: [UInt8]) throws(NotAnEnvelope) -> JSONElements {
+    /// `data.events`, and `eventId` where it is usable.
+    private static func parts(
+        of body: [UInt8]
+    ) throws(NotAnEnvelope) -> (elements: JSONElements, envelopeID: String?) {
         guard !body.isEmpty else { throw .empty }
         let root: JSONValue
         do {
-            root = try JSONDocument(body).root
+            root = try JSONDocument(body, depthMax: depthMax).root
         } catch {
             throw .notJSON(error)
         }
@@ -63,18 +71,20 @@ public struct EnvelopeDecoder: Sendable {
         guard let events = root["data"]?["events"], events.kind == .array else {
             throw root["uuid"] != nil && root["eventType"] != nil ? .bareEvent : .noEvents
         }
-        return events.elements
+        let envelopeID = root["eventId"]?.string.flatMap { $0.isEmpty || !isPlainID($0) ? nil : $0 }
+        return (events.elements, envelopeID)
     }
 
-    private func event(_ element: JSONValue, receivedAt: Int64) throws(ElementDefect) -> Event {
+    private func event(
+        _ element: JSONValue, receivedAt: Int64, envelopeID: String?
+    ) throws(ElementDefect) -> Event {
         let event: Event
         do {
-            let body = try JSONDocument(Array(element.raw))
-            event = try Event(body: body, hook: hook, org: org, receivedAt: receivedAt)
-        } catch let defect as EventDefect {
-            throw ElementDefect(defect)
+            event = try Event(
+                body: JSONDocument(element), hook: hook, org: org, receivedAt: receivedAt,
+                envelopeID: envelopeID)
         } catch {
-            throw .notAnObject
+            throw ElementDefect(error)
         }
         guard Self.isPlainID(event.id) else { throw .malformedUUID }
         guard Self.isWellFormedType(event.type) else { throw .malformedEventType }
@@ -114,6 +124,7 @@ public struct DecodedEnvelope: Sendable {
 /// Why one element of `data.events` is quarantined; the raw value is the reason that is kept with it.
 public enum ElementDefect: String, Error, Sendable, CaseIterable {
     case notAnObject = "not an object"
+    case nestedTooDeeply = "nested too deeply"
     case noUUID = "no uuid"
     case noEventType = "no eventType"
     case malformedUUID = "uuid malformed"
@@ -123,6 +134,7 @@ public enum ElementDefect: String, Error, Sendable, CaseIterable {
     init(_ defect: EventDefect) {
         switch defect {
         case .notAnObject: self = .notAnObject
+        case .nestedTooDeeply: self = .nestedTooDeeply
         case .noUUID: self = .noUUID
         case .noEventType: self = .noEventType
         }

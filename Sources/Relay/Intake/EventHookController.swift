@@ -14,43 +14,22 @@ struct EventHookController: Sendable {
     /// Okta waits 3 s for an answer; the rest is for the way back.
     static let answerWithin = Duration.milliseconds(2_500)
 
-    private struct Hook: Sendable {
-        let configuration: HookConfiguration
-        let authenticator: HookAuthenticator
-        let decoder: EnvelopeDecoder
-
-        init(_ configuration: HookConfiguration) {
-            self.configuration = configuration
-            authenticator = HookAuthenticator(configuration)
-            decoder = EnvelopeDecoder(configuration)
-        }
-    }
-
-    /// By path.
-    private let hooks: [String: Hook]
-    private let bodyBytesMax: Int
-    private let proxies: TrustedProxies
+    private let live: LiveIntake
     private let appender: JournalAppender
-    private let rules: LiveRuleTable
     private let clock: any RelayClock
     private let metrics: RelayMetrics
     private let refusals: RefusalLog
     private let logger: Logger
 
     init(
-        server: Config.ServerConfiguration,
-        hooks: [HookConfiguration],
+        live: LiveIntake,
         appender: JournalAppender,
-        rules: LiveRuleTable,
         clock: any RelayClock,
         metrics: RelayMetrics,
         logger: Logger
     ) {
-        self.hooks = Dictionary(hooks.map { ($0.path, Hook($0)) }) { first, _ in first }
-        self.bodyBytesMax = server.bodyBytesMax
-        self.proxies = TrustedProxies(server.trustedProxies)
+        self.live = live
         self.appender = appender
-        self.rules = rules
         self.clock = clock
         self.metrics = metrics
         self.refusals = RefusalLog(clock: clock, logger: logger)
@@ -59,14 +38,15 @@ struct EventHookController: Sendable {
 
     /// Answers one request; it throws only where the connection itself is broken.
     func answer(_ exchange: inout Exchange) async throws -> HTTPAnswer {
-        let hook = hooks[String(exchange.path)]
+        let settings = live.current
+        let hook = settings.hooks[String(exchange.path)]
         let name = hook?.configuration.name
         do {
             guard let hook else { throw IntakeError.notFound }
             let answer: HTTPAnswer
             switch exchange.head.method {
-            case .get: answer = try verify(exchange, hook)
-            case .post: answer = try await receive(&exchange, hook)
+            case .get: answer = try verify(exchange, hook, settings)
+            case .post: answer = try await receive(&exchange, hook, settings)
             default: throw IntakeError.methodNotAllowed
             }
             metrics.request(hook: name, exchange.head.method == .get ? .verified : .accepted)
@@ -83,9 +63,11 @@ struct EventHookController: Sendable {
     // MARK: - Verification
 
     /// Okta asks once, when an admin presses "Verify", and wants the challenge back unchanged.
-    private func verify(_ exchange: borrowing Exchange, _ hook: Hook) throws(IntakeError) -> HTTPAnswer {
+    private func verify(
+        _ exchange: borrowing Exchange, _ hook: IntakeHook, _ settings: IntakeSettings
+    ) throws(IntakeError) -> HTTPAnswer {
         if hook.configuration.verification == .authenticated {
-            try authenticate(exchange, hook)
+            try authenticate(exchange, hook, settings)
         }
         let challenges = HTTPField.Name("X-Okta-Verification-Challenge").map {
             exchange.head.headerFields[values: $0]
@@ -98,14 +80,16 @@ struct EventHookController: Sendable {
         return .json(closesConnection: exchange.hasBody) { $0.member("verification", challenge) }
     }
 
-    private func authenticate(_ exchange: borrowing Exchange, _ hook: Hook) throws(IntakeError) {
+    private func authenticate(
+        _ exchange: borrowing Exchange, _ hook: IntakeHook, _ settings: IntakeSettings
+    ) throws(IntakeError) {
         switch hook.authenticator.verdict(exchange.head.headerFields) {
         case .accepted(let secret):
             metrics.secretUsed(hook: hook.configuration.name, secret: secret, at: clock.now)
         case .refused(let refusal):
             refusals.refused(
                 "refused a request without the hook's secret",
-                peer: proxies.client(peer: exchange.peer, exchange.head.headerFields),
+                peer: settings.proxies.client(peer: exchange.peer, exchange.head.headerFields),
                 reason: refusal.rawValue,
                 hook: hook.configuration.name
             )
@@ -115,20 +99,22 @@ struct EventHookController: Sendable {
 
     // MARK: - Delivery
 
-    private func receive(_ exchange: inout Exchange, _ hook: Hook) async throws -> HTTPAnswer {
+    private func receive(
+        _ exchange: inout Exchange, _ hook: IntakeHook, _ settings: IntakeSettings
+    ) async throws -> HTTPAnswer {
         let receivedAt = clock.now
-        try authenticate(exchange, hook)
+        try authenticate(exchange, hook, settings)
         let body: [UInt8]
         do {
-            body = try await exchange.collectBody(upTo: bodyBytesMax)
+            body = try await exchange.collectBody(upTo: settings.bodyBytesMax)
         } catch is BodyTooLarge {
-            throw IntakeError.tooLarge(limit: bodyBytesMax)
+            throw IntakeError.tooLarge(limit: settings.bodyBytesMax)
         } catch is RequestTimeout {
             throw IntakeError.timedOut
         }
         do {
             let envelope = try hook.decoder.decode(body, receivedAt: receivedAt)
-            try await commit(submission(of: envelope), hook, receivedAt: receivedAt)
+            try await commit(submission(of: envelope, settings.rules), hook, receivedAt: receivedAt)
         } catch let problem as NotAnEnvelope {
             let whole = hook.decoder.quarantined(body, reason: problem.reason, receivedAt: receivedAt)
             try await commit(Submission(quarantined: [whole]), hook, receivedAt: receivedAt)
@@ -137,14 +123,10 @@ struct EventHookController: Sendable {
         return HTTPAnswer(.ok)
     }
 
-    private func submission(of envelope: DecodedEnvelope) -> Submission {
-        let table = rules.current
+    private func submission(of envelope: DecodedEnvelope, _ table: RuleTable) -> Submission {
         let events = envelope.events.map { event in
-            let meaning = event.meaning
-            let facts = RoutingFacts(
-                hook: event.hook, eventType: event.type, operation: meaning.operation,
-                isEffective: meaning.isEffective)
-            return Submission.RoutedEvent(event: event, route: table.route(facts, event: event.body.root))
+            Submission.RoutedEvent(
+                event: event, route: table.route(event.routingFacts, event: event.body.root))
         }
         return Submission(events: events, quarantined: envelope.quarantined)
     }
@@ -152,7 +134,9 @@ struct EventHookController: Sendable {
     /// Returns once the submission is durable.
     ///
     /// It is handed over even when Okta has stopped waiting already: what came in is worth keeping.
-    private func commit(_ submission: Submission, _ hook: Hook, receivedAt: Int64) async throws(IntakeError) {
+    private func commit(
+        _ submission: Submission, _ hook: IntakeHook, receivedAt: Int64
+    ) async throws(IntakeError) {
         guard !submission.events.isEmpty || !submission.quarantined.isEmpty else { return }
         // Wall time may be set back meanwhile; that must not make anybody wait longer.
         let spent = Duration.nanoseconds(max(0, clock.now - receivedAt))

@@ -1,12 +1,12 @@
-import HTTPTypes
+package import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import NIOCore
 import NIOHTTPTypes
 
 /// One request and its answer, as a listener's responder sees them.
-struct Exchange: ~Copyable {
-    let head: HTTPRequest
+package struct Exchange: ~Copyable {
+    package let head: HTTPRequest
     /// The address at the other end of the connection; nil where it has none.
     let peer: String?
     private var body: BodyReader
@@ -34,7 +34,7 @@ struct Exchange: ~Copyable {
     ///
     /// A client that waits for `100 Continue` is told to go on, so a request that is refused before never
     /// sends its body.
-    mutating func collectBody(upTo limit: Int) async throws -> [UInt8] {
+    package mutating func collectBody(upTo limit: Int) async throws -> [UInt8] {
         if let announced = body.announced, announced > limit { throw BodyTooLarge() }
         if head.headerFields[.expect]?.lowercased() == "100-continue" {
             try await writer.writeInformationalHead(HTTPResponse(status: .continue))

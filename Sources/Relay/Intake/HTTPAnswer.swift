@@ -1,17 +1,17 @@
-import HTTPTypes
+package import HTTPTypes
 import Hummingbird
 import JSON
 import NIOCore
 
 /// What a request is answered with.
-struct HTTPAnswer: Sendable {
+package struct HTTPAnswer: Sendable {
     var status: HTTPResponse.Status
     var fields: HTTPFields
     var body: [UInt8]
     /// Whether the connection ends with this answer, because the rest of the request is not worth reading.
     var closesConnection: Bool
 
-    init(
+    package init(
         _ status: HTTPResponse.Status,
         fields: HTTPFields = [:],
         body: [UInt8] = [],

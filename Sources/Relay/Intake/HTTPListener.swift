@@ -3,16 +3,16 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
-import Logging
+package import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
 import ServiceLifecycle
 
 /// One HTTP or HTTPS listener with everything about it bounded; the intake and the admin side each run one.
-final class HTTPListener: Sendable {
+package final class HTTPListener: Sendable {
     /// What a listener allows.
-    struct Bounds: Sendable {
+    package struct Bounds: Sendable {
         /// See ``ConnectionBounds``.
         var requestTimeout: Duration
         var connectionsMax: Int
@@ -20,9 +20,18 @@ final class HTTPListener: Sendable {
         var drainBytesMax: Int
         /// How long a graceful stop waits for requests under way.
         var shutdownTimeout: Duration
+
+        package init(
+            requestTimeout: Duration, connectionsMax: Int, drainBytesMax: Int, shutdownTimeout: Duration
+        ) {
+            self.requestTimeout = requestTimeout
+            self.connectionsMax = connectionsMax
+            self.drainBytesMax = drainBytesMax
+            self.shutdownTimeout = shutdownTimeout
+        }
     }
 
-    typealias Responder = @Sendable (inout Exchange) async throws -> HTTPAnswer
+    package typealias Responder = @Sendable (inout Exchange) async throws -> HTTPAnswer
 
     private let address: ListenAddress
     private let tls: Config.TLSConfiguration?
@@ -32,7 +41,7 @@ final class HTTPListener: Sendable {
     private let logger: Logger
     private let bound = OneShot<Result<ListenAddress, ListenError>>()
 
-    init(
+    package init(
         address: ListenAddress, tls: Config.TLSConfiguration?, bounds: Bounds, clock: any RelayClock,
         logger: Logger, onRefusedConnection: @escaping @Sendable () -> Void
     ) {
@@ -50,7 +59,9 @@ final class HTTPListener: Sendable {
     }
 
     /// Serves until the service group stops it gracefully, or its task is cancelled.
-    func run(onListening: @escaping @Sendable () -> Void, _ respond: @escaping Responder) async throws {
+    package func run(
+        onListening: @escaping @Sendable () -> Void, _ respond: @escaping Responder
+    ) async throws {
         let server: any Service
         do {
             server = try makeServer(onListening, respond)

@@ -13,11 +13,13 @@ public final class IntakeServer: Service {
     private let appender: JournalAppender
     private let readiness: Readiness
 
+    /// - Parameters:
+    ///   - server: What is fixed when the listener binds.
+    ///   - live: What a reload may change.
     public init(
         server: ServerConfiguration,
-        hooks: [HookConfiguration],
+        live: LiveIntake,
         journal: any Journal,
-        rules: LiveRuleTable,
         clock: any RelayClock,
         metrics: RelayMetrics,
         readiness: Readiness,
@@ -26,8 +28,7 @@ public final class IntakeServer: Service {
         self.readiness = readiness
         appender = JournalAppender(journal: journal, clock: clock, metrics: metrics, readiness: readiness)
         controller = EventHookController(
-            server: server, hooks: hooks, appender: appender, rules: rules, clock: clock, metrics: metrics,
-            logger: logger)
+            live: live, appender: appender, clock: clock, metrics: metrics, logger: logger)
         listener = HTTPListener(
             address: server.listen,
             tls: server.tls,

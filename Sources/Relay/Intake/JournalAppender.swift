@@ -23,6 +23,7 @@ final class JournalAppender: Sendable {
     private let clock: any RelayClock
     private let metrics: RelayMetrics
     private let readiness: Readiness
+    private let deadlines: Deadlines
     private let pending = Mutex(Pending())
 
     init(journal: any Journal, clock: any RelayClock, metrics: RelayMetrics, readiness: Readiness) {
@@ -30,28 +31,22 @@ final class JournalAppender: Sendable {
         self.clock = clock
         self.metrics = metrics
         self.readiness = readiness
+        deadlines = Deadlines(clock: clock)
     }
 
     /// Appends, and tells what is known when the journal is done or `patience` is over.
     func append(_ submission: Submission, hook: String, patience: Duration) async -> Result {
         let result = OneShot<Result>()
+        let deadline = deadlines.add(after: patience) { result.resolve(.late) }
+        defer { deadlines.remove(deadline) }
         start(submission, hook: hook, result)
-        return await withTaskGroup(of: Void.self) { group in
-            group.addTask { [clock] in
-                // Cancelled means that the journal was faster, or that the server stops without further ado;
-                // then nobody waits for this answer any more.
-                try? await clock.sleep(for: max(patience, .zero))
-                result.resolve(.late)
-            }
-            let known = await result.value
-            group.cancelAll()
-            return known
-        }
+        return await result.value
     }
 
     /// Waits for every append that was started; called once no request can come any more.
     func finish() async {
         while let task = pending.withLock({ $0.tasks.values.first }) { await task.value }
+        deadlines.stop()
     }
 
     private func start(_ submission: Submission, hook: String, _ result: OneShot<Result>) {

@@ -73,7 +73,8 @@ final class DeduplicationIndex {
 
     var isFull: Bool { current.count >= runCapacity }
 
-    /// Writes the set in memory as a run, inside a transaction of its own; `lastOffset` is the newest entry's.
+    /// Writes the set in memory as a run, inside a transaction of its own; `lastOffset` is the newest
+    /// entry's.
     func freeze(lastOffset: Int64, newestReceivedAt: Int64, _ db: Database) throws {
         let digests = current.sorted()
         var filter = BloomFilter(capacity: digests.count)

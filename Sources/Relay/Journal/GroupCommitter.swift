@@ -3,19 +3,20 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// The one writer: a thread that owns the journal's write connection and commits all work that has gathered in
-/// one transaction, so that one fsync serves many requests.
+/// The one writer: a thread that owns the journal's write connection and commits all work that has gathered
+/// in one transaction, so that one fsync serves many requests.
 ///
-/// No timer is on the path: what arrives while a commit runs forms the next one. Each piece of work has a
-/// savepoint, so that one that fails takes nothing of the others with it. Callers get their answers only after
-/// the commit; where the commit fails, all of them fail.
+/// No timer is on the path: what arrives while a commit runs forms the next one. Work that fails takes
+/// nothing of the others' with it: they run again without it, each behind a savepoint. Callers get their
+/// answers only after the commit; where the commit fails, all of them fail.
 final class GroupCommitter: Sendable {
     /// Work in one transaction at most; it bounds how long the first caller of a burst waits.
     static let workPerCommitMax = 512
 
     /// One caller's part of a transaction.
     private struct Work: Sendable {
-        /// Runs inside the caller's savepoint; what it throws fails this caller alone.
+        /// Runs inside a transaction, twice where another's work failed; what it throws fails this caller
+        /// alone.
         let body: @Sendable (JournalWriter) throws -> Void
         /// Runs after the commit, or with the reason there was none.
         let finish: @Sendable (JournalError?) -> Void
@@ -31,7 +32,9 @@ final class GroupCommitter: Sendable {
     private let state = Mutex(State())
     private let wake = DispatchSemaphore(value: 0)
 
-    /// Starts the thread, which makes its writer itself: the writer never leaves it. Throws what that throws.
+    /// Starts the thread, which makes its writer itself: the writer never leaves it.
+    ///
+    /// Throws what that throws.
     init(makeWriter: @escaping @Sendable () throws -> JournalWriter) async throws(JournalError) {
         let failure: JournalError? = await withCheckedContinuation { opened in
             let thread = Thread { self.open(makeWriter, opened) }
@@ -77,6 +80,9 @@ final class GroupCommitter: Sendable {
         }
     }
 
+    /// Has the thread look for work, and for what has become old, now.
+    func wakeUp() { wake.signal() }
+
     private func submit(_ work: Work) {
         let accepted = state.withLock { state in
             guard !state.isClosed else { return false }
@@ -107,7 +113,13 @@ final class GroupCommitter: Sendable {
         for closer in closers { closer.resume() }
     }
 
+    /// Commits between two steps of retention, where the writer is never idle.
+    private static let commitsPerStep = 64
+    /// How often an idle writer looks whether something has become old.
+    private static let idleLook = DispatchTimeInterval.seconds(30)
+
     private func run(_ writer: JournalWriter) {
+        var commits = 0
         while true {
             let (work, isClosed) = state.withLock { state in
                 let batch = Array(state.work.prefix(Self.workPerCommitMax))
@@ -116,14 +128,46 @@ final class GroupCommitter: Sendable {
             }
             if work.isEmpty {
                 if isClosed { return }
-                wake.wait()
+                // Retention goes in small steps, and looks for work after each.
+                if !writer.retentionStep() { _ = wake.wait(timeout: .now() + Self.idleLook) }
             } else {
                 commit(work, writer)
+                commits += 1
+                if commits.isMultiple(of: Self.commitsPerStep) { _ = writer.retentionStep() }
             }
         }
     }
 
     private func commit(_ batch: [Work], _ writer: JournalWriter) {
+        let failures = commitTogether(batch, writer)
+        for (work, failure) in zip(batch, failures) { work.finish(failure) }
+        writer.afterCommit()
+    }
+
+    /// Nearly always nobody's work fails, and a savepoint for each would have SQLite copy every page that it
+    /// touches; so they are set only when the whole has failed, and then all of it runs again.
+    private func commitTogether(_ batch: [Work], _ writer: JournalWriter) -> [JournalError?] {
+        var isCallersFailure = false
+        do {
+            try writer.transaction {
+                do {
+                    for work in batch { try work.body(writer) }
+                } catch {
+                    isCallersFailure = true
+                    throw error
+                }
+            }
+            return batch.map { _ in nil }
+        } catch {
+            // A commit that failed is not tried again: the callers will, knowing that it did.
+            if isCallersFailure, batch.count > 1 { return commitApart(batch, writer) }
+            let failure = JournalError(error)
+            return batch.map { _ in failure }
+        }
+    }
+
+    /// The same with a savepoint per caller, so that who fails takes nothing of the others along.
+    private func commitApart(_ batch: [Work], _ writer: JournalWriter) -> [JournalError?] {
         var failures: [JournalError?] = []
         do {
             try writer.transaction {
@@ -137,12 +181,11 @@ final class GroupCommitter: Sendable {
                     }
                 }
             }
+            return failures
         } catch {
             let failure = JournalError(error)
-            failures = batch.map { _ in failure }
+            return batch.map { _ in failure }
         }
-        for (work, failure) in zip(batch, failures) { work.finish(failure) }
-        writer.afterCommit()
     }
 }
 

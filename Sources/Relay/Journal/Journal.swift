@@ -3,14 +3,14 @@ public import Rules
 /// The durable, append-only store of accepted events: the seam between the engine and where events are kept.
 ///
 /// It is a log with a cursor per sink, not a queue of rows: an event is written once, whatever the number of
-/// sinks. Nothing here assumes one process: offsets are opaque and only ordered, ``read(_:after:limit:)`` stops
-/// at the journal's stable horizon, and a settlement carries its lease's epoch and may be refused as fenced.
-/// All verbs may be called from any task, and none of them blocks a thread of Swift's shared pool.
+/// sinks. Nothing here assumes one process: offsets are opaque and only ordered, ``read(_:after:limit:)``
+/// stops at the journal's stable horizon, and a settlement carries its lease's epoch and may be refused as
+/// fenced. All verbs may be called from any task, and none of them blocks a thread of Swift's shared pool.
 public protocol Journal: Sendable {
     /// Commits events with their routes, and what has to be quarantined, in one durable transaction.
     ///
-    /// It returns after the fsync. The commit does not run in the caller's task, so cancelling that task neither
-    /// stops nor undoes it. Events whose `(org, id)` is known already are left out and counted.
+    /// It returns after the fsync. The commit does not run in the caller's task, so cancelling that task
+    /// neither stops nor undoes it. Events whose `(org, id)` is known already are left out and counted.
     func append(_ submission: Submission) async throws(JournalError) -> AppendReceipt
 
     /// Takes a sink over: from now on settlements of earlier leases are fenced. A sink the journal does not

@@ -1,7 +1,9 @@
 import GRDB
 
 extension JournalError {
-    /// What an SQLite error means for the journal's callers, in words that tell what to do. No SQL, no values.
+    /// What an SQLite error means for the journal's callers, in words that tell what to do.
+    ///
+    /// No SQL, no values.
     init(_ error: any Error) {
         guard let error = error as? DatabaseError else {
             self = error as? JournalError ?? .cannotCommit(reason: "unexpected: \(type(of: error))")

@@ -145,18 +145,21 @@ public struct EventRecord: Sendable {
     public let hook: String
     public let eventID: String
     public let eventType: String
+    /// Nil where the envelope had none.
+    public let envelopeID: String?
     /// Sink and rule pairs; empty for an unrouted event.
     public let route: [(sink: String, rule: String)]
 
     public init(
         id: Int64, receivedAt: Int64, hook: String, eventID: String, eventType: String,
-        route: [(sink: String, rule: String)]
+        envelopeID: String? = nil, route: [(sink: String, rule: String)]
     ) {
         self.id = id
         self.receivedAt = receivedAt
         self.hook = hook
         self.eventID = eventID
         self.eventType = eventType
+        self.envelopeID = envelopeID
         self.route = route
     }
 }

@@ -25,7 +25,7 @@ final class JournalReader: Sendable {
             let last = min(horizon, offset.rawValue + Self.scanMax)
             let statement = try db.cachedStatement(
                 sql: """
-                    SELECT "offset", received_at, hook_id, route_id, replay FROM entries
+                    SELECT "offset", received_at, hook_id, route_id, replay, envelope_id FROM entries
                     WHERE "offset" > ? AND "offset" <= ? AND route_id IN (SELECT value FROM json_each(?))
                     ORDER BY "offset" LIMIT ?
                     """
@@ -54,7 +54,7 @@ final class JournalReader: Sendable {
         try await onThread { db, cache in
             let statement = try db.cachedStatement(
                 sql: """
-                    SELECT "offset", received_at, hook_id, route_id, replay FROM entries
+                    SELECT "offset", received_at, hook_id, route_id, replay, envelope_id FROM entries
                     WHERE "offset" IN (SELECT value FROM json_each(?)) ORDER BY "offset"
                     """
             )
@@ -114,7 +114,8 @@ final class JournalReader: Sendable {
             return JournalEntry(
                 offset: Offset(rawValue: offset),
                 event: try Event(
-                    body: try JSONDocument(Array(body)), hook: hook.name, org: hook.org, receivedAt: row[1]),
+                    body: try JSONDocument(Array(body)), hook: hook.name, org: hook.org, receivedAt: row[1],
+                    envelopeID: row[5]),
                 rule: try routes.choices(of: row[3], db)[sink] ?? "",
                 replay: row[4]
             )

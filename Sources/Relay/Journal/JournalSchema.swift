@@ -38,6 +38,7 @@ enum JournalSchema {
             route_id INTEGER NOT NULL REFERENCES routes (id),
             event_id TEXT NOT NULL,
             event_type TEXT NOT NULL,
+            envelope_id TEXT,
             replay TEXT
         );
 

@@ -51,8 +51,10 @@ final class JournalTail: Sendable {
                 state.bytes -= first.event.body.bytes.count
                 state.start = first.offset
             }
-            // A slice keeps what was popped alive until it is copied.
-            if state.entries.startIndex > entriesMax { state.entries = ArraySlice(Array(state.entries)) }
+            // A slice keeps what was popped alive until it is copied, bodies and all.
+            if state.entries.startIndex > max(256, state.entries.count / 2) {
+                state.entries = ArraySlice(Array(state.entries))
+            }
         }
     }
 

@@ -28,7 +28,8 @@ extension JournalWriter {
 
     private func parked(sinkID: Int64, _ db: Database) throws -> [ParkedDelivery] {
         let sql = """
-            SELECT "offset", org, user_id, not_before, failures, give_up_at FROM parked WHERE sink_id = ? ORDER BY "offset"
+            SELECT "offset", org, user_id, not_before, failures, give_up_at FROM parked
+            WHERE sink_id = ? ORDER BY "offset"
             """
         return try Row.fetchAll(db, sql: sql, arguments: [sinkID]).map { row in
             ParkedDelivery(

@@ -1,23 +1,33 @@
 import Foundation
 import GRDB
 import JSON
+import Logging
 import Rules
 
 /// What the writer thread does inside its transactions: appends, leases and settlements.
 ///
 /// Made on the writer thread and never seen elsewhere, which is why nothing here is locked.
 final class JournalWriter {
-    private let queue: DatabaseQueue
-    private let clock: any RelayClock
-    private let retention: Duration
+    let queue: DatabaseQueue
+    let clock: any RelayClock
+    let logger: Logger
+    /// What is older is deleted; see `JournalWriter+Retention.swift`.
+    var retention: JournalRetention
     /// Tells readers of what a commit appended.
     private let publish: ([JournalTail.Entry]) -> Void
-    private let checkpointIsDue: () -> Void
+    let checkpointIsDue: () -> Void
 
-    private let seen: DeduplicationIndex
+    let seen: DeduplicationIndex
+    /// What the caller's savepoint has remembered in `seen`.
+    private var remembered: [EventDigest] = []
     private var routes = RouteCatalogue()
     private var hooks: [String: Int64] = [:]
     private(set) var lastOffset: Int64
+    /// What ``lastOffset`` was after the last commit; a rollback gives its offsets back.
+    ///
+    /// Otherwise a sink could
+    /// be leased behind offsets that a restart uses again, and miss those entries.
+    private var committedOffset: Int64
     private var lastReceivedAt: Int64 = 0
 
     /// The connection, while a transaction runs.
@@ -30,18 +40,21 @@ final class JournalWriter {
         _ queue: DatabaseQueue,
         clock: any RelayClock,
         retention: Duration,
+        logger: Logger,
         publish: @escaping ([JournalTail.Entry]) -> Void,
         checkpointIsDue: @escaping () -> Void
     ) throws {
         self.queue = queue
         self.clock = clock
-        self.retention = retention
+        self.retention = JournalRetention(retention)
+        self.logger = logger
         self.publish = publish
         self.checkpointIsDue = checkpointIsDue
-        (seen, lastOffset) = try queue.writeWithoutTransaction { db in
+        (seen, committedOffset) = try queue.writeWithoutTransaction { db in
             let last = try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
             return (try DeduplicationIndex(db), last)
         }
+        lastOffset = committedOffset
     }
 
     func close() {
@@ -70,6 +83,7 @@ final class JournalWriter {
                 }
             }
         } catch {
+            lastOffset = committedOffset
             seen.didRollBack()
             routes.forget()
             hooks = [:]
@@ -77,6 +91,7 @@ final class JournalWriter {
             counts = AppendCounts()
             throw error
         }
+        committedOffset = lastOffset
         seen.didCommit()
         publish(appended)
         appended.removeAll(keepingCapacity: true)
@@ -87,22 +102,35 @@ final class JournalWriter {
         let db = try database
         let appendedBefore = appended.count
         let countsBefore = counts
+        let offsetBefore = lastOffset
+        remembered.removeAll(keepingCapacity: true)
         try db.execute(sql: "SAVEPOINT caller")
         do {
             try body()
             try db.execute(sql: "RELEASE caller")
         } catch {
-            if db.isInsideTransaction {
-                try db.execute(sql: "ROLLBACK TO caller")
-                try db.execute(sql: "RELEASE caller")
-            }
-            seen.forget(
-                appended[appendedBefore...].map { EventDigest(org: $0.event.org, eventID: $0.event.id) })
+            undo(db)
+            // Every digest that was remembered, also of the event whose insert failed: an event that is
+            // known
+            // and not stored would be answered as a duplicate when Okta sends it again.
+            seen.forget(remembered)
             appended.removeSubrange(appendedBefore...)
             counts = countsBefore
+            lastOffset = offsetBefore
             routes.forget()
             hooks = [:]
             throw error
+        }
+    }
+
+    /// Takes back what the caller's savepoint wrote; where not even that works, the whole transaction.
+    private func undo(_ db: Database) {
+        guard db.isInsideTransaction else { return }
+        do {
+            try db.execute(sql: "ROLLBACK TO caller")
+            try db.execute(sql: "RELEASE caller")
+        } catch {
+            if db.isInsideTransaction { try? db.execute(sql: "ROLLBACK") }
         }
     }
 
@@ -123,6 +151,7 @@ final class JournalWriter {
                 added.duplicates += 1
                 continue
             }
+            remembered.append(digest)
             let route = try routes.id(of: routed.route, db)
             try insert(routed.event, route: route, replay: nil, db)
             appended.append(
@@ -154,11 +183,13 @@ final class JournalWriter {
         bytesSinceCheckpoint += event.body.bytes.count
         try db.cachedStatement(
             sql: """
-                INSERT INTO entries ("offset", received_at, hook_id, route_id, event_id, event_type, replay)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO entries
+                    ("offset", received_at, hook_id, route_id, event_id, event_type, envelope_id, replay)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            lastOffset, event.receivedAt, try hookID(event, db), route, event.id, event.type, replay,
+            lastOffset, event.receivedAt, try hookID(event, db), route, event.id, event.type,
+            event.envelopeID, replay,
         ])
         try db.cachedStatement(sql: #"INSERT INTO bodies ("offset", body) VALUES (?, ?)"#)
             .execute(arguments: [lastOffset, Data(event.body.bytes)])
@@ -198,16 +229,31 @@ final class JournalWriter {
     /// A failure leaves the digests in memory, and the next commit tries again.
     private func freezeSeen() {
         do {
-            try queue.writeWithoutTransaction { db in
-                try db.inTransaction(.immediate) {
-                    try seen.freeze(lastOffset: lastOffset, newestReceivedAt: lastReceivedAt, db)
-                    try seen.expire(before: clock.now - retention.nanoseconds, db)
-                    return .commit
-                }
+            try alone { db in
+                try freeze(db)
+                try seen.expire(before: clock.now - retention.age.nanoseconds, db)
             }
             seen.didFreeze(committed: true)
         } catch {
             seen.didFreeze(committed: false)
+            logger.warning(
+                "the journal could not write its list of known events; the next commit tries again",
+                metadata: ["reason": "\(JournalError(error).reason)"]
+            )
+        }
+    }
+
+    func freeze(_ db: Database) throws {
+        try seen.freeze(lastOffset: lastOffset, newestReceivedAt: lastReceivedAt, db)
+    }
+
+    /// A transaction of the writer's own, between those of its callers.
+    func alone(_ body: (Database) throws -> Void) throws {
+        try queue.writeWithoutTransaction { db in
+            try db.inTransaction(.immediate) {
+                try body(db)
+                return .commit
+            }
         }
     }
 }

@@ -1,4 +1,6 @@
-/// A position in a journal: opaque and only ordered. Gaps are normal.
+/// A position in a journal: opaque and only ordered.
+///
+/// Gaps are normal.
 public struct Offset: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// For a journal's own use, and for text.
     public let rawValue: Int64

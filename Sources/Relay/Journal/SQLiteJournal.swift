@@ -1,8 +1,10 @@
+public import Logging
 import Synchronization
 
 /// The journal in one SQLite file: a writer thread, a reader thread, and the newest entries in memory.
 ///
-/// Durable before it answers (WAL with `synchronous=FULL`, asserted at start). One process at a time has it,
+/// Durable before it answers (WAL with `synchronous=FULL`, asserted at start). One process at a time has
+/// it,
 /// which a lock file beside it enforces.
 public final class SQLiteJournal: Journal {
     private let committer: GroupCommitter
@@ -18,10 +20,16 @@ public final class SQLiteJournal: Journal {
     ///
     /// - Parameters:
     ///   - path: The file; its folder is made where it is missing.
-    ///   - retention: How far back duplicates are known.
+    ///   - retention: How long entries are kept that every sink has settled, and how far back duplicates
+    /// are
+    ///     known.
+    ///   - logger: Told of what goes wrong between commits, where no caller waits for an answer.
     /// - Throws: ``JournalError/unusable(reason:)`` where another relay has the file, where a newer version
     ///   wrote it, or where it is damaged.
-    public init(path: String, retention: Duration, clock: any RelayClock) async throws(JournalError) {
+    public init(
+        path: String, retention: Duration, clock: any RelayClock,
+        logger: Logger = Logger(label: "okta-relay.journal")
+    ) async throws(JournalError) {
         do {
             try JournalFile.makeFolder(of: path)
         } catch {
@@ -37,6 +45,7 @@ public final class SQLiteJournal: Journal {
                 JournalFile.openForWriting(path),
                 clock: clock,
                 retention: retention,
+                logger: logger,
                 publish: { entries in
                     guard !entries.isEmpty else { return }
                     tail.publish(entries)
@@ -88,6 +97,14 @@ public final class SQLiteJournal: Journal {
     public func settle(_ settlement: Settlement) async throws(JournalError) {
         let now = clock.now
         try await committer.commit { try $0.settle(settlement, at: now) }
+    }
+
+    /// Carries out all of retention that is due, step by step between commits; what was deleted.
+    @discardableResult
+    func retain() async throws(JournalError) -> JournalRetention.Counts {
+        try await committer.commit { $0.beginRetentionPass() }
+        while try await committer.commit({ $0.retention.isUnderWay }) { committer.wakeUp() }
+        return try await committer.commit { $0.retention.deleted }
     }
 
     public func news() -> AsyncStream<Void> { newsStand.subscribe() }

@@ -2,8 +2,8 @@ import Foundation
 import GRDB
 import JSON
 
-/// Reads a journal's file for an operator, on a thread and a read-only connection of its own; beside a relay
-/// that runs, in the same process or in another.
+/// Reads a journal's file for an operator, on a thread and a read-only connection of its own; beside a
+/// running relay, in the same process or in another.
 public final class SQLiteJournalInspection: JournalInspection {
     private let path: String
     private let thread = SerialThread(name: "journal-inspect")
@@ -44,7 +44,7 @@ public final class SQLiteJournalInspection: JournalInspection {
         try await onThread { db in
             var routes = RouteCatalogue()
             let sql = """
-                SELECT "offset", received_at, hooks.name, event_id, event_type, route_id
+                SELECT "offset", received_at, hooks.name, event_id, event_type, route_id, envelope_id
                 FROM entries JOIN hooks ON hooks.id = hook_id
                 WHERE "offset" < ? ORDER BY "offset" DESC LIMIT ?
                 """
@@ -55,6 +55,7 @@ public final class SQLiteJournalInspection: JournalInspection {
                     hook: row[2],
                     eventID: row[3],
                     eventType: row[4],
+                    envelopeID: row[6],
                     route: try routes.choices(of: row[5], db).map { (sink: $0, rule: $1) }
                         .sorted { $0.sink < $1.sink }
                 )

@@ -24,8 +24,8 @@ extension Rule {
             return "the operation is \(facts.operation.rawValue), wanted \(wanted)"
         }
         if outcome == .effective, !facts.isEffective {
-            return
-                "the outcome is none with which \(facts.eventType) takes effect; \"outcome\": \"any\" takes all"
+            return "the outcome is none with which \(facts.eventType) takes effect; "
+                + "\"outcome\": \"any\" takes all"
         }
         if !events.isEmpty, !events.contains(where: { $0.matches(facts.eventType) }) {
             let wanted = events.map(\.description).joined(separator: ", ")

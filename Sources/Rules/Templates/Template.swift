@@ -38,6 +38,13 @@ public struct Template: Sendable {
     }
 }
 
+extension Template: Equatable {
+    /// Templates are equal when they were written alike for the same place, byte for byte.
+    public static func == (a: Template, b: Template) -> Bool {
+        a.place == b.place && a.source.utf8.elementsEqual(b.source.utf8)
+    }
+}
+
 /// What a template yields.
 public enum RenderedValue: Sendable, Equatable {
     /// The path led nowhere: a column or member that the event does not carry.

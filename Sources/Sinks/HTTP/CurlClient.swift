@@ -11,9 +11,12 @@ public final class CurlClient: Sendable {
     private let mailbox = CurlMailbox()
 
     /// Starts the thread; it ends with ``shutdown()``, or when the client goes away.
-    public init() {
+    public convenience init() { self.init(reuse: ConnectionReuse()) }
+
+    /// The same with other bounds on kept connections.
+    init(reuse: ConnectionReuse) {
         CurlLibrary.start()
-        let thread = Thread { [mailbox] in CurlLoop(mailbox: mailbox).run() }
+        let thread = Thread { [mailbox] in CurlLoop(mailbox: mailbox, reuse: reuse).run() }
         thread.name = "okta-relay-curl"
         thread.start()
     }
@@ -42,6 +45,16 @@ public final class CurlClient: Sendable {
     public func shutdown() async {
         await withCheckedContinuation { mailbox.close(thenResume: $0) }
     }
+}
+
+/// How long after its last use a kept connection may be taken again, in whole seconds as libcurl counts them.
+///
+/// A peer that gives up on idle connections may have closed it meanwhile, 5 s being the usual shortest time.
+struct ConnectionReuse: Sendable, Equatable {
+    /// For requests that may be sent a second time.
+    var repeatable = 60
+    /// For requests that must not: only what was used a moment ago.
+    var once = 2
 }
 
 /// What libcurl needs once per process.
@@ -74,9 +87,8 @@ final class CurlMailbox: Sendable {
         var jobs: [CurlJob] = []
         /// The address of the loop's handle while it runs, 0 otherwise.
         ///
-        /// Only `curl_multi_wakeup` may be
-        /// called on it from other threads, and only under the lock, for the loop frees it after
-        /// ``closed()``.
+        /// Only `curl_multi_wakeup` may be called on it from other threads, and only under the lock, for the
+        /// loop frees it after ``closed()``.
         var multi: UInt = 0
         var isClosing = false
         var isClosed = false

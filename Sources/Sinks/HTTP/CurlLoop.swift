@@ -13,10 +13,14 @@ final class CurlLoop {
     private static let pollTimeout: Int32 = 60_000
 
     private let mailbox: CurlMailbox
+    private let reuse: ConnectionReuse
     private var active: [UnsafeMutableRawPointer: CurlTransfer] = [:]
     private var idleHandles: [UnsafeMutableRawPointer] = []
 
-    init(mailbox: CurlMailbox) { self.mailbox = mailbox }
+    init(mailbox: CurlMailbox, reuse: ConnectionReuse) {
+        self.mailbox = mailbox
+        self.reuse = reuse
+    }
 
     /// Returns after the client was closed.
     func run() {
@@ -33,7 +37,10 @@ final class CurlLoop {
             var running: Int32 = 0
             curl_multi_perform(multi, &running)
             finishDone(in: multi)
-            if curl_multi_poll(multi, nil, 0, Self.pollTimeout, nil) != CURLM_OK { usleep(10_000) }
+            if curl_multi_poll(multi, nil, 0, Self.pollTimeout, nil) != CURLM_OK {
+                // Out of memory, say: the loop's own thread rests for 10 ms and doesn't spin.
+                poll(nil, 0, 10)
+            }
         }
         for transfer in active.values { end(transfer, in: multi, with: .failure(.closed)) }
         for easy in idleHandles { curl_easy_cleanup(easy) }
@@ -48,7 +55,7 @@ final class CurlLoop {
         guard let easy = idleHandles.popLast() ?? curl_easy_init() else {
             return job.continuation.resume(returning: .failure(.notSent("out of memory")))
         }
-        let transfer = CurlTransfer(job: job, easy: easy)
+        let transfer = CurlTransfer(job: job, easy: easy, reuse: reuse)
         guard transfer.configure(), curl_multi_add_handle(multi, easy) == CURLM_OK else {
             transfer.freeHeaders()
             curl_easy_cleanup(easy)

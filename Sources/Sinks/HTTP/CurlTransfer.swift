@@ -14,6 +14,7 @@ final class CurlTransfer {
 
     let job: CurlJob
     let easy: UnsafeMutableRawPointer
+    private let reuse: ConnectionReuse
     private var headerList: UnsafeMutablePointer<curl_slist>?
 
     // What the callbacks saw.
@@ -28,9 +29,10 @@ final class CurlTransfer {
     private var body: [UInt8] = []
     private var bodyBytes = 0
 
-    init(job: CurlJob, easy: UnsafeMutableRawPointer) {
+    init(job: CurlJob, easy: UnsafeMutableRawPointer, reuse: ConnectionReuse) {
         self.job = job
         self.easy = easy
+        self.reuse = reuse
     }
 
     func freeHeaders() {
@@ -64,9 +66,7 @@ final class CurlTransfer {
             (CURLOPT_TIMEOUT_MS, milliseconds),
             (CURLOPT_CONNECTTIMEOUT_MS, min(milliseconds, 5_000)),
             (CURLOPT_TCP_KEEPALIVE, 1),
-            // A kept connection may have been closed by a peer that gives up on idle ones, 5 s being the
-            // usual shortest time. A request that must not repeat takes only what was used a moment ago.
-            (CURLOPT_MAXAGE_CONN, job.request.mayRepeat ? 60 : 2),
+            (CURLOPT_MAXAGE_CONN, job.request.mayRepeat ? reuse.repeatable : reuse.once),
             // So that a changed DNS answer is noticed.
             (CURLOPT_MAXLIFETIME_CONN, 300),
             // Without it libcurl joins the resolver's thread when a transfer ends early, and a name server

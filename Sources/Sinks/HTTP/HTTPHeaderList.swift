@@ -37,3 +37,13 @@ struct HTTPHeaderList {
         }
     }
 }
+
+extension HTTPAuthentication {
+    /// The header that proves the relay to the endpoint.
+    var headerName: String {
+        switch self {
+        case .bearer, .basic: "Authorization"
+        case .header(let name, _): name
+        }
+    }
+}

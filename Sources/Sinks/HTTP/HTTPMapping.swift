@@ -54,6 +54,9 @@ struct HTTPMapping: Sendable {
 
     var policyOfRequests: AddressPolicy { policy }
 
+    /// The header that `auth` sets; nil without `auth`.
+    var authenticationHeader: String? { configuration.authentication?.headerName }
+
     /// Every request the mapping knows, for checks.
     var templates: [HTTPRequestTemplate] {
         [form.template] + (cases.map { $0.values.compactMap { $0?.template } } ?? [])

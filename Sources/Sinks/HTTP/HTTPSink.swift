@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// With `on` the sink stands for one contact per user and keeps a ``Relay/FoldState`` for each; without it
 /// every event is sent, whatever came before. What a status means is in ``HTTPVerdict``.
-public final class HTTPSink: Sink {
+public final class HTTPSink: DeliveryPreviewing {
     public let name: String
     public let limits: SinkLimits
 
@@ -48,6 +48,8 @@ public final class HTTPSink: Sink {
         for delivery in batch { receipts.append(try await deliver(delivery)) }
         return receipts
     }
+
+    public func preview(_ delivery: Delivery) -> DeliveryPreview { mapping.preview(delivery) }
 
     /// Opens a connection to each host, TLS included, and closes it again; sends nothing.
     public func probe() async throws(SinkError) {
@@ -190,8 +192,7 @@ enum HTTPDenial: Sendable, Equatable {
 
     /// Notes a refusal; true when it is everybody's.
     ///
-    /// Anything but a refusal in between sets it back to
-    /// `none`.
+    /// Anything but a refusal in between sets it back to `none`.
     mutating func note(_ who: String) -> Bool {
         switch self {
         case .none: self = .one(who)

@@ -7,7 +7,7 @@ import Rules
 ///
 /// The actor owns its one connection and runs on a thread of its own, so that no call of libpq blocks Swift's
 /// shared pool. A lost connection is made anew by the next call.
-public actor PostgreSQLSink: RowBrowsing {
+public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
     public nonisolated let name: String
     public nonisolated let limits = SinkLimits(
         batchEventsMax: 500, concurrency: 1, foldsUsers: true, keepsState: false)
@@ -50,14 +50,15 @@ public actor PostgreSQLSink: RowBrowsing {
         }
     }
 
+    public nonisolated func preview(_ delivery: Delivery) -> DeliveryPreview {
+        plan.preview(delivery, sink: name)
+    }
+
+    /// Connects anew and looks whether the table fits; creates nothing.
     public func probe() throws(SinkError) {
+        if isShutDown { throw .unavailable(reason: "the sink is shut down") }
         try attempt { () throws(TableFailure) in
-            let open = try connected()
-            do throws(PostgresError) {
-                try open.connection.run([PostgresStatement("SELECT 1")])
-            } catch {
-                throw TableFailure(postgres: error)
-            }
+            try PostgresSchema(plan: plan, connection: try connector.connect()).check()
         }
     }
 

@@ -31,8 +31,7 @@ final class PostgresConnection {
     var isInTransaction: Bool { PQtransactionStatus(handle) != PQTRANS_IDLE }
 
     /// Runs statements one after the other in one round trip; the first error ends it, and what came before
-    /// it
-    /// is rolled back unless it was committed.
+    /// it is rolled back unless it was committed.
     ///
     /// - Returns: The rows of each statement, as text.
     @discardableResult

@@ -61,8 +61,7 @@ struct PostgresConnector: Sendable {
             OpaquePointer?
     ) -> OpaquePointer? {
         // What stands before `dbname`, which is the connection string, is overridden by it; what stands
-        // behind
-        // it overrides.
+        // behind it overrides.
         let parameters = [
             ("connect_timeout", Self.timeoutSeconds), ("fallback_application_name", "okta-relay"),
             ("dbname", url.revealed), ("client_encoding", "UTF8"),

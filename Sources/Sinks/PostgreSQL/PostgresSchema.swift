@@ -1,3 +1,4 @@
+import Config
 import Relay
 
 /// Looks at a table in PostgreSQL, and makes it fit.
@@ -27,6 +28,35 @@ struct PostgresSchema {
         try run([PostgresStatement("COMMIT")])
         if let result { return result }
         throw .sink(.misconfigured(reason: "table \(plan.displayName) cannot be created"))
+    }
+
+    /// Throws where ``prepare()`` would find a difference or lack a right; creates nothing.
+    func check() throws(TableFailure) {
+        try run([PostgresStatement("BEGIN READ ONLY")])
+        let comparison = TableComparison(plan: plan, ddl: ddl)
+        let (table, hasState) = (try table(), try exists(ddl.stateTable))
+        do throws(SinkError) {
+            _ = try comparison.statements(table: table, hasState: hasState)
+        } catch {
+            throw .sink(error)
+        }
+        if table != nil { try checkRights(on: ddl.table) }
+        if hasState { try checkRights(on: ddl.stateTable) }
+        try run([PostgresStatement("ROLLBACK")])
+    }
+
+    private func checkRights(on table: String) throws(TableFailure) {
+        // An append table needs SELECT as well: a conflict's columns have to be read.
+        var rights = ["SELECT", "INSERT"]
+        if plan.mode == .upsert { rights.append("UPDATE") }
+        if plan.onDelete == .delete, table == ddl.table { rights.append("DELETE") }
+        let answers = try run(
+            rights.map { PostgresStatement("SELECT has_table_privilege($1, $2)", [table, $0]) })
+        let missing = zip(rights, answers).filter { $1.first?.first.flatMap(\.self) != "t" }.map(\.0)
+        guard missing.isEmpty else {
+            let list = missing.joined(separator: ", ")
+            throw .sink(.misconfigured(reason: "table \(table): the role may not \(list); grant it"))
+        }
     }
 
     private func schemaStatements() throws(TableFailure) -> [PostgresStatement] {

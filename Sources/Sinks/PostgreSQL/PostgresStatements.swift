@@ -63,8 +63,7 @@ struct PostgresStatements: Sendable {
     }
 
     /// Locks rows that the table's other users may be changing, so that the join in ``write(_:)`` sees the
-    /// last
-    /// word on columns that aren't carried.
+    /// last word on columns that aren't carried.
     func lockRows(_ keys: [[RenderedValue]]) -> PostgresStatement {
         PostgresStatement(
             """
@@ -94,10 +93,11 @@ struct PostgresStatements: Sendable {
         let changes = plan.changing.map { "\(ddl.name(of: $0)) = excluded.\(ddl.name(of: $0))" }
         let action =
             isUpsert && !changes.isEmpty ? "UPDATE SET \(changes.joined(separator: ", "))" : "NOTHING"
+        let arrays = ([texts] + flags).joined(separator: ", ")
         let sql = """
             INSERT INTO \(ddl.table) (\(names.joined(separator: ", ")))
             SELECT \(sources.joined(separator: ", "))
-            FROM unnest(\(([texts] + flags).joined(separator: ", "))) AS u(\(aliases.joined(separator: ", ")))\(join)
+            FROM unnest(\(arrays)) AS u(\(aliases.joined(separator: ", ")))\(join)
             ON CONFLICT (\(ddl.keyNames.joined(separator: ", "))) DO \(action)
             """
         let values = others.map { column in
@@ -186,8 +186,9 @@ struct PostgresStatements: Sendable {
             return "CASE WHEN u.f\(column) THEN \(value) ELSE \(standard) END"
         }
         let old = "r.\(ddl.name(of: column))"
+        let whenCarried = "WHEN u.f\(column) THEN \(value)"
         return plan.columns[column].isInsertOnly
-            ? "CASE WHEN r.\(key) IS NOT NULL THEN \(old) WHEN u.f\(column) THEN \(value) ELSE \(standard) END"
-            : "CASE WHEN u.f\(column) THEN \(value) WHEN r.\(key) IS NULL THEN \(standard) ELSE \(old) END"
+            ? "CASE WHEN r.\(key) IS NOT NULL THEN \(old) \(whenCarried) ELSE \(standard) END"
+            : "CASE \(whenCarried) WHEN r.\(key) IS NULL THEN \(standard) ELSE \(old) END"
     }
 }

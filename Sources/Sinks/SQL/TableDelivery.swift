@@ -5,8 +5,7 @@ import Relay
 /// it.
 ///
 /// A batch that the database refuses for its data is cut in halves, which are delivered one after the other,
-/// so
-/// order holds; a single delivery that is refused is the culprit.
+/// so order holds; a single delivery that is refused is the culprit.
 struct TableDelivery<Session: TableSession> {
     let plan: TablePlan
     let sink: String

@@ -41,6 +41,9 @@ final class SQLiteFile: Sendable {
         try? queue?.close()
     }
 
+    /// The connection, where there is one.
+    var open: DatabaseQueue? { state.withLock(\.queue) }
+
     /// The connection, opened where it isn't yet.
     ///
     /// Blocks.

@@ -9,15 +9,32 @@ struct SQLiteSchema {
 
     /// Creates what is missing, and gives the table as it is then.
     func prepare() throws(TableFailure) -> ExistingTable {
+        let result = try transaction { () -> (Database.TransactionCompletion, ExistingTable?) in
+            for statement in try missing() { try database.execute(sql: statement) }
+            return (.commit, try table())
+        }
+        if let result { return result }
+        throw .sink(.misconfigured(reason: "table \(plan.displayName) cannot be created in \(path)"))
+    }
+
+    /// Throws where ``prepare()`` would; creates nothing.
+    func check() throws(TableFailure) {
+        try transaction {
+            _ = try missing()
+            return (.rollback, ())
+        }
+    }
+
+    /// With the write lock from the start, for that is what deliveries need.
+    private func transaction<Value>(
+        _ body: () throws -> (Database.TransactionCompletion, Value)
+    ) throws(TableFailure) -> Value {
         do {
-            var result: ExistingTable?
+            var result: Value?
             try database.inTransaction(.immediate) {
-                let comparison = TableComparison(plan: plan, ddl: TableDDL(plan: plan, dialect: .sqlite))
-                for statement in try comparison.statements(table: table(), hasState: hasState()) {
-                    try database.execute(sql: statement)
-                }
-                result = try table()
-                return .commit
+                let (completion, value) = try body()
+                result = value
+                return completion
             }
             if let result { return result }
         } catch let error as SinkError {
@@ -25,7 +42,13 @@ struct SQLiteSchema {
         } catch {
             throw TableFailure(sqlite: error, path: path)
         }
-        throw .sink(.misconfigured(reason: "table \(plan.displayName) cannot be created in \(path)"))
+        throw .sink(.unavailable(reason: "\(path): a transaction did not run"))
+    }
+
+    /// The statements that would make the table fit.
+    private func missing() throws -> [String] {
+        let comparison = TableComparison(plan: plan, ddl: TableDDL(plan: plan, dialect: .sqlite))
+        return try comparison.statements(table: table(), hasState: hasState())
     }
 
     private func hasState() throws -> Bool {

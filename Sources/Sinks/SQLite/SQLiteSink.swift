@@ -7,9 +7,8 @@ import Rules
 /// A table in a SQLite file.
 ///
 /// The actor runs on its file's own thread, so that no call of SQLite blocks Swift's shared pool. Sinks on
-/// one
-/// file share the thread and the connection.
-public actor SQLiteSink: RowBrowsing {
+/// one file share the thread and the connection.
+public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     public nonisolated let name: String
     public nonisolated let limits = SinkLimits(
         batchEventsMax: 500, concurrency: 1, foldsUsers: true, keepsState: false)
@@ -54,19 +53,14 @@ public actor SQLiteSink: RowBrowsing {
         }
     }
 
+    public nonisolated func preview(_ delivery: Delivery) -> DeliveryPreview {
+        plan.preview(delivery, sink: name)
+    }
+
+    /// Looks whether the file could be used and whether the table fits; creates nothing.
     public func probe() throws(SinkError) {
-        let path = file.path
-        try withDatabase { database throws(TableFailure) in
-            do {
-                // The write lock, for that is what deliveries need.
-                try database.inTransaction(.immediate) {
-                    _ = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema")
-                    return .rollback
-                }
-            } catch {
-                throw TableFailure(sqlite: error, path: path)
-            }
-        }
+        if isShutDown { throw .unavailable(reason: "the sink is shut down") }
+        try SQLiteProbe(plan: plan, path: file.path).run(file.open)
     }
 
     public func shutdown() {

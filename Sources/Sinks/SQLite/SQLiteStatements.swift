@@ -22,8 +22,7 @@ struct SQLiteStatements: Sendable {
     /// Writes one row: each column of the plan has a value and a flag that tells whether it is carried.
     ///
     /// The old row is joined in, because SQLite checks NOT NULL before it sees a conflict: a column that
-    /// isn't
-    /// carried must come with its old value.
+    /// isn't carried must come with its old value.
     var write: String {
         let names = plan.columns.indices.map(ddl.name)
         let sources = plan.columns.indices.map(source)

@@ -47,7 +47,7 @@ import Testing
         logger.logLevel = .critical
         let admin = AdminServer(
             AdminConfiguration(listen: ListenAddress(host: "127.0.0.1", port: 0), token: Secret("to-ken")),
-            sources: AdminSources(journal: journal, board: board, sinks: [Shelf(name: "my users")]),
+            sources: AdminSources(journal: journal, board: board, sinks: { [Shelf(name: "my users")] }),
             metrics: RelayMetrics(version: "1", startedAt: 0), readiness: readiness, clock: clock,
             logger: logger)
         let group = ServiceGroup(configuration: .init(services: [.init(service: admin)], logger: logger))

@@ -20,6 +20,15 @@ import Testing
         #expect(decoded.quarantined.isEmpty)
     }
 
+    @Test(
+        arguments: [
+            (#""5ec1-aa""#, "5ec1-aa"), (#""""#, nil), ("5", nil), ("null", nil), (#""a\u0000""#, nil),
+        ] as [(String, String?)])
+    func keepsTheEnvelopesID(_ written: String, _ kept: String?) throws {
+        let body = ##"{"eventId":\##(written),"data":{"events":[\##(Sample.event("a"))]}}"##
+        #expect(try decoder.decode(Array(body.utf8), receivedAt: 7).events.map(\.envelopeID) == [kept])
+    }
+
     @Test(arguments: [
         ("17", "not an object"), ("null", "not an object"), ("[]", "not an object"),
         (#"{"eventType":"a.b"}"#, "no uuid"), (#"{"uuid":"","eventType":"a.b"}"#, "no uuid"),
@@ -34,6 +43,26 @@ import Testing
         #expect(decoded.quarantined.map(\.reason) == [reason])
         #expect(decoded.quarantined.first?.bytes == Array(element.utf8))
         #expect(decoded.quarantined.first?.hook == "hook")
+    }
+
+    /// An event at the limit still fits into the document that templates see; one beyond doesn't trap.
+    @Test(arguments: [
+        (Event.depthMax, true), (Event.depthMax + 1, false), (JSONDocument.depthMax, false),
+        (JSONDocument.depthMax + 1, false), (900, false),
+    ])
+    func quarantinesWhatIsNestedTooDeeply(_ depth: Int, _ isAccepted: Bool) throws {
+        let lists = String(repeating: "[", count: depth - 1) + String(repeating: "]", count: depth - 1)
+        let deep = #"{"uuid":"deep","eventType":"user.lifecycle.create","x":\#(lists)}"#
+        let decoded = try decoder.decode(Sample.envelope([deep, Sample.event("2")]), receivedAt: 0)
+        #expect(decoded.events.map(\.id) == (isAccepted ? ["deep", "2"] : ["2"]))
+        #expect(decoded.quarantined.map(\.reason) == (isAccepted ? [] : ["nested too deeply"]))
+        #expect(decoded.quarantined.allSatisfy { $0.bytes == Array(deep.utf8) })
+        for event in decoded.events {
+            let context = EventDocument.Context(
+                sink: "s", rule: "r", attempt: 1, idempotencyKey: "k", operation: .create)
+            let document = EventDocument.make(event, user: nil, context)
+            #expect(document.root["event"]?["uuid"]?.string == event.id)
+        }
     }
 
     @Test func acceptsOnlyTheHooksEventTypes() throws {

@@ -17,7 +17,8 @@ struct IntakeFixture {
     let journal: InMemoryJournal
     let metrics: RelayMetrics
     let readiness: Readiness
-    let rules: LiveRuleTable
+    let live: LiveIntake
+    let server: ServerConfiguration
     /// Stops the intake gracefully.
     let stop: @Sendable () async -> Void
 
@@ -44,17 +45,19 @@ struct IntakeFixture {
         let metrics = RelayMetrics(
             version: "test", hooks: hooks().map(\.name), startedAt: 1_767_225_600_000_000_000)
         let readiness = Readiness(clock: clock)
-        let rules = LiveRuleTable(RuleTable([]))
+        let live = LiveIntake(IntakeSettings(server: server, hooks: hooks(), rules: RuleTable([])))
         let logger = Logger(label: "test") { _ in log }
         let intake = IntakeServer(
-            server: server, hooks: hooks(), journal: journal, rules: rules, clock: clock,
+            server: server, live: live, journal: journal, clock: clock,
             metrics: metrics, readiness: readiness, logger: logger)
         let group = ServiceGroup(configuration: .init(services: [.init(service: intake)], logger: logger))
+        let settings = server
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             let fixture = IntakeFixture(
                 port: try await intake.boundAddress.port, journal: journal, metrics: metrics,
-                readiness: readiness, rules: rules, stop: { await group.triggerGracefulShutdown() })
+                readiness: readiness, live: live, server: settings,
+                stop: { await group.triggerGracefulShutdown() })
             do {
                 try await body(fixture)
             } catch {
@@ -66,6 +69,11 @@ struct IntakeFixture {
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
         }
+    }
+
+    /// Swaps in settings with these hooks and rules.
+    func swap(hooks: [HookConfiguration] = hooks(), rules: RuleTable) {
+        live.swap(IntakeSettings(server: server, hooks: hooks, rules: rules))
     }
 
     /// Sends an authenticated delivery to the main hook.

@@ -173,14 +173,42 @@ import Testing
 
     @Test func storesTheRouteThatIsInForce() async throws {
         try await IntakeFixture.run { (intake) async throws in
-            intake.rules.swap(
-                RuleTable([Rule(name: "r", events: [EventTypePattern("*")], sinks: ["users"])]))
+            let rules = RuleTable([Rule(name: "r", events: [EventTypePattern("*")], sinks: ["users"])])
+            intake.swap(rules: rules)
             _ = try await intake.deliver(Sample.envelope([Sample.event("1")]))
-            let expected = intake.rules.current.route(
+            let expected = rules.route(
                 RoutingFacts(
                     hook: "main", eventType: "user.lifecycle.create", operation: .create, isEffective: true),
                 event: try #require(intake.journal.entries.first).event.body.root)
             #expect(intake.journal.entries.first?.route == expected)
+        }
+    }
+
+    @Test func aReloadExchangesHooksAndRulesForTheNextRequest() async throws {
+        try await IntakeFixture.run { (intake) async throws in
+            let rules = RuleTable([Rule(name: "r", events: [EventTypePattern("*")], sinks: ["users"])])
+            let rotated = HookConfiguration(name: "main", path: "/okta", secrets: [Secret("rotated")])
+            // One request is authenticated before the swap and has sent only a part of its body by then.
+            let body = Sample.envelope([Sample.event("early")])
+            let early = try await RawHTTPClient.connect(port: intake.port) { client in
+                let whole = RawHTTPClient.request(
+                    "POST", "/okta", headers: [IntakeFixture.auth, ("expect", "100-continue")], body: body)
+                try await client.send(Array(whole.dropLast(body.count)))
+                #expect(try await client.response().status == 100)
+                intake.swap(hooks: [rotated], rules: rules)
+                try await client.send(body)
+                return try await client.response().status
+            }
+            #expect(early == 200)
+            #expect(intake.journal.entries.first?.route.isUnrouted == true)
+            #expect(try await intake.deliver(Sample.envelope([Sample.event("late")])).status == 401)
+            let answer = try await RawHTTPClient.send(
+                "POST", "/okta", port: intake.port, headers: [("authorization", "rotated")],
+                body: Sample.envelope([Sample.event("late")]))
+            #expect(answer.status == 200)
+            #expect(intake.journal.entries.last?.route.choices.map(\.sink) == ["users"])
+            let gone = try await RawHTTPClient.send("POST", "/narrow", port: intake.port, body: [])
+            #expect(gone.status == 404)
         }
     }
 

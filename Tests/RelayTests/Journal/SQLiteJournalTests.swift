@@ -16,14 +16,16 @@ import Testing
     }
 
     func open() async throws -> SQLiteJournal {
-        try await SQLiteJournal(path: path, retention: .seconds(86_400), clock: SystemClock())
+        try await SQLiteJournal(path: path, retention: .seconds(86_400 * 36_500), clock: SystemClock())
     }
 
     func submission(_ ids: some Sequence<Int>, sinks: [String] = ["a"]) throws -> Submission {
         let route = Route(choices: sinks.map { Route.Choice(sink: $0, rule: "r") })
         return Submission(
             events: try ids.map {
-                Submission.RoutedEvent(event: try LogEventFixture(uuid: "event-\($0)").event(), route: route)
+                Submission.RoutedEvent(
+                    event: try LogEventFixture(uuid: "event-\($0)").event(envelopeID: "envelope \($0)"),
+                    route: route)
             }
         )
     }
@@ -116,6 +118,7 @@ import Testing
         let letter = try #require(try await inspection.deadLetter(id: letters[0].id))
         #expect(letter.failures.map(\.reason) == ["HTTP 400"] && letter.body != nil && letter.rule == "r")
         #expect(try await inspection.events(PageRequest(limit: 2)).map(\.eventID) == ["event-5", "event-4"])
+        #expect(try await inspection.events(PageRequest(limit: 1)).map(\.envelopeID) == ["envelope 5"])
         await journal.close()
     }
 

@@ -1,13 +1,14 @@
 import Foundation
 import RelayTesting
-import Sinks
 import Testing
+
+@testable import Sinks
 
 @Suite("The HTTP client, on real sockets")
 struct CurlClientTests {
     private func request(
         _ method: String, _ url: String, headers: [(name: String, value: String)] = [], body: String? = nil,
-        timeout: Duration = .seconds(5)
+        timeout: Duration = .seconds(60)
     ) -> CurlRequest {
         CurlRequest(
             method: method, url: url, headers: headers, body: body.map { Array($0.utf8) },
@@ -110,6 +111,11 @@ struct CurlClientTests {
             // Shows that this was the case in question: a kept connection.
             #expect(receiver.requests.last?.numberOnConnection == 2)
         }
+    }
+
+    /// The bound that makes such a death rare: below the 5 s after which servers drop idle connections.
+    @Test func whatMustNotRepeatTakesOnlyAConnectionJustUsed() {
+        #expect(ConnectionReuse().once < 5 && ConnectionReuse().once < ConnectionReuse().repeatable)
     }
 
     @Test func letsAnIdempotentRequestRepeatOnAFreshConnection() async throws {

@@ -85,7 +85,8 @@ func withReceiver(
     _ test: (HTTPReceiver, CurlClient) async throws -> Void
 ) async throws {
     let receiver = try HTTPReceiver(script: script)
-    let client = CurlClient()
+    // However slow the machine is, a kept connection is young enough.
+    let client = CurlClient(reuse: ConnectionReuse(repeatable: 3_600, once: 3_600))
     do {
         try await test(receiver, client)
     } catch {

@@ -2,7 +2,6 @@ import Config
 import JSON
 import Relay
 import Rules
-import Sinks
 
 /// What becomes of one event.
 struct Explanation {
@@ -20,11 +19,14 @@ struct Explanation {
     let route: Route
     /// The sinks of the route that are disabled, which get nothing.
     let disabled: Set<String>
-    /// What each sink of the route would write or send, by name.
-    let previews: [String: SinkPreview]
+    /// What each sink of the route would get, in its order; nil where a sink cannot tell.
+    let previews: [SinkPreviews.Answer?]
 
-    init(_ event: Event, hook: HookConfiguration, table: RuleTable, sinks: [SinkConfiguration] = []) {
-        disabled = Set(sinks.filter { !$0.isEnabled }.map(\.name))
+    init(
+        _ event: Event, hook: HookConfiguration, table: RuleTable, disabled: Set<String> = [],
+        previews: SinkPreviews = SinkPreviews()
+    ) {
+        self.disabled = disabled
         self.event = event
         isAccepted = hook.events?.contains { $0.matches(event.type) } ?? true
         let facts = event.routingFacts
@@ -34,12 +36,7 @@ struct Explanation {
                 sinks: rule.sinks)
         }
         route = isAccepted ? table.route(facts, event: event.body.root) : Route(choices: [])
-        var previews: [String: SinkPreview] = [:]
-        for choice in route.choices {
-            guard let sink = sinks.first(where: { $0.name == choice.sink }) else { continue }
-            previews[choice.sink] = SinkPreview(sink, event: event, rule: choice.rule)
-        }
-        self.previews = previews
+        self.previews = route.choices.map { previews.answer(event, $0) }
     }
 
     var text: String {
@@ -67,9 +64,8 @@ struct Explanation {
                     choice.sink, choice.rule, disabled.contains(choice.sink) ? "disabled: gets nothing" : "")
             }
             lines.append(sinks.text())
-            for choice in route.choices {
-                guard let preview = previews[choice.sink] else { continue }
-                lines += ["", "\(choice.sink):"] + preview.lines.map { $0.isEmpty ? "" : "  \($0)" }
+            for (choice, preview) in zip(route.choices, previews) {
+                if let preview { lines += ["", PreviewText(sink: choice.sink, preview).text] }
             }
         }
         return lines.joined(separator: "\n")
@@ -93,12 +89,12 @@ struct Explanation {
         }
         writer.name("sinks")
         writer.array { list in
-            for choice in route.choices {
+            for (choice, preview) in zip(route.choices, previews) {
                 list.object { sink in
                     sink.member("sink", choice.sink)
                     sink.member("rule", choice.rule)
                     sink.member("enabled", !disabled.contains(choice.sink))
-                    if let preview = previews[choice.sink] { preview.write(to: &sink) }
+                    if let preview { PreviewJSON.write(preview, to: &sink) }
                 }
             }
         }

@@ -1,12 +1,10 @@
 import Config
-import Foundation
-import RelayTesting
 import Testing
 
 @testable import OktaRelay
 
-/// `serve --init` and what `serve` prints.
-@Suite struct SecretFilesTests {
+/// What `serve` prints.
+@Suite struct GreetingTests {
     private static let config = Array(
         #"""
         {
@@ -20,28 +18,12 @@ import Testing
         """#.utf8)
 
     @Test func referencesAreFoundAndResolvedAgainstTheConfig() throws {
-        let secrets = try SecretFiles(config: Self.config, path: "etc/sinks.json")
+        let secrets = try SecretSources(config: Self.config, path: "etc/sinks.json")
         #expect(
             secrets.hooks == [
                 [.file("etc/data/hook.secret"), .environment("OLD_SECRET")], [.text], [.text],
             ])
         #expect(secrets.admin == .file("etc/data/admin.token"))
-    }
-
-    @Test func missingFilesAreCreatedOnceForTheOwnerOnly() throws {
-        let folder = try TemporaryFolder()
-        let secrets = try SecretFiles(config: Self.config, path: folder.file("sinks.json"))
-        #expect(
-            try secrets.createMissing() == [folder.file("data/hook.secret"), folder.file("data/admin.token")])
-        let path = folder.file("data/hook.secret")
-        let first = try #require(FileManager.default.contents(atPath: path))
-        #expect(first.count == 44)
-        let attributes = try FileManager.default.attributesOfItem(atPath: path)
-        #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
-        #expect(FileManager.default.contents(atPath: folder.file("data/admin.token")) != first)
-
-        #expect(try secrets.createMissing().isEmpty)
-        #expect(FileManager.default.contents(atPath: path) == first)
     }
 
     @Test func theGreetingSaysWhatToConfigureAndShowsNoSecret() {

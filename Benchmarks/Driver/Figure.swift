@@ -1,0 +1,69 @@
+import Foundation
+
+/// One row of the result: what was measured, its baseline, and the goal for their ratio.
+struct Figure: Codable {
+    var row: String
+    var unit: String
+    /// Medians.
+    var value: Double
+    var baseline: Double?
+    /// The median of the paired runs' ratios.
+    var ratio: Double?
+    var goal: String?
+    var isMet: Bool?
+    /// Every run's figures.
+    var runs: [Double]
+    var baselineRuns: [Double]
+
+    /// A figure with a baseline, from runs in pairs.
+    init(_ row: String, _ unit: String, pairs: [(subject: Double, baseline: Double)], atLeast goal: Double?) {
+        let ratio = median(pairs.map { $0.subject / $0.baseline })
+        self.init(row, unit, runs: pairs.map(\.subject))
+        baselineRuns = pairs.map(\.baseline)
+        baseline = median(baselineRuns)
+        self.ratio = ratio
+        self.goal = goal.map { "≥ \($0)" }
+        isMet = goal.map { ratio >= $0 }
+    }
+
+    /// A figure that stands alone.
+    init(_ row: String, _ unit: String, runs: [Double], atMost goal: Double? = nil) {
+        self.row = row
+        self.unit = unit
+        self.runs = runs
+        value = median(runs)
+        baselineRuns = []
+        self.goal = goal.map { "≤ \(formatted($0))" }
+        isMet = goal.map { median(runs) <= $0 }
+    }
+
+    var cells: [String] {
+        [
+            row, "\(formatted(value)) \(unit)", baseline.map(formatted) ?? "", ratio.map(formatted) ?? "",
+            goal ?? "", isMet.map { $0 ? "met" : "not met" } ?? "",
+        ]
+    }
+
+    /// An aligned table.
+    static func table(_ figures: [Figure]) -> String {
+        let rows = [["row", "figure", "baseline", "ratio", "goal", ""]] + figures.map(\.cells)
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+                .joined(separator: "  ")
+        }.joined(separator: "\n")
+    }
+}
+
+func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    guard let last = sorted.last else { return 0 }
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1
+        ? sorted[middle] : sorted.count == 0 ? last : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+/// Three or so significant digits, without an exponent.
+func formatted(_ value: Double) -> String {
+    value >= 100 ? String(Int(value.rounded())) : String(format: value >= 10 ? "%.1f" : "%.2f", value)
+}

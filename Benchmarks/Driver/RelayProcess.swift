@@ -1,0 +1,80 @@
+import Foundation
+import JSON
+
+/// A relay under measurement: the release binary with a config and a folder of its own.
+final class RelayProcess {
+    let port: Int
+    private let adminPort: Int
+    private let sinks: [String]
+    private let child: Child
+    /// Seconds from its start until it was ready.
+    let startSeconds: Double
+    private static let token = "benchmark-admin-token"
+
+    /// Starts it and returns when it is ready.
+    ///
+    /// - Parameters:
+    ///   - folder: Its journal is `journal.sqlite` there, and may be there already.
+    ///   - sinks: Members of the config's `sinks`; every rule names all of them.
+    init(_ binary: String, folder: String, sinks: [(name: String, settings: String)]) throws {
+        self.sinks = sinks.map(\.name)
+        port = try Sockets.freePort()
+        adminPort = try Sockets.freePort()
+        let members = sinks.map { "\"\($0.name)\": \($0.settings)" }.joined(separator: ",")
+        let names = sinks.map { "\"\($0.name)\"" }.joined(separator: ",")
+        let rules = sinks.isEmpty ? "" : "{\"name\": \"all\", \"events\": [\"*\"], \"sinks\": [\(names)]}"
+        let config = """
+            {"server": {"listen": "127.0.0.1:\(port)"},
+             "admin": {"listen": "127.0.0.1:\(adminPort)", "token": "\(Self.token)"},
+             "hooks": [{"name": "okta", "path": "\(RequestPool.path)", "secrets": ["\(RequestPool.secret)"]}],
+             "journal": {"path": "journal.sqlite"}, "sinks": {\(members)}, "rules": [\(rules)]}
+            """
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let path = "\(folder)/sinks.json"
+        try config.write(toFile: path, atomically: true, encoding: .utf8)
+        let start = monotonic()
+        child = try Child(
+            binary, ["serve", "--config", path, "--log-level", "warning"], log: "\(folder)/log")
+        while Sockets.get(port: adminPort, path: "/readyz", token: "")?.status != 200 {
+            guard child.isRunning, monotonic() - start < 60_000_000_000 else {
+                let log = (try? String(contentsOfFile: "\(folder)/log", encoding: .utf8)) ?? ""
+                throw BenchmarkError("the relay did not start: \(log.suffix(2_000))")
+            }
+            usleep(1_000)
+        }
+        startSeconds = Double(monotonic() - start) / 1e9
+    }
+
+    var residentMegabytes: Double { child.residentMegabytes }
+    var processorSeconds: Double { child.processorSeconds }
+
+    /// Deliveries that are settled and that still wait, over the sinks of its config: a journal made for
+    /// several rows has more.
+    func deliveries() -> (settled: Int, waiting: Int) {
+        guard let answer = Sockets.get(port: adminPort, path: "/status", token: Self.token),
+            let root = try? JSONDocument(answer.body).root, let known = root["sinks"]
+        else { return (0, .max) }
+        var (settled, waiting) = (0, 0)
+        for sink in known.elements where sinks.contains(sink["name"]?.string ?? "") {
+            for name in ["delivered", "superseded", "skipped", "dead"] {
+                settled += sink[name]?.int ?? 0
+            }
+            waiting += sink["waiting"]?.int ?? 0
+        }
+        return (settled, waiting)
+    }
+
+    /// Waits until nothing waits; answers settled deliveries a second since the relay was ready.
+    func drain(within seconds: Double = 300) throws -> Double {
+        let start = monotonic()
+        let before = deliveries().settled
+        while case let elapsed = Double(monotonic() - start) / 1e9, elapsed < seconds {
+            let now = deliveries()
+            if now.waiting == 0 { return Double(now.settled - before) / elapsed }
+            usleep(20_000)
+        }
+        throw BenchmarkError("a sink did not drain in \(Int(seconds)) s")
+    }
+
+    func stop() { child.stop() }
+}

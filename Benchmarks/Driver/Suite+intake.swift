@@ -1,0 +1,102 @@
+import Foundation
+import JSON
+import Relay
+
+/// The rows about taking events in.
+extension Suite {
+    static let upsertSink = (
+        name: "users", settings: #"{"type": "sqlite", "path": "users.sqlite", "table": "users"}"#
+    )
+
+    /// Rows a, b and the memory part of f.
+    func intakeRows() throws {
+        var plain: [(Double, Double)] = []
+        var processor: [(Double, Double)] = []
+        var stored: [(Double, Double)] = []
+        var (idle, loaded, lags): ([Double], [Double], [Double]) = ([], [], [])
+        for _ in 0..<options.pairs {
+            let noOp = try noOp()
+            if options.has("a") {
+                try withRelay { relay in
+                    idle.append(relay.residentMegabytes)
+                    let before = relay.processorSeconds
+                    let result = try load(relay.port)
+                    let used = (relay.processorSeconds - before) * 1e6 / Double(result.requests)
+                    plain.append((result.rate, noOp.rate))
+                    processor.append((used, noOp.processor))
+                    loaded.append(relay.residentMegabytes)
+                }
+            }
+            if options.has("b") {
+                try withRelay([Self.upsertSink]) { relay in
+                    stored.append((try load(relay.port).rate, noOp.rate))
+                    lags.append(Double(relay.deliveries().waiting))
+                    loaded.append(relay.residentMegabytes)
+                }
+            }
+        }
+        if !plain.isEmpty {
+            add(Figure("a. acknowledged, no sink", "req/s", pairs: plain, atLeast: 0.65))
+            add(Figure("a. processor time", "us/req", pairs: processor, atLeast: nil))
+        }
+        if !stored.isEmpty {
+            add(Figure("b. acknowledged, SQLite upsert", "req/s", pairs: stored, atLeast: 0.5))
+            add(Figure("b. its lag at the end", "events", runs: lags))
+        }
+        if !idle.isEmpty { add(Figure("f. memory, idle", "MB", runs: idle, atMost: 30)) }
+        add(Figure("f. memory, under load", "MB", runs: loaded, atMost: 120))
+    }
+
+    /// Row c: half the rate of row a.
+    func latencyRows() throws {
+        let rate = try (median(of: "a. ") ?? withRelay { try load($0.port).rate }) / 2
+        let results = try (0..<options.pairs).map { _ in
+            try withRelay { try load($0.port, rate: rate) }
+        }
+        let at = "at \(Int(rate))/s"
+        add(Figure("c. latency p50 \(at)", "ms", runs: results.map(\.p50)))
+        add(Figure("c. latency p99 \(at)", "ms", runs: results.map(\.p99), atMost: 25))
+        add(Figure("c. latency max \(at)", "ms", runs: results.map(\.max), atMost: 1_000))
+    }
+
+    /// Row d: fifty events an envelope against one plain writer of the same bytes.
+    func batchRow() throws {
+        let rows = try source.decoded(40_000).map { event -> [[CChar]?] in
+            [Array(String(decoding: event.body.bytes, as: UTF8.self).utf8CString)]
+        }
+        let pairs = try (0..<options.pairs).map { _ in
+            let folder = try makeFolder()
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            let writer = try Loaders.sqlite(
+                rows, create: "CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB)",
+                insert: "INSERT INTO bodies (body) VALUES (?)", path: "\(folder)/bodies.sqlite")
+            return (try withRelay { try load($0.port, envelope: 50).rate * 50 }, writer)
+        }
+        add(Figure("d. acknowledged, 50 an envelope", "events/s", pairs: pairs, atLeast: 0.6))
+    }
+
+    /// Row g: what a further matching sink costs whoever waits for an acknowledgement.
+    func fanOutRows() throws {
+        let counts = [1, 2, 10, 50]
+        var rates: [Int: [Double]] = [:]
+        for _ in 0..<options.pairs {
+            for count in counts {
+                let sinks = (0..<count).map { number in
+                    (
+                        name: "s\(number)",
+                        settings:
+                            "{\"type\": \"sqlite\", \"path\": \"out.sqlite\", \"table\": \"t\(number)\", "
+                            + "\"mode\": \"append\"}"
+                    )
+                }
+                rates[count, default: []].append(try withRelay(sinks) { try load($0.port).rate })
+            }
+        }
+        let one = rates[1] ?? []
+        add(Figure("g. acknowledged, 1 append sink", "req/s", runs: one))
+        for (count, goal) in [(2, 0.95), (10, nil), (50, 0.6)] as [(Int, Double?)] {
+            let pairs = Array(zip(rates[count] ?? [], one))
+            add(Figure("g. acknowledged, \(count) append sinks", "req/s", pairs: pairs, atLeast: goal))
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import Config
+import Logging
+import Relay
+import ServiceLifecycle
+import Sinks
+import UnixSignals
+
+/// Reads the config file again on SIGHUP: a valid one is swapped in whole, an invalid one changes nothing.
+///
+/// The order makes the swap one moment for every event:
+/// 1. new sinks are leased, so that they miss nothing that the new rules send them;
+/// 2. sinks that changed finish what is in flight and come back with their new settings, so that none with
+///    old settings meets an event that the new rules sent;
+/// 3. hooks, rules and limits are exchanged, in one value;
+/// 4. sinks that no rule can name any more finish what is in flight and go.
+struct ConfigReloader: Service {
+    let path: String
+    /// What the relay was started with.
+    let initial: RelayConfiguration
+    let hangups: UnixSignalsSequence
+    let live: LiveIntake
+    let fleet: SinkFleet
+    let factory: SinkFactory
+    let admin: AdminServer
+    let inspection: any JournalInspection
+    let metrics: RelayMetrics
+    let logger: Logger
+
+    func run() async throws {
+        var running = initial
+        for await _ in hangups.cancelOnGracefulShutdown() { running = await reload(running) }
+    }
+
+    /// What runs afterwards: the file's configuration, or the one that ran before.
+    func reload(_ running: RelayConfiguration) async -> RelayConfiguration {
+        guard let loaded = load() else { return running }
+        let (next, unchangeable) = loaded.keepingWhatNeedsARestart(of: running)
+        if !unchangeable.isEmpty {
+            logger.warning(
+                "these keys have changed and need a restart; the rest of the file is taken over",
+                metadata: ["keys": "\(unchangeable.joined(separator: ", "))"]
+            )
+        }
+        let change = SinkChange(from: running.sinks, to: next.sinks, delivering: fleet.delivering)
+        do {
+            try await swap(running, next, change)
+        } catch let error as SinkError {
+            return refuse(error.reason, running)
+        } catch let error as JournalError {
+            return refuse("the journal cannot take in a new sink: \(error.reason)", running)
+        } catch {
+            return refuse("\(error)", running)
+        }
+        await warnOfWaiting(at: change.removed)
+        return next
+    }
+
+    private func load() -> RelayConfiguration? {
+        let outcome = ConfigLoader().load(path: path)
+        for issue in outcome.issues {
+            logger.log(level: issue.severity == .error ? .error : .warning, "\(issue)")
+        }
+        if outcome.configuration == nil {
+            logger.error(
+                "the config file was not taken over: nothing has changed",
+                metadata: ["file": "\(path)", "errors": "\(outcome.errors.count)"])
+        }
+        return outcome.configuration
+    }
+
+    private func refuse(_ reason: String, _ running: RelayConfiguration) -> RelayConfiguration {
+        logger.error(
+            "the config file was not taken over: nothing has changed",
+            metadata: ["file": "\(path)", "reason": "\(reason)"])
+        return running
+    }
+
+    private func swap(
+        _ running: RelayConfiguration, _ next: RelayConfiguration, _ change: SinkChange
+    ) async throws {
+        let settings = next.intakeSettings
+        // All that can fail comes first, and changes nothing.
+        let members = try await factory.members(change.added + change.changed)
+        do {
+            try await fleet.add(Array(members.prefix(change.added.count)))
+        } catch {
+            for member in members { await member.sink.shutdown() }
+            throw error
+        }
+        await fleet.replace(Array(members.dropFirst(change.added.count)))
+        live.swap(settings)
+        admin.accept(token: next.admin.token)
+        metrics.show(hooks: next.hooks.map(\.name), changedSecrets: running.hooksWithOtherSecrets(than: next))
+        logger.notice(
+            "the config file was taken over",
+            metadata: [
+                "file": "\(path)", "sinksAdded": "\(change.added.map(\.name))",
+                "sinksChanged": "\(change.changed.map(\.name))", "sinksRemoved": "\(change.removed)",
+            ]
+        )
+        await fleet.remove(change.removed)
+    }
+
+    /// What waits for a sink stays in the journal, and whoever took the sink out may not know it.
+    private func warnOfWaiting(at removed: [String]) async {
+        guard !removed.isEmpty, let status = try? await inspection.status() else { return }
+        for sink in status.sinks where removed.contains(sink.name) && sink.waiting + sink.parked > 0 {
+            logger.warning(
+                "events still wait for a sink that was taken out; they are delivered when it is back",
+                metadata: ["sink": "\(sink.name)", "waiting": "\(sink.waiting)", "parked": "\(sink.parked)"]
+            )
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import Config
+import Logging
+import Relay
+import Rules
+import Sinks
+
+/// The sinks of a config file, asked what they would do with an event; none of them is connected.
+struct SinkPreviews {
+    /// A preview, or why there is no such sink to ask.
+    typealias Answer = Result<DeliveryPreview, SinkError>
+
+    private var sinks: [String: Result<any Sink, SinkError>] = [:]
+    private var factory: SinkFactory?
+    private var secrets: [Secret] = []
+
+    /// No sinks: every answer is nil.
+    init() {}
+
+    init(_ configuration: RelayConfiguration) {
+        let factory = SinkFactory(clock: SystemClock(), logger: Logger(label: "okta-relay"))
+        for sink in configuration.sinks {
+            sinks[sink.name] = Result { () throws(SinkError) in try factory.make(sink) }
+        }
+        self.factory = factory
+        secrets = configuration.replacedTexts
+    }
+
+    /// What a sink would do with an event's first delivery; nil where it is not there or cannot tell.
+    func answer(_ event: Event, _ choice: Route.Choice) -> Answer? {
+        switch sinks[choice.sink] {
+        case .success(let sink):
+            guard let sink = sink as? any DeliveryPreviewing else { return nil }
+            let delivery = Delivery(offset: .zero, event: event, rule: choice.rule, attempt: 1)
+            return .success(sink.preview(delivery).masking(secrets))
+        case .failure(let error): return .failure(error)
+        case nil: return nil
+        }
+    }
+
+    /// Lets go of the threads that sinks have.
+    func shutdown() async {
+        for case .success(let sink) in sinks.values { await sink.shutdown() }
+        await factory?.shutdown()
+    }
+}

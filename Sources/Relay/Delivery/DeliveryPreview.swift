@@ -1,0 +1,137 @@
+public import Config
+import JSON
+
+/// A sink that can show what it would do with a delivery, without its destination.
+public protocol DeliveryPreviewing: Sink {
+    /// What ``Sink/deliver(_:)`` would write or send, computed by the same code.
+    ///
+    /// Needs no ``Sink/prepare()`` and touches nothing outside. What the destination holds already is not
+    /// looked at, so this is the answer for an event that is the newest of its user.
+    func preview(_ delivery: Delivery) -> DeliveryPreview
+}
+
+/// What a sink would do with one delivery.
+///
+/// Holds user data, so it is for an operator who asked for it, never for a log. Credentials that the sink
+/// adds by itself are `***` in it; see ``masking(_:)`` for those in a mapping.
+public enum DeliveryPreview: Sendable, Equatable {
+    case row(RowPreview)
+    case request(RequestPreview)
+    /// Nothing is written or sent; the outcome tells why.
+    case nothing(Receipt.Outcome)
+}
+
+/// A row as it would be written.
+public struct RowPreview: Sendable, Equatable {
+    /// What happens to the row.
+    public enum Action: String, Sendable, CaseIterable {
+        /// A row of its own per event.
+        case insert
+        /// Inserted, or changed in the columns that the event carries.
+        case upsert
+        /// Kept, and marked as deleted.
+        case mark
+        case delete
+    }
+
+    public struct Column: Sendable, Equatable {
+        public let name: String
+        /// One JSON value; nil where the event does not carry the column, which keeps its value then.
+        public let value: [UInt8]?
+        public let isKey: Bool
+        /// Whether it is written with a new row only.
+        public let isInsertOnly: Bool
+
+        public init(name: String, value: [UInt8]?, isKey: Bool, isInsertOnly: Bool) {
+            self.name = name
+            self.value = value
+            self.isKey = isKey
+            self.isInsertOnly = isInsertOnly
+        }
+    }
+
+    /// With its schema, where the config names one.
+    public let table: String
+    public let action: Action
+    /// Whether all rows of the event's user are meant, and not the one with the key.
+    public let isForAllRowsOfUser: Bool
+    public let columns: [Column]
+
+    public init(table: String, action: Action, isForAllRowsOfUser: Bool, columns: [Column]) {
+        self.table = table
+        self.action = action
+        self.isForAllRowsOfUser = isForAllRowsOfUser
+        self.columns = columns
+    }
+}
+
+/// An HTTP request as it would be sent.
+public struct RequestPreview: Sendable, Equatable {
+    public struct Header: Sendable, Equatable {
+        public let name: String
+        public let value: String
+
+        public init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public let method: String
+    public let url: String
+    public let headers: [Header]
+    /// Nil sends none.
+    public let body: [UInt8]?
+
+    public init(method: String, url: String, headers: [Header], body: [UInt8]?) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+    }
+}
+
+// MARK: - Secrets
+
+extension DeliveryPreview {
+    /// Shorter texts are a part of too many others to be told from them.
+    private static let maskedBytesMin = 4
+
+    /// The same with `***` in place of these texts, wherever they stand; those under 4 bytes stay.
+    public func masking(_ secrets: [Secret]) -> DeliveryPreview {
+        let words = secrets.map(\.revealed).filter { $0.utf8.count >= Self.maskedBytesMin }
+            .flatMap { [$0, Self.escaped($0)] }.sorted { $0.utf8.count > $1.utf8.count }
+        func masked(_ text: String) -> String { words.reduce(text) { $0.replacing($1, with: "***") } }
+        func masked(_ bytes: [UInt8]) -> [UInt8] {
+            Array(masked(String(decoding: bytes, as: UTF8.self)).utf8)
+        }
+        switch self {
+        case .nothing: return self
+        case .row(let row):
+            let columns = row.columns.map { column in
+                RowPreview.Column(
+                    name: column.name, value: column.value.map(masked), isKey: column.isKey,
+                    isInsertOnly: column.isInsertOnly)
+            }
+            return .row(
+                RowPreview(
+                    table: row.table, action: row.action, isForAllRowsOfUser: row.isForAllRowsOfUser,
+                    columns: columns))
+        case .request(let request):
+            let headers = request.headers.map {
+                RequestPreview.Header(name: $0.name, value: masked($0.value))
+            }
+            return .request(
+                RequestPreview(
+                    method: request.method, url: masked(request.url), headers: headers,
+                    body: request.body.map(masked)))
+        }
+    }
+
+    /// As a text stands inside JSON.
+    private static func escaped(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        JSONWriter.appendEscaped(text.utf8, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

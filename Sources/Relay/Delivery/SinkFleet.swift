@@ -1,0 +1,216 @@
+public import Config
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+
+/// Runs a worker for each sink, and exchanges sinks while the others go on.
+///
+/// A sink has one worker at a time: a new one leases the sink only after the one before it has ended, so a
+/// user's events stay in order and nothing is delivered by two. A worker that ends by itself is logged and
+/// shown on the board; it takes nobody with it. May be used from any thread, by one caller at a time for each
+/// sink.
+public final class SinkFleet: Service {
+    /// A sink and what its worker has to know about it.
+    public struct Member: Sendable {
+        public let sink: any Sink
+        public let retry: RetryConfiguration
+
+        public init(sink: any Sink, retry: RetryConfiguration) {
+            self.sink = sink
+            self.retry = retry
+        }
+    }
+
+    /// What all workers use.
+    public struct Surroundings: Sendable {
+        public var journal: any Journal
+        public var clock: any RelayClock
+        public var metrics: RelayMetrics
+        public var board: SinkBoard
+        /// How long a stop waits for deliveries in flight.
+        public var stopTimeout: Duration
+        public var logger: Logger
+
+        public init(
+            journal: any Journal, clock: any RelayClock, metrics: RelayMetrics, board: SinkBoard,
+            stopTimeout: Duration, logger: Logger
+        ) {
+            self.journal = journal
+            self.clock = clock
+            self.metrics = metrics
+            self.board = board
+            self.stopTimeout = stopTimeout
+            self.logger = logger
+        }
+    }
+
+    private struct State {
+        /// The sinks that are delivered to, by name.
+        var members: [String: SinkAssignment] = [:]
+        /// Each sink's last worker, until it has ended; also that of a sink that is no member any more.
+        var unended: [String: SinkAssignment] = [:]
+        var isClosed = false
+    }
+
+    private let surroundings: Surroundings
+    private let state = Mutex(State())
+    private let arrivals = AsyncStream<SinkAssignment>.makeStream()
+
+    /// What is added to `stopTimeout` before a stopping worker is no longer waited for.
+    ///
+    /// A call into a database cannot be cancelled, so a worker may outlive its own deadline.
+    private static let grace = Duration.seconds(5)
+
+    public init(_ surroundings: Surroundings) { self.surroundings = surroundings }
+
+    /// The sinks that are delivered to now.
+    public var sinks: [any Sink] { state.withLock { $0.members.values.map(\.member.sink) } }
+
+    /// The names of members whose worker is there: it may wait for its destination, but it has not ended.
+    public var delivering: Set<String> {
+        state.withLock { state in
+            Set(state.members.filter { state.unended[$0.key] === $0.value }.keys)
+        }
+    }
+
+    // MARK: - Changing the fleet
+
+    /// Takes sinks in, each leased before this returns.
+    ///
+    /// So a sink misses nothing that is routed to it from then on. Where one cannot be leased, none is
+    /// taken in.
+    public func add(_ members: [Member]) async throws(JournalError) {
+        var assignments: [SinkAssignment] = []
+        for member in members {
+            let predecessor = state.withLock { $0.unended[member.sink.name] }
+            // A lease now would fence the worker that is still settling; the journal knows the sink's place.
+            let lease = predecessor == nil ? try await surroundings.journal.lease(member.sink.name) : nil
+            assignments.append(SinkAssignment(member, lease: lease, after: predecessor, surroundings))
+        }
+        for assignment in assignments { await start(assignment) }
+    }
+
+    /// Exchanges sinks for others of the same names, once those have finished what is in flight.
+    ///
+    /// It waits for that as long as a stop may take; the worker of a sink that is not done by then starts
+    /// when it is.
+    public func replace(_ members: [Member]) async {
+        let assignments = members.map { member in
+            let predecessor = state.withLock { $0.unended[member.sink.name] }
+            return SinkAssignment(member, lease: nil, after: predecessor, surroundings)
+        }
+        for assignment in assignments { await start(assignment) }
+        await stop(assignments.compactMap(\.predecessor))
+    }
+
+    /// Takes sinks out, and waits until their deliveries in flight are finished, as long as a stop may take.
+    ///
+    /// No rule may name them any more; what waits for them stays in the journal.
+    public func remove(_ names: [String]) async {
+        let leaving = state.withLock { state in
+            for name in names { state.members[name] = nil }
+            return names.compactMap { state.unended[$0] }
+        }
+        await stop(leaving)
+        for name in names { forgetUnlessKnown(name) }
+    }
+
+    private func start(_ assignment: SinkAssignment) async {
+        let isClosed = state.withLock { state in
+            guard !state.isClosed else { return true }
+            state.members[assignment.name] = assignment
+            state.unended[assignment.name] = assignment
+            // Under the lock, so that nothing comes behind the end of the stream.
+            arrivals.continuation.yield(assignment)
+            return false
+        }
+        if isClosed { return await assignment.member.sink.shutdown() }
+        surroundings.metrics.add(sink: assignment.name)
+    }
+
+    private func stop(_ assignments: [SinkAssignment]) async {
+        guard !assignments.isEmpty else { return }
+        for assignment in assignments { await assignment.stop() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { [surroundings] in
+                // Cancelled where all ended in time; the answers are known then.
+                try? await surroundings.clock.sleep(for: surroundings.stopTimeout + Self.grace)
+                for assignment in assignments { assignment.giveUpWaiting() }
+            }
+            for assignment in assignments where await !assignment.waitForEndInTime() {
+                surroundings.logger.warning(
+                    "a sink is still finishing what is in flight; its new settings begin when it is done",
+                    metadata: ["sink": "\(assignment.name)"]
+                )
+            }
+            group.cancelAll()
+        }
+    }
+
+    // MARK: - Running
+
+    /// Runs the workers until a graceful shutdown, and then until each has finished what is in flight.
+    public func run() async throws {
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                for await assignment in arrivals.stream {
+                    group.addTask { await self.run(assignment) }
+                }
+            }
+        } onGracefulShutdown: {
+            self.close()
+        }
+        close()
+    }
+
+    private func close() {
+        state.withLock { state in
+            state.isClosed = true
+            arrivals.continuation.finish()
+        }
+    }
+
+    private func run(_ assignment: SinkAssignment) async {
+        do {
+            try await assignment.run { self.leave(assignment) }
+        } catch  where !Task.isCancelled {
+            report(assignment, reason: "\(error)")
+        } catch {
+            // Cancelled with everything else.
+        }
+    }
+
+    /// The assignment's worker has ended.
+    private func leave(_ assignment: SinkAssignment) {
+        state.withLock { state in
+            if state.unended[assignment.name] === assignment { state.unended[assignment.name] = nil }
+        }
+        forgetUnlessKnown(assignment.name)
+    }
+
+    private func report(_ assignment: SinkAssignment, reason: String) {
+        let (name, surroundings) = (assignment.name, surroundings)
+        guard state.withLock({ $0.members[name] === assignment }) else { return }
+        surroundings.logger.error(
+            "nothing is delivered to a sink any more; a reload starts it again",
+            metadata: ["sink": "\(name)", "reason": "\(reason)"]
+        )
+        surroundings.metrics.breaker(sink: name, .misconfigured)
+        surroundings.board.update(
+            name,
+            LiveSinkState(
+                state: .misconfigured,
+                reason: "\(reason), the log may say why; reload the config to start it again",
+                since: surroundings.clock.now
+            )
+        )
+    }
+
+    /// Takes a sink that is gone off the board and out of the metrics.
+    private func forgetUnlessKnown(_ name: String) {
+        let isKnown = state.withLock { $0.members[name] != nil || $0.unended[name] != nil }
+        guard !isKnown else { return }
+        surroundings.board.remove(name)
+        surroundings.metrics.remove(sink: name)
+    }
+}

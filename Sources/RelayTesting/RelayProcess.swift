@@ -1,0 +1,150 @@
+import Foundation
+import Synchronization
+
+/// A real `okta-relay serve` in a process of its own, which ends with the test, however that ends.
+///
+/// A small shell stands between: it waits on a pipe whose other end only the test's process has, and kills
+/// the relay when the pipe closes.
+public final class RelayProcess: Sendable {
+    private struct State {
+        var log = ""
+        var pid: pid_t?
+        /// The exit code, or 128 and the signal's number.
+        var status: Int32?
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+    private let life = Pipe()
+
+    /// Prints the relay's process id first; whatever ends the wait, nothing is left running.
+    private static let script = """
+        exec 3<&0
+        "$@" </dev/null 3<&- &
+        pid=$!
+        echo "$pid"
+        (read -r _ <&3; kill -KILL "$pid") >/dev/null 2>&1 &
+        watcher=$!
+        wait "$pid"
+        status=$?
+        kill "$watcher" 2>/dev/null
+        exit "$status"
+        """
+
+    /// What the relay says last when both of its listeners take requests.
+    private static let readyLine = "The operator's side is at"
+
+    /// Starts the relay, and returns when it takes requests.
+    ///
+    /// - Parameters:
+    ///   - config: The config file's path.
+    ///   - arguments: Further ones of `serve`.
+    ///   - folder: The working directory.
+    /// - Throws: What the relay said, where it ended instead.
+    public init(config: String, arguments: [String] = [], in folder: String) async throws {
+        let process = Process()
+        let output = Pipe()
+        let errors = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments =
+            ["-c", Self.script, "relay", try RelayBinary.path(), "serve", "--config", config] + arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.standardInput = life
+        process.standardOutput = output
+        process.standardError = errors
+        output.fileHandleForReading.readabilityHandler = { [weak self] in self?.readPid($0) }
+        errors.fileHandleForReading.readabilityHandler = { [weak self] in self?.readLog($0) }
+        process.terminationHandler = { [weak self] process in
+            self?.change { $0.status = process.terminationStatus }
+        }
+        try process.runWithSignals()
+        await wait { ($0.log.contains(Self.readyLine) && $0.pid != nil) || $0.status != nil }
+        if let status = exitStatus { throw RelayProcessError("serve ended with \(status):\n\(log)") }
+    }
+
+    deinit { try? life.fileHandleForWriting.close() }
+
+    /// What it has written to standard error so far.
+    public var log: String { state.withLock { $0.log } }
+
+    /// Nil while it runs; the exit code, or 128 and the number of the signal that ended it.
+    public var exitStatus: Int32? { state.withLock { $0.status } }
+
+    /// Asks it to stop (SIGTERM), and waits until it has.
+    ///
+    /// - Returns: The exit code.
+    @discardableResult
+    public func stop() async -> Int32 { await end(SIGTERM) }
+
+    /// Ends it at once (SIGKILL), as a crash would, and waits until it is gone.
+    @discardableResult
+    public func kill() async -> Int32 { await end(SIGKILL) }
+
+    /// Sends a signal and does not wait.
+    public func signal(_ signal: Int32) {
+        guard exitStatus == nil, let pid = state.withLock({ $0.pid }) else { return }
+        _ = Foundation.kill(pid, signal)
+    }
+
+    /// Waits until it has written that.
+    public func waitForLog(_ text: String) async {
+        await wait { $0.log.contains(text) || $0.status != nil }
+    }
+
+    private func end(_ signal: Int32) async -> Int32 {
+        self.signal(signal)
+        await wait { $0.status != nil }
+        return exitStatus ?? -1
+    }
+
+    // MARK: - Waiting
+
+    private func readPid(_ handle: FileHandle) {
+        let bytes = handle.availableData
+        guard !bytes.isEmpty else {
+            handle.readabilityHandler = nil
+            return
+        }
+        let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        change { $0.pid = $0.pid ?? pid_t(text) }
+    }
+
+    private func readLog(_ handle: FileHandle) {
+        let bytes = handle.availableData
+        guard !bytes.isEmpty else {
+            handle.readabilityHandler = nil
+            return
+        }
+        change { $0.log += String(decoding: bytes, as: UTF8.self) }
+    }
+
+    private func change(_ body: (inout State) -> Void) {
+        let waiting = state.withLock { state in
+            body(&state)
+            let waiting = state.waiting
+            state.waiting = []
+            return waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Returns when the condition holds; every change of the state asks it again.
+    private func wait(until condition: @Sendable (borrowing State) -> Bool) async {
+        while !state.withLock({ condition($0) }) {
+            await withCheckedContinuation { continuation in
+                let holds = state.withLock { state in
+                    if condition(state) { return true }
+                    state.waiting.append(continuation)
+                    return false
+                }
+                if holds { continuation.resume() }
+            }
+        }
+    }
+}
+
+/// Why there is no relay to test.
+public struct RelayProcessError: Error, CustomStringConvertible {
+    public let description: String
+    init(_ description: String) { self.description = description }
+}

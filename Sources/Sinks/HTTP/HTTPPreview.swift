@@ -1,0 +1,34 @@
+import Config
+import Relay
+
+extension HTTPMapping {
+    /// The request that a delivery would be sent as, or why it would not.
+    func preview(_ delivery: Delivery) -> DeliveryPreview {
+        switch plan(delivery) {
+        case .settled(let receipt): return .nothing(receipt.outcome)
+        case .send(let step):
+            do throws(CurlFailure) {
+                try step.request.validate()
+            } catch {
+                return .nothing(.rejected(reason: error.reason))
+            }
+            let headers = step.request.headers.map { name, value in
+                RequestPreview.Header(name: name, value: isSecret(name) ? "***" : value)
+            }
+            return .request(
+                RequestPreview(
+                    method: step.request.method, url: step.request.url, headers: headers,
+                    body: step.request.body))
+        }
+    }
+
+    /// Whether a header proves the relay to the endpoint, by `auth` or by what its name says.
+    private func isSecret(_ name: String) -> Bool {
+        let name = name.lowercased()
+        if name == authenticationHeader?.lowercased() { return true }
+        guard name != "idempotency-key" else { return false }
+        return ["auth", "cookie", "token", "secret", "key", "password", "signature"].contains {
+            name.contains($0)
+        }
+    }
+}

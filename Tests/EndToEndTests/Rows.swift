@@ -1,0 +1,26 @@
+import Config
+import GRDB
+
+@testable import Sinks
+
+/// Reads tables as their owner would, beside the relay.
+enum Rows {
+    /// Rows of a SQLite file; every value as text, NULL as nil.
+    static func sqlite(_ path: String, _ sql: String) throws -> [[String?]] {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        return try DatabaseQueue(path: path, configuration: configuration).read { database in
+            try Row.fetchAll(database, sql: sql).map { row in
+                row.databaseValues.map { value in
+                    String.fromDatabaseValue(value) ?? Int64.fromDatabaseValue(value).map(String.init)
+                }
+            }
+        }
+    }
+
+    /// Rows of a PostgreSQL database.
+    static func postgresql(_ url: String, _ sql: String) throws -> [[String?]] {
+        try PostgresConnector(url: Secret(url)).connect().run([PostgresStatement(sql)]).last ?? []
+    }
+}

@@ -1,0 +1,175 @@
+import Config
+@testable import Relay
+import RelayTesting
+import Testing
+
+/// The small parts of the delivery machine, one by one.
+@Suite struct DeliveryPartsTests {
+    private func offset(_ number: Int64) -> Offset { Offset(rawValue: number) }
+
+    private func page(_ offsets: [Int64], end: Int64) -> JournalPage {
+        let event = DeliveryFixture.event(of: "u1")
+        return JournalPage(
+            entries: offsets.map { JournalEntry(offset: offset($0), event: event, rule: "rule") },
+            end: offset(end), isAtHorizon: true)
+    }
+
+    private func lease(cursor: Int64 = 0, settledAbove: [Int64] = []) -> SinkLease {
+        SinkLease(
+            sink: "sink", epoch: 1, cursor: offset(cursor), settledAbove: settledAbove.map(offset), parked: []
+        )
+    }
+
+    // MARK: - RetrySchedule
+
+    @Test func delaysDoubleUpToTheirMaximumWithFullJitter() {
+        let schedule = RetrySchedule(RetryConfiguration(initial: .seconds(1), max: .seconds(300)))
+        var random = SeededGenerator(seed: 7)
+        for (failures, ceiling) in [(0, 1), (1, 1), (2, 2), (5, 16), (9, 256), (10, 300), (1_000, 300)] {
+            let delays = (0..<200).map { _ in
+                schedule.delay(afterFailures: failures, retryAfter: nil, using: &random)
+            }
+            #expect(delays.allSatisfy { $0 >= .zero && $0 <= .seconds(ceiling) })
+            #expect((delays.max() ?? .zero) > .seconds(ceiling) * 0.8)
+            #expect((delays.min() ?? .zero) < .seconds(ceiling) * 0.2)
+        }
+    }
+
+    @Test func retryAfterIsAFloorUpToAnHour() {
+        let schedule = RetrySchedule(RetryConfiguration())
+        var random = SeededGenerator(seed: 7)
+        #expect(schedule.delay(afterFailures: 1, retryAfter: .seconds(20), using: &random) == .seconds(20))
+        #expect(
+            schedule.delay(afterFailures: 1, retryAfter: .seconds(9_999_999), using: &random)
+                == .seconds(3_600))
+        #expect(schedule.delay(afterFailures: 1, retryAfter: .seconds(-5), using: &random) >= .zero)
+    }
+
+    // MARK: - CircuitBreaker
+
+    @Test func theBreakerGoesRoundAndCountsTheOutageOnce() {
+        var breaker = CircuitBreaker()
+        let asked = [breaker.takePreparation(), breaker.takePreparation()]
+        #expect(asked == [true, false])
+        breaker.prepared()
+        #expect(breaker.state == .closed)
+        breaker.failed(.unavailable(reason: "refused"), at: 10) { _, _ in .nanoseconds(5) }
+        #expect(breaker.state == .open(until: 15, isMisconfigured: false) && breaker.reason == "refused")
+        breaker.failed(.unavailable(reason: "refused"), at: 11) { _, _ in .nanoseconds(50) }
+        #expect(breaker.failures == 1)
+        breaker.timePassed(to: 14)
+        let early = breaker.takePreparation()
+        #expect(!early)
+        breaker.timePassed(to: 15)
+        let again = breaker.takePreparation()
+        #expect(again)
+        breaker.prepared()
+        #expect(breaker.state == .halfOpen && breaker.reason != nil)
+        let first = breaker.takeOutage(at: 17)
+        #expect(first == .nanoseconds(7))
+        breaker.succeeded()
+        #expect(breaker.state == .closed && breaker.reason == nil)
+        let rest = [breaker.takeOutage(at: 20), breaker.takeOutage(at: 30)]
+        #expect(rest == [.nanoseconds(3), nil])
+    }
+
+    @Test func aMisconfiguredSinkIsLookedAtEveryMinute() {
+        var breaker = CircuitBreaker()
+        for _ in 0..<20 {
+            let asked = breaker.takePreparation()
+            #expect(asked)
+            breaker.failed(.misconfigured(reason: "wrong password"), at: 0) { _, _ in .zero }
+            let minute = Duration.seconds(60).nanoseconds
+            #expect(breaker.state == .open(until: minute, isMisconfigured: true))
+            breaker.timePassed(to: minute)
+        }
+    }
+
+    // MARK: - DeliveryWindow
+
+    @Test func theCursorIsTheHighestOffsetBelowWhichAllIsSettled() {
+        var window = DeliveryWindow(lease())
+        _ = window.add(page([2, 4, 6, 8], end: 9))
+        #expect(window.cursor == .zero)
+        window.close(offset(4))
+        window.close(offset(8))
+        #expect(window.cursor == .zero && window.settledAbove == [offset(4), offset(8)])
+        window.close(offset(2))
+        #expect(window.cursor == offset(4) && window.settledAbove == [offset(8)])
+        window.close(offset(6))
+        #expect(window.cursor == offset(9) && window.settledAbove.isEmpty && window.isEmpty)
+    }
+
+    @Test func whatWasSettledBeforeARestartIsNotReadAgain() {
+        var window = DeliveryWindow(lease(cursor: 1, settledAbove: [3, 7]))
+        let new = window.add(page([2, 3], end: 3)).map(\.offset)
+        #expect(new == [offset(2)])
+        window.close(offset(2))
+        #expect(window.cursor == offset(3) && window.settledAbove == [offset(7)])
+        let none = window.add(page([7], end: 7))
+        #expect(none.isEmpty)
+        #expect(window.cursor == offset(7) && window.settledAbove.isEmpty)
+    }
+
+    @Test func aRewoundWindowKeepsItsCursorAndReadsAgain() {
+        var window = DeliveryWindow(lease())
+        _ = window.add(page([1, 2, 3], end: 3))
+        window.close(offset(2))
+        window.rewind()
+        #expect(window.isEmpty && window.readEnd == .zero && window.settledAbove == [offset(2)])
+        let again = window.add(page([1, 2, 3], end: 3)).map(\.offset)
+        #expect(again == [offset(1), offset(3)])
+    }
+
+    @Test func aFullWindowHasNoRoomAndAnEmptyOneAlwaysHas() {
+        var window = DeliveryWindow(lease(), offsetsMax: 3)
+        #expect(window.room == 3)
+        _ = window.add(page([1, 2, 3], end: 3))
+        window.close(offset(3))
+        #expect(window.room == 0)
+        #expect(DeliveryWindow(lease(settledAbove: [2, 3, 4, 5]), offsetsMax: 3).room == 1)
+    }
+
+    // MARK: - ParkedLanes
+
+    private func parked(_ number: Int64, _ user: String, at time: Int64) -> ParkedDelivery {
+        let subject = Subject(org: "o", userID: user)
+        return ParkedDelivery(offset: offset(number), subject: subject, failures: [], notBefore: time)
+    }
+
+    @Test func onlyTheFirstOfAUserIsDueAndInTheOrderOfTime() {
+        var lanes = ParkedLanes([parked(1, "a", at: 30), parked(2, "a", at: 0), parked(3, "b", at: 10)])
+        let first = lanes.takeDue(at: 40, limit: 9)
+        #expect(first == [offset(3), offset(1)])
+        let none = lanes.earliest()
+        #expect(none == nil)
+        lanes.giveBack(offset(3))
+        lanes.remove(offset(1))
+        let second = lanes.takeDue(at: 40, limit: 9)
+        #expect(second == [offset(2), offset(3)])
+        lanes.insert(parked(2, "a", at: 90))
+        let last = lanes.earliest()
+        #expect(last == 90 && lanes.count == 2)
+    }
+
+    // MARK: - PendingSettlement
+
+    @Test func aSettlementThatFailedGoesOutAgainUnchanged() {
+        let window = DeliveryWindow(lease(cursor: 5))
+        var settlement = PendingSettlement(sink: "sink", epoch: 1, cursor: offset(5))
+        settlement.count(.delivered)
+        let first = settlement.take(window)
+        #expect(first?.outcomes == [.delivered: 1])
+        settlement.count(.skipped)
+        let meanwhile = settlement.take(window)
+        #expect(meanwhile == nil)
+        settlement.failed()
+        let again = settlement.take(window)
+        #expect(again == first)
+        settlement.succeeded()
+        let second = settlement.take(window)
+        #expect(second?.outcomes == [.skipped: 1] && !settlement.isIdle)
+        settlement.succeeded()
+        #expect(settlement.isIdle)
+    }
+}

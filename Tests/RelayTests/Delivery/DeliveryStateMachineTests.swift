@@ -1,0 +1,242 @@
+import Config
+@testable import Relay
+import Testing
+
+/// The rules of delivery, one fact at a time.
+@Suite struct DeliveryStateMachineTests {
+    // MARK: - Order
+
+    @Test func oneUsersEventsGoOneAfterAnother() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u1", "u1"])
+        #expect(bench.withSink == [[1]])
+        bench.answer(1)
+        #expect(bench.withSink == [[2]])
+        bench.answerAll()
+        #expect(bench.cursor == 3 && bench.delivered == 3)
+    }
+
+    @Test func differentUsersGoAtTheSameTime() {
+        let bench = DeliveryBench(DeliveryBench.http, users: (0..<20).map { "u\($0)" })
+        #expect(bench.withSink == (1...8).map { [$0] })
+        bench.answer(3)
+        #expect(bench.withSink.last == [9])
+    }
+
+    @Test func eventsWithoutAUserWaitForNobody() {
+        let bench = DeliveryBench(DeliveryBench.http, users: [nil, nil, nil])
+        #expect(bench.withSink == [[1], [2], [3]])
+    }
+
+    @Test func aUsersBurstDoesNotHoldUpTheOthers() {
+        let burst = [String?](repeating: "u1", count: 300)
+        let bench = DeliveryBench(DeliveryBench.http, users: burst + ["u2"])
+        #expect(bench.withSink.contains([301]))
+    }
+
+    @Test func aFoldingSinkGetsAUsersEventsInOneBatch() {
+        let bench = DeliveryBench(DeliveryBench.sql, users: ["u1", "u2", "u1"])
+        #expect(bench.withSink == [[1, 2, 3]])
+    }
+
+    @Test func otherUsersPassAParkedOne() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u1", "u3"])
+        bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
+        bench.answerAll()
+        #expect(bench.cursor == 4 && bench.delivered == 2)
+        #expect(bench.parked.keys.sorted() == [1, 3])
+        bench.advance(by: .seconds(6))
+        #expect(bench.withSink == [[1]])
+        bench.answer(1)
+        #expect(bench.withSink == [[3]])
+        bench.answer(3)
+        #expect(bench.parked.isEmpty && bench.delivered == 4)
+    }
+
+    @Test func whatComesLaterWaitsBehindAParkedOne() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1"])
+        bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
+        bench.append(["u1", "u2"])
+        bench.news()
+        #expect(bench.withSink == [[3]])
+        #expect(bench.parked.keys.sorted() == [1, 2])
+    }
+
+    /// A batch of three fails twice, so that all of them are suspects and the newer event of u1 is not.
+    @Test func aSuspectIsNotPassedByALaterEventOfItsUser() {
+        let bench = DeliveryBench(DeliveryBench.sql, users: ["u9", "u1", "u1"])
+        bench.fail(1)
+        bench.advance(by: .seconds(4_000))
+        #expect(bench.withSink == [[1]])
+        bench.answer(1)
+        bench.fail(2)
+        bench.append(["u2", "u1"])
+        bench.news()
+        bench.advance(by: .seconds(4_000))
+        // The trial takes the gentlest first event of a user: never offset 5, which waits for 2 and 3.
+        #expect(bench.withSink == [[4]])
+        bench.answer(4)
+        #expect(bench.withSink == [[2]])
+    }
+
+    // MARK: - A sink that is down
+
+    @Test func anUnavailableSinkHoldsItsCursor() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u3"])
+        for offset in 1...3 { bench.fail(Int64(offset)) }
+        #expect(bench.withSink.isEmpty && bench.settlements.isEmpty)
+        bench.advance(by: .seconds(4_000))
+        #expect(bench.withSink == [[1]])
+        bench.answer(1)
+        #expect(bench.breaker.state == .closed)
+        bench.answerAll()
+        #expect(bench.cursor == 3 && bench.delivered == 3 && bench.parked.isEmpty)
+    }
+
+    @Test func attemptsThatFailTogetherCountOnce() {
+        let bench = DeliveryBench(DeliveryBench.http, users: (0..<8).map { "u\($0)" })
+        for offset in 1...8 { bench.fail(Int64(offset)) }
+        #expect(bench.breaker.failures == 1)
+    }
+
+    @Test func aPageThatWasUnderWayWhenTheSinkFailedLosesNothing() {
+        let bench = DeliveryBench(DeliveryBench.sql, users: (0..<50).map { "u\($0)" })
+        bench.holdsReads = true
+        bench.append((50..<100).map { "u\($0)" })
+        bench.news()
+        #expect(bench.heldPages.count == 1)
+        bench.fail(1)
+        bench.releasePages()
+        bench.advance(by: .seconds(4_000))
+        bench.answerAll()
+        #expect(bench.delivered == 100 && bench.cursor == 100)
+    }
+
+    @Test func newsDuringAReadIsNotForgotten() {
+        let bench = DeliveryBench(DeliveryBench.sql, users: [])
+        bench.holdsReads = true
+        bench.append(["u1"])
+        bench.news()
+        bench.append(["u2"])
+        bench.news()
+        bench.releasePages()
+        bench.answerAll()
+        #expect(bench.delivered == 2)
+    }
+
+    @Test func aWakeThatComesEarlyIsAskedForAgain() {
+        let bench = DeliveryBench(DeliveryBench.sql, users: ["u1"])
+        bench.fail(1, .unavailable(reason: "refused", retryAfter: .seconds(10)))
+        #expect(bench.wakes.count == 1)
+        // The machine's clocks drift: the sleep is over, and by the wall clock it is not yet time.
+        bench.advance(by: .seconds(9))
+        bench.wokeUp()
+        #expect(bench.wakes.count == 2)
+    }
+
+    @Test func aClockThatIsSetBackDelaysNothing() {
+        let bench = DeliveryBench(DeliveryBench.sql, users: ["u1"])
+        bench.fail(1, .unavailable(reason: "refused", retryAfter: .seconds(10)))
+        bench.advance(by: .seconds(-7_200))
+        bench.advance(by: .seconds(11))
+        #expect(bench.withSink == [[1]])
+    }
+
+    @Test func aSinkThatForgetsADeliveryOfABatchIsUnavailable() {
+        let bench = DeliveryBench(DeliveryBench.sql, users: ["u1", "u2"])
+        bench.answer(1, receipts: [Receipt(offset: Offset(rawValue: 1), .delivered)])
+        #expect(bench.breaker.reason?.contains("did not account") == true)
+        #expect(bench.settlements.isEmpty)
+    }
+
+    // MARK: - Events that are the problem
+
+    @Test func aRejectedEventIsDeadLetteredAndOthersPass() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u1", "u2"])
+        bench.answer(1, .rejected(reason: "HTTP 400"))
+        bench.answerAll()
+        #expect(bench.deadLetters == [1])
+        #expect(bench.cursor == 3 && bench.delivered == 2)
+    }
+
+    @Test func anEventThatBreaksTheSinkAloneIsParked() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u3", "u4"])
+        for round in 0..<40 where bench.parked[1] == nil {
+            while let offset = bench.withSink.first?.first {
+                if offset == 1 { bench.fail(1) } else { bench.answer(offset) }
+            }
+            bench.append(["u\(10 + round)"])
+            bench.news()
+            bench.advance(by: .seconds(4_000))
+        }
+        #expect(bench.parked[1]?.failures.last?.reason.contains("this event alone") == true)
+        #expect(bench.cursor > 4)
+    }
+
+    @Test func aRetryIsGivenUpAfterItsTime() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1"], giveUpAfter: .seconds(60))
+        for _ in 0..<200 where bench.deadLetters.isEmpty {
+            bench.answer(1, .retry(after: nil, reason: "busy"))
+            bench.advance(by: .seconds(7))
+        }
+        #expect(bench.deadLetters == [1] && bench.parked.isEmpty)
+    }
+
+    @Test func theRetryClockStandsStillWhileTheBreakerIsOpen() throws {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2"], giveUpAfter: .seconds(60))
+        bench.answer(1, .retry(after: .seconds(1), reason: "busy"))
+        let before = try #require(bench.parked[1]?.giveUpAt)
+        bench.fail(2)
+        bench.advance(by: .seconds(86_400))
+        bench.answer(bench.withSink[0][0], .retry(after: .seconds(1), reason: "busy"))
+        let after = try #require(bench.parked[1]?.giveUpAt)
+        #expect(after - before >= Duration.seconds(86_400).nanoseconds)
+        #expect(bench.deadLetters.isEmpty)
+    }
+
+    @Test func attemptsOnRecordAreBounded() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1"])
+        for _ in 0..<120 {
+            bench.answer(1, .retry(after: nil, reason: "busy"))
+            bench.advance(by: .seconds(300))
+        }
+        let failures = bench.parked[1]?.failures ?? []
+        #expect(failures.count <= 50 && failures.first?.number == 1)
+        #expect(failures.last?.number == 120)
+    }
+
+    @Test func aboveParkedMaxTheCursorHolds() {
+        let bench = DeliveryBench(DeliveryBench.http, users: [])
+        bench.append((0..<10_100).map { "p\($0)" })
+        bench.news()
+        for _ in 0..<10_100 {
+            guard let offset = bench.withSink.first?.first else { break }
+            bench.answer(offset, .retry(after: .seconds(600), reason: "busy"))
+        }
+        #expect(bench.parked.count >= 10_000 && bench.parked.count < 10_008)
+        #expect(bench.cursor < 10_008)
+        #expect(bench.withSink.isEmpty)
+    }
+
+    // MARK: - The end
+
+    @Test func aStopWaitsForWhatIsInFlight() {
+        let bench = DeliveryBench(DeliveryBench.http, users: (0..<20).map { "u\($0)" })
+        bench.holdsSettles = true
+        bench.stop()
+        #expect(!bench.isStopped)
+        bench.answerAll()
+        #expect(bench.withSink.isEmpty && !bench.isStopped)
+        while !bench.heldSettles.isEmpty {
+            bench.releaseSettles()
+        }
+        #expect(bench.isStopped && bench.cursor == 8 && bench.delivered == 8)
+    }
+
+    @Test func settlesGatherWhileOneIsUnderWay() {
+        let bench = DeliveryBench(DeliveryBench.http, users: (0..<8).map { "u\($0)" })
+        bench.holdsSettles = true
+        bench.answerAll()
+        bench.releaseSettles()
+        #expect(bench.settlements.map { $0.outcomes[.delivered] } == [1, 7])
+    }
+}

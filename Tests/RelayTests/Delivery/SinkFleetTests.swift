@@ -1,0 +1,206 @@
+import Config
+import Logging
+import Relay
+import RelayTesting
+import Rules
+import ServiceLifecycle
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct SinkFleetTests {
+    private struct Fixture {
+        let fleet: SinkFleet
+        let journal = InMemoryJournal()
+        let metrics = RelayMetrics(version: "test", startedAt: 0)
+        let board = SinkBoard()
+        let record = DeliveryRecord()
+        let log = CapturedLog()
+
+        init(clock: any RelayClock) {
+            let log = log
+            fleet = SinkFleet(
+                SinkFleet.Surroundings(
+                    journal: journal, clock: clock, metrics: metrics, board: board,
+                    stopTimeout: .seconds(10), logger: Logger(label: "test") { _ in log }))
+        }
+
+        func sink(_ name: String, _ generation: Int = 1) -> RecordingSink {
+            RecordingSink(name, generation, record: record)
+        }
+
+        /// Appends events of three users in turn, all routed to these sinks.
+        func append(_ ids: ClosedRange<Int>, to sinks: [String]) async throws {
+            let route = Route(choices: sinks.map { Route.Choice(sink: $0, rule: "r") })
+            for id in ids {
+                let event = try LogEventFixture(uuid: "\(id)", userID: "00u\(id % 3)").event()
+                _ = try await journal.append(
+                    Submission(events: [Submission.RoutedEvent(event: event, route: route)]))
+            }
+        }
+
+        func isShown(_ sink: String) -> Bool {
+            metrics.render(status: nil, isReady: true, now: 0).contains(#"sink="\#(sink)""#)
+        }
+    }
+
+    /// Runs a fleet for as long as the body takes, then stops it gracefully.
+    private func run(
+        clock: any RelayClock = SystemClock(), _ body: (Fixture) async throws -> Void
+    ) async throws {
+        let fixture = Fixture(clock: clock)
+        var quiet = Logger(label: "test")
+        quiet.logLevel = .critical
+        let group = ServiceGroup(services: [fixture.fleet], logger: quiet)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            do {
+                try await body(fixture)
+            } catch {
+                tasks.cancelAll()
+                throw error
+            }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+        #expect(fixture.record.breaches == [])
+    }
+
+    private func member(_ sink: RecordingSink) -> SinkFleet.Member {
+        SinkFleet.Member(sink: sink, retry: RetryConfiguration())
+    }
+
+    @Test func aSinkGetsWhatComesAfterItWasAdded() async throws {
+        try await run { fixture in
+            try await fixture.append(1...3, to: ["a", "b"])
+            try await fixture.fleet.add([member(fixture.sink("a"))])
+            try await fixture.append(4...6, to: ["a", "b"])
+            await fixture.record.reached(3)
+            #expect(Set(fixture.record.events(at: "a")) == ["4", "5", "6"])
+            #expect(fixture.fleet.sinks.map(\.name) == ["a"] && fixture.fleet.delivering == ["a"])
+        }
+    }
+
+    @Test func replacingUnderTrafficLosesNothingAndKeepsTheOrder() async throws {
+        try await run { fixture in
+            try await fixture.fleet.add([member(fixture.sink("a")), member(fixture.sink("b"))])
+            async let traffic: Void = fixture.append(1...300, to: ["a", "b"])
+            for generation in 2...20 { await fixture.fleet.replace([member(fixture.sink("a", generation))]) }
+            try await traffic
+            await fixture.record.reached(600)
+            for sink in ["a", "b"] {
+                #expect(fixture.record.events(at: sink).compactMap { Int($0) }.sorted() == Array(1...300))
+                let mine = fixture.record.lines.filter { $0.sink == sink }
+                for (_, lines) in Dictionary(grouping: mine, by: \.subject) {
+                    let order = lines.compactMap { Int($0.event) }
+                    #expect(order == order.sorted())
+                }
+            }
+            #expect(fixture.record.shutdowns == (1...19).map { "a/\($0)" })
+            #expect(!fixture.log.lines.contains { $0.hasPrefix("error") })
+        }
+    }
+
+    @Test func whatWaitsForARemovedSinkIsDeliveredWhenItIsBack() async throws {
+        try await run { fixture in
+            try await fixture.fleet.add([member(fixture.sink("a"))])
+            try await fixture.append(1...1, to: ["a"])
+            await fixture.record.reached(1)
+            #expect(fixture.isShown("a"))
+            await fixture.fleet.remove(["a"])
+            #expect(fixture.record.shutdowns == ["a/1"] && fixture.fleet.sinks.isEmpty)
+            #expect(fixture.board.snapshot.isEmpty && !fixture.isShown("a"))
+            try await fixture.append(2...2, to: ["a"])
+            try await fixture.fleet.add([member(fixture.sink("a", 2))])
+            await fixture.record.reached(2)
+            #expect(fixture.record.lines.map(\.generation) == [1, 2])
+        }
+    }
+
+    @Test func aWorkerThatIsFencedTakesNobodyWithIt() async throws {
+        try await run { fixture in
+            let fenced = fixture.sink("a")
+            try await fixture.fleet.add([member(fenced), member(fixture.sink("b"))])
+            fenced.hold()
+            try await fixture.append(1...1, to: ["a", "b"])
+            await fenced.deliveryBegins()
+            _ = try await fixture.journal.lease("a")
+            fenced.release()
+            // `replace` waits for the end of a worker, also of one that ends by itself; until then, news.
+            while fixture.fleet.delivering.contains("a") { await Task.yield() }
+            #expect(fixture.fleet.delivering == ["b"])
+            while fixture.board.snapshot["a"]?.state != .misconfigured { await Task.yield() }
+            #expect(
+                fixture.log.lines.contains { $0.hasPrefix("error") && $0.contains("its worker has ended") })
+            try await fixture.append(2...2, to: ["a", "b"])
+            await fixture.fleet.replace([member(fixture.sink("a", 2))])
+            // The first event was never settled, so it comes again.
+            await fixture.record.reached(5)
+            #expect(fixture.record.events(at: "a") == ["1", "1", "2"])
+            #expect(Set(fixture.record.events(at: "b")) == ["1", "2"])
+        }
+    }
+
+    @Test func aSinkThatHangsIsNotWaitedForWithoutEndAndMeetsNoSuccessorBefore() async throws {
+        let clock = ManualClock()
+        try await run(clock: clock) { fixture in
+            let hanging = fixture.sink("a")
+            try await fixture.fleet.add([member(hanging), member(fixture.sink("b"))])
+            hanging.hold()
+            try await fixture.append(1...1, to: ["a"])
+            await hanging.deliveryBegins()
+            let second = fixture.sink("a", 2)
+            await withTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    await fixture.fleet.replace([member(second)])
+                    return true
+                }
+                group.addTask {
+                    while !Task.isCancelled { clock.advance(by: await clock.nextSleep()) }
+                    return false
+                }
+                while await group.next() == false {}
+                group.cancelAll()
+            }
+            #expect(fixture.log.lines.contains { $0.contains("still finishing") })
+            #expect(fixture.record.lines.isEmpty)
+            hanging.release()
+            await fixture.record.reached(1)
+            try await fixture.append(2...2, to: ["a"])
+            await second.deliveryBegins()
+        }
+    }
+
+    @Test func noneIsTakenInWhereOneCannotBeLeased() async throws {
+        try await run { fixture in
+            await fixture.journal.close()
+            await #expect(throws: JournalError.closed) {
+                try await fixture.fleet.add([member(fixture.sink("a"))])
+            }
+            #expect(fixture.fleet.sinks.isEmpty && fixture.board.snapshot.isEmpty)
+        }
+    }
+
+    @Test func aGracefulStopFinishesWhatIsInFlight() async throws {
+        let fixture = Fixture(clock: SystemClock())
+        let sink = fixture.sink("a")
+        try await fixture.fleet.add([member(sink)])
+        var quiet = Logger(label: "test")
+        quiet.logLevel = .critical
+        let group = ServiceGroup(services: [fixture.fleet], logger: quiet)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            sink.hold()
+            try await fixture.append(1...1, to: ["a"])
+            await sink.deliveryBegins()
+            await group.triggerGracefulShutdown()
+            sink.release()
+            try await tasks.waitForAll()
+        }
+        #expect(fixture.record.shutdowns == ["a/1"])
+        #expect(!fixture.log.lines.contains { $0.hasPrefix("error") })
+        let lease = try await fixture.journal.lease("a")
+        #expect(lease.cursor == Offset(rawValue: 1))
+        // Nothing is taken in any more, and nothing is kept open for it.
+        try await fixture.fleet.add([member(fixture.sink("late"))])
+        #expect(fixture.record.shutdowns == ["a/1", "late/1"])
+    }
+}

@@ -1,0 +1,164 @@
+import Config
+import Logging
+import Relay
+import RelayTesting
+import Rules
+import ServiceLifecycle
+import Testing
+
+/// The shell around the machine, with a clock that the test moves.
+@Suite(.timeLimit(.minutes(1))) struct SinkWorkerTests {
+    static let one = SinkLimits(batchEventsMax: 1, concurrency: 4, foldsUsers: false, keepsState: false)
+
+    /// A worker that runs, and what it runs on.
+    struct Stage {
+        let sink: ScriptedSink
+        let journal: any Journal
+        let clock = ManualClock()
+        let board = SinkBoard()
+        let group: ServiceGroup
+
+        init(_ sink: ScriptedSink, _ journal: any Journal) async throws {
+            self.sink = sink
+            self.journal = journal
+            var logger = Logger(label: "test")
+            logger.logLevel = .critical
+            let worker = SinkWorker(
+                sink: sink, journal: journal, lease: try await journal.lease(sink.name),
+                retry: RetryConfiguration(), clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0),
+                board: board, stopTimeout: .seconds(10), logger: logger)
+            group = ServiceGroup(services: [worker], logger: logger)
+        }
+
+        func append(_ users: String...) async throws {
+            let route = Route(choices: [Route.Choice(sink: sink.name, rule: "rule")])
+            let events = users.enumerated().map { index, user in
+                let type = "user.account.update_profile"
+                return EventSample(type: type, user: user, second: Int64(index)).event
+            }
+            _ = try await journal.append(
+                Submission(events: events.map { Submission.RoutedEvent(event: $0, route: route) }))
+        }
+
+        /// Runs the worker while the body runs, then stops it gracefully.
+        func run(_ body: @Sendable () async throws -> Void) async throws {
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { try await group.run() }
+                try await body()
+                await group.triggerGracefulShutdown()
+                try await tasks.waitForAll()
+            }
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func anUnavailableSinkIsTriedAgainAndGetsEverything(onDisk: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let journal: any Journal =
+            onDisk
+            ? try await SQLiteJournal(
+                path: folder.file("j"), retention: .seconds(86_400 * 3_650), clock: SystemClock())
+            : InMemoryJournal()
+        let sink = ScriptedSink(limits: Self.one)
+        let stage = try await Stage(sink, journal)
+        sink.answer(.fails(.unavailable(reason: "refused", retryAfter: .seconds(5))))
+        try await stage.append("u1")
+        try await stage.run {
+            _ = await sink.nextBatch()
+            _ = await stage.clock.nextSleep()
+            stage.clock.advance(by: .seconds(6))
+            #expect(await sink.nextBatch().map(\.attempt) == [1])
+        }
+        #expect(sink.batches.count == 2 && sink.hasShutDown)
+        let lease = try await journal.lease(sink.name)
+        let page = try await journal.read(
+            sink.name, after: lease.cursor, limit: ReadLimit(entries: 9, bytes: 1 << 20))
+        #expect(page.entries.isEmpty && lease.parked.isEmpty)
+        await journal.close()
+    }
+
+    @Test func aRetryComesAfterItsDelay() async throws {
+        let sink = ScriptedSink(limits: Self.one)
+        let stage = try await Stage(sink, InMemoryJournal())
+        sink.answer(.each(.retry(after: .seconds(30), reason: "busy")))
+        try await stage.append("u1")
+        try await stage.run {
+            _ = await sink.nextBatch()
+            #expect(await stage.clock.nextSleep() >= .seconds(29))
+            stage.clock.advance(by: .seconds(31))
+            #expect(await sink.nextBatch().map(\.attempt) == [2])
+        }
+    }
+
+    @Test func aGracefulStopLetsADeliveryFinish() async throws {
+        let sink = ScriptedSink(limits: Self.one)
+        let journal = InMemoryJournal()
+        let stage = try await Stage(sink, journal)
+        sink.answer(.waits)
+        try await stage.append("u1")
+        try await stage.run {
+            _ = await sink.nextBatch()
+            await stage.group.triggerGracefulShutdown()
+            // The worker has asked for its deadline: the stop has come through.
+            _ = await stage.clock.nextSleep()
+            sink.release()
+        }
+        #expect(try await journal.status().sinks.first?.waiting == 0)
+    }
+
+    @Test func aStopDoesNotWaitPastItsDeadline() async throws {
+        let sink = ScriptedSink(limits: Self.one)
+        let journal = InMemoryJournal()
+        let stage = try await Stage(sink, journal)
+        sink.answer(.waits)
+        try await stage.append("u1")
+        try await stage.run {
+            _ = await sink.nextBatch()
+            await stage.group.triggerGracefulShutdown()
+            _ = await stage.clock.nextSleep()
+            stage.clock.advance(by: .seconds(11))
+        }
+        #expect(sink.hasShutDown)
+        #expect(try await journal.status().sinks.first?.waiting == 1)
+    }
+
+    @Test func aWorkerThatIsShutOutWaitsForTheEndWithTheOthers() async throws {
+        let sink = ScriptedSink(limits: Self.one)
+        let journal = InMemoryJournal()
+        let stage = try await Stage(sink, journal)
+        _ = try await journal.lease(sink.name)
+        try await stage.append("u1")
+        try await stage.run { _ = await sink.nextBatch() }
+        #expect(sink.batches.count == 1 && sink.hasShutDown)
+    }
+
+    @Test func aClosedJournalDoesNotMakeTheWorkerSpin() async throws {
+        let sink = ScriptedSink(limits: Self.one)
+        let journal = InMemoryJournal()
+        let stage = try await Stage(sink, journal)
+        sink.answer(.waits)
+        try await stage.append("u1")
+        try await stage.run {
+            _ = await sink.nextBatch()
+            await journal.close()
+            sink.release()
+        }
+        #expect(stage.board.snapshot[sink.name]?.reason == JournalError.closed.reason)
+    }
+
+    @Test func aStatefulSinkSeesItsLastReceiptsState() async throws {
+        let limits = SinkLimits(batchEventsMax: 1, concurrency: 4, foldsUsers: false, keepsState: true)
+        let sink = ScriptedSink(limits: limits) { delivery in
+            var state = FoldState()
+            state.values["last"] = "\(delivery.offset)"
+            return state
+        }
+        let stage = try await Stage(sink, InMemoryJournal())
+        try await stage.append("u1", "u1", "u1")
+        try await stage.run {
+            var told: [String?] = []
+            for _ in 0..<3 { told.append(await sink.nextBatch().first?.state?.values["last"]) }
+            #expect(told == [nil, "1", "2"])
+        }
+    }
+}

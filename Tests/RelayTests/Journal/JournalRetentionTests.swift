@@ -1,0 +1,129 @@
+import Foundation
+import GRDB
+@testable import Relay
+import RelayTesting
+import Rules
+import Testing
+
+/// Retention, on a clock that the test moves.
+@Suite struct JournalRetentionTests {
+    let folder: TemporaryFolder
+    let path: String
+    let clock = ManualClock()
+    let day = Duration.seconds(86_400)
+
+    init() throws {
+        folder = try TemporaryFolder()
+        path = folder.file("journal.sqlite")
+    }
+
+    func open() async throws -> SQLiteJournal {
+        try await SQLiteJournal(path: path, retention: .seconds(30 * 86_400), clock: clock)
+    }
+
+    func submission(_ ids: Range<Int>, sinks: [String] = ["a"]) throws -> Submission {
+        let route = Route(choices: sinks.map { Route.Choice(sink: $0, rule: "r") })
+        return Submission(
+            events: try ids.map {
+                let fixture = LogEventFixture(uuid: "event-\($0)")
+                return Submission.RoutedEvent(event: try fixture.event(receivedAt: clock.now), route: route)
+            }
+        )
+    }
+
+    func kept() throws -> [Int64] {
+        let queue = try DatabaseQueue(path: path)
+        return try queue.read { try Int64.fetchAll($0, sql: #"SELECT "offset" FROM bodies ORDER BY 1"#) }
+    }
+
+    @Test func whatEverySinkHasSettledGoesAndTheRestStays() async throws {
+        let journal = try await open()
+        let a = try await journal.lease("a")
+        _ = try await journal.lease("b")
+        _ = try await journal.append(try submission(0..<1_200))
+        _ = try await journal.append(try submission(1_200..<1_203, sinks: ["a", "b"]))
+        _ = try await journal.append(try submission(1_203..<1_206, sinks: []))
+        let failures = [FailedAttempt(number: 1, at: 1, reason: "HTTP 400")]
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: a.epoch, cursor: Offset(rawValue: 1_206),
+                parked: [
+                    ParkedDelivery(
+                        offset: Offset(rawValue: 5), subject: nil, failures: failures, notBefore: 0)
+                ],
+                deadLetters: [DeadLetter(offset: Offset(rawValue: 7), subject: nil, failures: failures)])
+        )
+        #expect(try await journal.retain() == JournalRetention.Counts())
+        clock.advance(by: day * 31)
+        let deleted = try await journal.retain()
+        // 5 is parked, 7 a dead letter, 1201 to 1203 are b's, and 1206 is the newest.
+        #expect(try kept() == [5, 7, 1_201, 1_202, 1_203, 1_206])
+        #expect(deleted.entries == 1_200)
+        await journal.close()
+    }
+
+    @Test func offsetsAndDuplicatesGoOnAfterARestart() async throws {
+        let first = try await open()
+        _ = try await first.append(try submission(0..<100, sinks: []))
+        clock.advance(by: day * 20)
+        _ = try await first.append(try submission(100..<200, sinks: []))
+        clock.advance(by: day * 15)
+        #expect(try await first.retain().entries == 100)
+        await first.close()
+        let second = try await open()
+        let again = try submission(100..<205, sinks: [])
+        #expect(try await second.append(again).duplicates == 100)
+        #expect(try kept().last == 205)
+        await second.close()
+    }
+
+    @Test func quarantineExpiresAndPagesAreGivenBack() async throws {
+        let journal = try await open()
+        let bytes = [UInt8](repeating: 32, count: 60_000)
+        let inputs = (0..<250).map { _ in
+            QuarantinedInput(hook: "okta", reason: "no uuid", bytes: bytes, receivedAt: clock.now)
+        }
+        _ = try await journal.append(Submission(quarantined: inputs))
+        clock.advance(by: day * 31)
+        let deleted = try await journal.retain()
+        #expect(deleted.quarantined == 250 && deleted.pages > 500)
+        await journal.close()
+        let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? .max
+        #expect(size < 8 * 1024 * 1024)
+    }
+
+    /// An event whose insert failed must not be taken for a duplicate when it comes again.
+    @Test func anEventThatCouldNotBeStoredIsNotRemembered() async throws {
+        let journal = try await open()
+        let queue = try DatabaseQueue(path: path)
+        let trigger = """
+            CREATE TRIGGER refuse BEFORE INSERT ON bodies WHEN new."offset" = 2
+            BEGIN SELECT raise(ABORT, 'no'); END
+            """
+        try await queue.write { try $0.execute(sql: trigger) }
+        let events = try submission(0..<3)
+        await #expect(throws: JournalError.self) { try await journal.append(events) }
+        try await queue.write { try $0.execute(sql: "DROP TRIGGER refuse") }
+        #expect(try await journal.append(events).accepted == 3)
+        await journal.close()
+    }
+
+    /// Offsets of a rollback are used again after a restart; a sink must not have been leased behind them.
+    @Test func aLeaseAfterARollbackMissesNothing() async throws {
+        let first = try await open()
+        let queue = try DatabaseQueue(path: path)
+        let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON quarantine BEGIN SELECT raise(ABORT, 'no'); END"
+        try await queue.write { try $0.execute(sql: trigger) }
+        var refused = try self.submission(0..<5)
+        refused.quarantined = [QuarantinedInput(hook: "okta", reason: "x", bytes: [], receivedAt: 1)]
+        let submission = refused
+        await #expect(throws: JournalError.self) { try await first.append(submission) }
+        let cursor = try await first.lease("a").cursor
+        await first.close()
+        let second = try await open()
+        _ = try await second.append(try self.submission(0..<3))
+        let page = try await second.read("a", after: cursor, limit: ReadLimit(entries: 9, bytes: 1 << 20))
+        #expect(page.entries.count == 3)
+        await second.close()
+    }
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Builds the relay and its benchmarks with optimisation and runs them; docs/PERFORMANCE.md explains the rows.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+swift=${SWIFT:-swift}
+
+"$swift" build -c release --product okta-relay
+"$swift" build -c release --product Benchmarks
+exec "$("$swift" build -c release --show-bin-path)/Benchmarks" "$@"
