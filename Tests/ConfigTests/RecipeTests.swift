@@ -22,10 +22,18 @@ import Testing
             let rule = "{\"name\": \"recipe\", " + recipe.drop { $0 != "{" }.dropFirst()
             let sinks = """
                 {"users": {"type": "sqlite", "path": "u.sqlite", "table": "users"},
+                 "memberships": {"type": "sqlite", "path": "u.sqlite", "table": "memberships",
+                   "columns": {"user": "{{ $.user.id }}", "team": "{{ $.group.id }}"},
+                   "key": ["user", "team"],
+                   "operations": {"group.user_membership.add": "create",
+                                  "group.user_membership.remove": "delete"}},
                  "crm": {"type": "http", "url": "https://crm.example.com/u/{{ $.user.id }}"}}
                 """
-            let everything = #"{"name": "all", "events": ["user.*"], "sinks": ["users", "crm"]}"#
-            let outcome = Fixture.load(Fixture.minimal(sinks: sinks, rules: "[\(rule), \(everything)]"))
+            let others = """
+                {"name": "all", "events": ["user.*"], "sinks": ["users", "crm"]},
+                {"name": "members", "events": ["group.user_membership.*"], "sinks": ["memberships"]}
+                """
+            let outcome = Fixture.load(Fixture.minimal(sinks: sinks, rules: "[\(rule), \(others)]"))
             #expect(outcome.configuration != nil, "recipe \(index): \(outcome.issues)")
             #expect(outcome.issues.isEmpty, "recipe \(index): \(outcome.issues)")
         }

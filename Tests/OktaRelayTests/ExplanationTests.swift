@@ -92,4 +92,40 @@ import Testing
         let lines = CaseFile.lines(Array("{\"a\":1}\n\n  \n{\"b\":2}\r\n".utf8))
         #expect(lines.map(\.number) == [1, 4])
     }
+
+    /// Cases run against the config's table, through the hook that they name.
+    @Test func casesGoThroughTheConfigsHooksAndRules() throws {
+        let secret = String(repeating: "s", count: 20)
+        let text = """
+            {"server": {"listen": "127.0.0.1:0"}, "admin": {"token": "\(secret)"},
+             "hooks": [{"name": "eu", "path": "/eu", "org": "acme", "secrets": ["\(secret)"],
+                        "events": ["user.*"]},
+                       {"name": "us", "path": "/us", "org": "acme", "secrets": ["\(secret)"]}],
+             "sinks": {"a": {"type": "sqlite", "path": "a.sqlite", "table": "users"},
+                       "b": {"type": "sqlite", "path": "a.sqlite", "table": "log", "mode": "append"}},
+             "rules": [{"name": "1", "events": ["*"], "hooks": ["us"], "sinks": ["b"]},
+                       {"name": "2", "events": ["user.*"], "operations": ["deactivate"], "sinks": ["a"]}]}
+            """
+        let outcome = ConfigLoader().load(Array(text.utf8), file: "sinks.json", directory: "/tmp")
+        let configuration = try #require(outcome.configuration, "\(outcome.issues)")
+        let runner = RuleCaseRunner(router: TestRulesCommand.router(configuration))
+        func difference(_ line: String) -> String? { runner.run(Array(line.utf8)).difference }
+        let leaver = #""event":{"eventType":"user.lifecycle.deactivate","outcome":{"result":"SUCCESS"}}"#
+        let group = #""event":{"eventType":"group.lifecycle.create","outcome":{"result":"SUCCESS"}}"#
+        #expect(difference("{\(leaver),\"sinks\":[\"a\"]}") == nil)
+        #expect(difference("{\(leaver),\"hook\":\"us\",\"sinks\":[\"a\",\"b\"]}") == nil)
+        #expect(difference("{\(group),\"sinks\":[]}") == nil)
+        let wrong = difference("{\(group),\"hook\":\"us\",\"sinks\":[\"a\"]}")
+        #expect(wrong == "sinks: missing a; unexpected b")
+        #expect(difference("{\(group),\"hook\":\"asia\",\"sinks\":[]}")?.contains("eu, us") == true)
+        #expect(difference(#"{"event":{},"sinks":[]}"#)?.contains("no eventType") == true)
+    }
+
+    @Test func checkNamesTheTypesToSubscribeTo() {
+        let few = HookSubscription(hook: "okta", eventTypes: ["user.lifecycle.create"])
+        #expect(few.text == "hook okta: subscribe it in Okta to 1 event type\n  user.lifecycle.create")
+        let many = HookSubscription(hook: "okta", eventTypes: (0...300).map { "t\($0)" })
+        #expect(many.text.contains("more than the 300"))
+        #expect(HookSubscription(hook: "okta", eventTypes: []).text.contains("no type"))
+    }
 }

@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test func runsCasesOfPeople() {
-        let runner = RuleCaseRunner { (_: JSONValue) throws(RuleCaseFailure) in ["crm", "sql"] }
+        let runner = RuleCaseRunner { (_, _: String?) throws(RuleCaseFailure) in ["crm", "sql"] }
         #expect(runner.run(Array(#"{"id":1,"event":{},"sinks":["sql","crm"]}"#.utf8)).passes)
         let failed = runner.run(Array(#"{"id":"x","event":{},"sinks":["crm","chat"]}"#.utf8))
         #expect(failed == RuleCaseResult(id: "x", difference: "sinks: missing chat; unexpected sql"))

@@ -82,6 +82,8 @@ struct TestRulesCommand: AsyncParsableCommand {
             do {
                 event = try Event(
                     body: JSONDocument(Self.withUUID(value)), hook: hook.name, org: hook.org, receivedAt: 0)
+            } catch let defect as EventDefect {
+                throw RuleCaseFailure("the event would be quarantined: \(defect.rawValue)")
             } catch {
                 throw RuleCaseFailure("the event would be quarantined: \(error)")
             }
