@@ -50,13 +50,8 @@ struct RelayService {
         let inspection = try SQLiteJournalInspection(path: configuration.journal.path)
         let fleet = SinkFleet(
             SinkFleet.Surroundings(
-                journal: journal,
-                clock: clock,
-                metrics: metrics,
-                board: board,
-                stopTimeout: configuration.server.shutdownTimeout,
-                logger: logger
-            )
+                journal: journal, clock: clock, metrics: metrics, board: board,
+                stopTimeout: configuration.server.shutdownTimeout, logger: logger)
         )
         let factory = SinkFactory(clock: clock, logger: logger)
         // Leased before intake starts, so that a new sink misses nothing from then on.

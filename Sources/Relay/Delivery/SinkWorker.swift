@@ -57,12 +57,7 @@ public struct SinkWorker: Service {
             await withDiscardingTaskGroup { tasks in
                 let news = journal.news()
                 tasks.addTask { for await _ in news { input.yield(.news) } }
-                if await drive(inputs, input, &tasks) == .isShutOut {
-                    // It waits for the end with the others: their sinks are not to notice.
-                    for await event in inputs {
-                        if case .stop = event { break }
-                    }
-                }
+                await drive(inputs, input, &tasks)
                 tasks.cancelAll()
             }
         } onGracefulShutdown: {
@@ -90,8 +85,6 @@ public struct SinkWorker: Service {
         }
     }
 
-    private enum Ending { case hasStopped, isShutOut }
-
     private typealias Machine = DeliveryStateMachine<SystemRandomNumberGenerator>
 
     // MARK: - The loop
@@ -100,33 +93,30 @@ public struct SinkWorker: Service {
         _ inputs: AsyncStream<Input>,
         _ input: AsyncStream<Input>.Continuation,
         _ tasks: inout DiscardingTaskGroup
-    ) async -> Ending {
+    ) async {
         var machine = Machine(
             lease: lease, limits: sink.limits, retry: retry, generator: SystemRandomNumberGenerator())
-        var isStopping = false
         var reporter = SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
         act(&machine, input, &tasks)
         for await event in inputs {
             if let journalError = event.journalError, journalError == .fenced || journalError == .closed {
                 reporter.isShutOut(journalError.reason, now: clock.now)
-                return isStopping ? .hasStopped : .isShutOut
+                return
             }
             switch event {
             case .stop:
-                isStopping = true
                 machine.stop(at: clock.now)
                 tasks.addTask { [clock, stopTimeout] in
                     try? await clock.sleep(for: stopTimeout)
                     input.yield(.stopDeadline)
                 }
-            case .stopDeadline: return .hasStopped
+            case .stopDeadline: return
             default: take(event, &machine, reporter)
             }
             act(&machine, input, &tasks)
             reporter.isAt(machine.breaker, inFlight: machine.inFlight, now: clock.now)
-            if machine.isStopped { return .hasStopped }
+            if machine.isStopped { return }
         }
-        return .hasStopped
     }
 
     /// Tells the machine what happened.

@@ -27,7 +27,15 @@ import Testing
                 sink: sink, journal: journal, lease: try await journal.lease(sink.name),
                 retry: RetryConfiguration(), clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0),
                 board: board, stopTimeout: .seconds(10), logger: logger)
-            group = ServiceGroup(services: [worker], logger: logger)
+            group = ServiceGroup(
+                configuration: ServiceGroupConfiguration(
+                    services: [
+                        ServiceGroupConfiguration.ServiceConfiguration(
+                            service: worker, successTerminationBehavior: .gracefullyShutdownGroup)
+                    ],
+                    logger: logger
+                )
+            )
         }
 
         func append(_ users: String...) async throws {
@@ -122,7 +130,7 @@ import Testing
         #expect(try await journal.status().sinks.first?.waiting == 1)
     }
 
-    @Test func aWorkerThatIsShutOutWaitsForTheEndWithTheOthers() async throws {
+    @Test func aWorkerThatIsShutOutEnds() async throws {
         let sink = ScriptedSink(limits: Self.one)
         let journal = InMemoryJournal()
         let stage = try await Stage(sink, journal)
