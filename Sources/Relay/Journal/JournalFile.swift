@@ -4,7 +4,7 @@ import GRDB
 /// Opens the journal's SQLite file the one right way for each purpose.
 enum JournalFile {
     /// Large pages suit bodies of 2 to 3 KB; fixed when the file is made.
-    private static let pageBytes = 16_384
+    static let pageBytes = 16_384
 
     /// The write connection: WAL, an fsync for each commit, both asserted; migrated to today's schema.
     static func openForWriting(_ path: String) throws -> DatabaseQueue {
@@ -23,6 +23,7 @@ enum JournalFile {
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             try db.execute(sql: "PRAGMA cache_size = -16384")
         }
+        makePrivate(path)
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.writeWithoutTransaction { db in
             try refuseNewer(db)
@@ -39,6 +40,13 @@ enum JournalFile {
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
         return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    /// Events name people, so only the owner reads them; SQLite gives the files beside it the same rights.
+    private static func makePrivate(_ path: String) {
+        // Where this fails, opening the database says why.
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        if file >= 0 { close(file) }
     }
 
     static func makeFolder(of path: String) throws {

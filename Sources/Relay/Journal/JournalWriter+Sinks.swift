@@ -72,7 +72,10 @@ extension JournalWriter {
             row[1] == settlement.epoch
         else { throw JournalError.fenced }
         let cursor: Int64 = row[2]
-        precondition(settlement.cursor.rawValue >= cursor, "a cursor moved back")
+        guard settlement.cursor.rawValue >= cursor else {
+            throw JournalError.unusable(
+                reason: "the cursor of \(settlement.sink) would move back: a defect of okta-relay; report it")
+        }
         let sinkID: Int64 = row[0]
         try db.cachedStatement(
             sql: """

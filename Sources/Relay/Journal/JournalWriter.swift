@@ -217,14 +217,17 @@ final class JournalWriter {
     /// Callers have their answers; what keeps the files in shape runs now.
     func afterCommit() {
         if seen.isFull { freezeSeen() }
+        bytesSinceCheckpoint += Self.pagesPerCommit * JournalFile.pageBytes
         if bytesSinceCheckpoint >= Self.checkpointBytes {
             bytesSinceCheckpoint = 0
             checkpointIsDue()
         }
     }
 
-    /// How much may be appended before the log of the database is copied into its file.
-    private static let checkpointBytes = 16 * 1024 * 1024
+    /// How much may be written before the log of the database is copied into its file.
+    private static let checkpointBytes = 32 * 1024 * 1024
+    /// What a commit writes besides bodies, about: the ends of tables, counts, cursors.
+    private static let pagesPerCommit = 8
 
     /// A failure leaves the digests in memory, and the next commit tries again.
     private func freezeSeen() {

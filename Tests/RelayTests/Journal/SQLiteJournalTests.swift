@@ -67,6 +67,29 @@ import Testing
         await second.close()
     }
 
+    @Test func onlyItsOwnerMayReadIt() async throws {
+        let journal = try await open()
+        _ = try await journal.append(try submission(0..<1))
+        for file in [path, path + "-wal", path + ".lock"] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: file)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600, "\(file)")
+        }
+        await journal.close()
+    }
+
+    @Test func refusesACursorThatMovesBack() async throws {
+        let journal = try await open()
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try submission(0..<2))
+        let next = Offset(rawValue: lease.cursor.rawValue + 2)
+        try await journal.settle(Settlement(sink: "a", epoch: lease.epoch, cursor: next))
+        await #expect(throws: JournalError.self) {
+            try await journal.settle(Settlement(sink: "a", epoch: lease.epoch, cursor: lease.cursor))
+        }
+        #expect(try await journal.lease("a").cursor == next)
+        await journal.close()
+    }
+
     @Test func refusesASecondRelay() async throws {
         let first = try await open()
         await #expect(
