@@ -121,7 +121,7 @@ enum JournalKeys {
         "How long events are kept, and how far back a repeated one is recognised.")
     static let maxSize = Field.defaulted(
         "maxSize", .text(.size), Limits.journalSizeDefault, standard: "10GiB",
-        "Bytes that the journal's files may take together.")
+        "Bytes that the journal's files may take together; not enforced yet.")
 
     static let standardPath = "data/journal.sqlite"
 

@@ -87,22 +87,37 @@ public struct EventUser: Sendable, Equatable {
     /// `alternateId`, normally the login; nil where it is missing or null.
     public let login: String?
     public let displayName: String?
+    /// The members that are there and null, which says more than a member that is missing.
+    public let nulls: Set<Member>
 
-    public init(id: String, login: String?, displayName: String?) {
+    public enum Member: Sendable, Hashable { case login, displayName }
+
+    public init(id: String, login: String?, displayName: String?, nulls: Set<Member> = []) {
         self.id = id
         self.login = login
         self.displayName = displayName
+        self.nulls = nulls
     }
 
     /// Finds the target of type `User`, by type and never by position (Okta's order varies); a lock event
     /// without one is about its actor.
     init?(event: JSONValue, type: String) {
-        let target = event["target"]?.elements.first { $0["type"]?.isString("User") == true }
+        let target = event["target"]?.elements.first { target in
+            target["type"]?.isString("User") == true && target["id"]?.string?.isEmpty == false
+        }
         let lockedActor = EventMeaning.isAboutActorWithoutTarget(type) ? event["actor"] : nil
         guard let user = target ?? lockedActor, user["type"]?.isString("User") == true,
             let id = user["id"]?.string, !id.isEmpty
         else { return nil }
-        self.init(id: id, login: user["alternateId"]?.string, displayName: user["displayName"]?.string)
+        var nulls: Set<Member> = []
+        if user["alternateId"]?.isNull == true { nulls.insert(.login) }
+        if user["displayName"]?.isNull == true { nulls.insert(.displayName) }
+        self.init(
+            id: id,
+            login: user["alternateId"]?.string,
+            displayName: user["displayName"]?.string,
+            nulls: nulls
+        )
     }
 }
 

@@ -37,8 +37,14 @@ public enum EventDocument {
         public var displayName: String?
         public var status: String?
         public var isActive: Bool?
+        /// Members without a value that are known to have none: null instead of left out.
+        public var nulls: Set<EventUser.Member>
 
-        public init(id: String, login: String?, displayName: String?, status: String?, isActive: Bool?) {
+        public init(
+            id: String, login: String?, displayName: String?, status: String?, isActive: Bool?,
+            nulls: Set<EventUser.Member> = []
+        ) {
+            self.nulls = nulls
             self.id = id
             self.login = login
             self.displayName = displayName
@@ -55,7 +61,8 @@ public enum EventDocument {
                 login: user.login,
                 displayName: user.displayName,
                 status: meaning.status,
-                isActive: meaning.isActive
+                isActive: meaning.isActive,
+                nulls: user.nulls
             )
         }
     }
@@ -87,8 +94,10 @@ public enum EventDocument {
 
     private static func write(_ user: User, to writer: inout JSONWriter) {
         writer.member("id", user.id)
-        if let login = user.login { writer.member("login", login) }
-        if let displayName = user.displayName { writer.member("displayName", displayName) }
+        if user.login != nil || user.nulls.contains(.login) { writer.member("login", user.login) }
+        if user.displayName != nil || user.nulls.contains(.displayName) {
+            writer.member("displayName", user.displayName)
+        }
         if let status = user.status { writer.member("status", status) }
         if let isActive = user.isActive { writer.member("active", isActive) }
     }

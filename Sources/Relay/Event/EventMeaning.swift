@@ -13,9 +13,14 @@ public struct EventMeaning: Sendable, Equatable {
     /// Okta renames a user it deletes, and logs that as a profile update milliseconds after the deletion.
     public static let deletedLoginSuffix = "@deleted.invalid"
 
+    /// Whether Okta has given the user that login in the course of a deletion; logins have no case.
+    public static func isDeletedLogin(_ login: String?) -> Bool {
+        login?.lowercased().hasSuffix(deletedLoginSuffix) == true
+    }
+
     public init(type: String, outcome: String?, login: String?) {
         let isSuccess = outcome?.lowercased() == "success"
-        if login?.hasSuffix(Self.deletedLoginSuffix) == true, isSuccess {
+        if Self.isDeletedLogin(login), isSuccess {
             self.init(Self.deletion, isEffective: true)
         } else if let row = Self.table[type] {
             self.init(row, isEffective: isSuccess || row.takesEffectWithAnyOutcome)

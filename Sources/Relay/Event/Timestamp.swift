@@ -37,13 +37,21 @@ extension Timestamp {
             reader.take("-"), let day = reader.number(digits: 2), reader.take("T") || reader.take("t"),
             let hour = reader.number(digits: 2), reader.take(":"), let minute = reader.number(digits: 2),
             reader.take(":"), let second = reader.number(digits: 2),
-            (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60,
-            (1678...2261).contains(year)
+            (1...12).contains(month), (1...days(in: month, year)).contains(day), hour < 24, minute < 60,
+            second < 60, (1678...2261).contains(year)
         else { return nil }
         guard let fraction = reader.fraction(), let shift = reader.zone(), reader.isAtEnd else { return nil }
         let seconds = daysSince1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - shift
         let (whole, tooLarge) = seconds.multipliedReportingOverflow(by: billion)
         return tooLarge ? nil : whole + fraction
+    }
+
+    private static func days(in month: Int64, _ year: Int64) -> Int64 {
+        switch month {
+        case 2: year.isMultiple(of: 4) && (!year.isMultiple(of: 100) || year.isMultiple(of: 400)) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
     }
 
     /// Days in the proleptic Gregorian calendar, counted in years that start in March.

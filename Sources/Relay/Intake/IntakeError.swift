@@ -64,8 +64,9 @@ enum IntakeError: Error {
     func answer(leavesBody: Bool) -> HTTPAnswer {
         let closes =
             switch self {
-            case .unauthorized, .tooLarge, .timedOut: true
-            case .notFound, .methodNotAllowed, .noChallenge: leavesBody
+            // A stranger gets one answer a connection, however many requests lie ready in it.
+            case .unauthorized, .notFound, .methodNotAllowed, .tooLarge, .timedOut: true
+            case .noChallenge: leavesBody
             case .notAnEnvelope, .unavailable, .late: false
             }
         var fields: HTTPFields = [:]

@@ -4,10 +4,10 @@ import Rules
 /// Decides whether an event still has something to say to a destination that holds one contact per user, and
 /// what the user looks like there afterwards.
 ///
-/// The shared fold over three aspects: `profile`, `status`, and `active`, which a lock leaves as it is. A
-/// contact is written whole, so what a request renders is the newest of each, whichever event brings it: a
-/// create that arrives behind a newer deactivation makes an inactive contact, and a profile update behind a
-/// deletion makes none.
+/// The shared fold over four aspects: `login` and `displayName`, `status`, and `active`, which a lock leaves
+/// as it is. A contact is written whole, so what a request renders is the newest of each, whichever event
+/// brings it: a create that arrives behind a newer deactivation makes an inactive contact, and a profile
+/// update behind a deletion makes none.
 enum HTTPUserFold {
     enum Result: Equatable {
         case rejected(String)
@@ -17,7 +17,8 @@ enum HTTPUserFold {
         case send(EventDocument.User, FoldState?)
     }
 
-    static let profile = "profile"
+    static let login = "login"
+    static let displayName = "displayName"
     static let status = "status"
     static let active = "active"
 
@@ -32,7 +33,7 @@ enum HTTPUserFold {
         guard let stamp = event.stamp else { return .rejected("no usable `published` to order it by") }
 
         let wasToldOfDeletion = state.isDeleted && state.deleted != stamp
-        let effect = state.apply(stamp, meaning.operation, carrying: fields(of: meaning))
+        let effect = state.apply(stamp, meaning.operation, carrying: fields(of: meaning, user))
         keep(user, meaning, effect, in: &state)
         let changed = state == before ? nil : state
         if effect.isSuperseded { return .superseded(changed) }
@@ -45,52 +46,50 @@ enum HTTPUserFold {
         return .send(view(of: user, meaning, in: state), state)
     }
 
-    private static func fields(of meaning: EventMeaning) -> [String] {
-        let life = (meaning.status == nil ? [] : [status]) + (meaning.isActive == nil ? [] : [active])
-        switch meaning.operation {
-        case .create, .update: return [profile] + life
-        case .reactivate, .deactivate: return life
-        case .delete, .none: return []
-        }
+    /// The aspects that an event says something about, in the order of their names below.
+    private static func fields(of meaning: EventMeaning, _ user: EventUser) -> [String] {
+        guard meaning.operation != .delete, meaning.operation != .none else { return [] }
+        var fields: [String] = []
+        if user.login != nil || user.nulls.contains(.login) { fields.append(login) }
+        if user.displayName != nil || user.nulls.contains(.displayName) { fields.append(displayName) }
+        if meaning.status != nil { fields.append(status) }
+        if meaning.isActive != nil { fields.append(active) }
+        return fields
     }
 
     private static func keep(
         _ user: EventUser, _ meaning: EventMeaning, _ effect: FoldEffect, in state: inout FoldState
     ) {
-        if effect.voided.contains(profile) { clear(["login", "displayName"], in: &state) }
-        if effect.voided.contains(status) { clear(["status"], in: &state) }
-        if effect.voided.contains(active) { clear(["active"], in: &state) }
-        if effect.written.contains(profile) {
-            state.values["login"] = user.login
-            state.values["displayName"] = user.displayName
-        }
-        if effect.written.contains(status) {
-            state.values["status"] = meaning.status
-        }
-        if effect.written.contains(active) {
-            state.values["active"] = meaning.isActive.map { $0 ? "true" : "false" }
-        }
+        let said = [
+            login: user.login,
+            displayName: user.displayName,
+            status: meaning.status,
+            active: meaning.isActive.map { $0 ? "true" : "false" },
+        ]
+        for field in effect.voided { state.values[field] = nil }
+        for field in effect.written { state.values[field] = said[field] ?? nil }
         // Who was deleted leaves only stamps behind.
         if state.isDeleted { state.values = [:] }
-    }
-
-    private static func clear(_ names: [String], in state: inout FoldState) {
-        for name in names { state.values[name] = nil }
     }
 
     /// The user as the destination shall see them: what is known, and else what this event says.
     private static func view(
         of user: EventUser, _ meaning: EventMeaning, in state: FoldState
     ) -> EventDocument.User {
-        let knowsProfile = state.stamps[profile] != nil && !state.isDeleted
-        let knowsStatus = state.stamps[status] != nil && !state.isDeleted
-        let knowsActive = state.stamps[active] != nil && !state.isDeleted
+        func isKnown(_ field: String) -> Bool { state.stamps[field] != nil && !state.isDeleted }
+        func known(_ field: String, else said: String?) -> String? {
+            isKnown(field) ? state.values[field] : said
+        }
+        var nulls = user.nulls
+        if isKnown(login), state.values[login] == nil { nulls.insert(.login) }
+        if isKnown(displayName), state.values[displayName] == nil { nulls.insert(.displayName) }
         return EventDocument.User(
             id: user.id,
-            login: knowsProfile ? state.values["login"] : user.login,
-            displayName: knowsProfile ? state.values["displayName"] : user.displayName,
-            status: knowsStatus ? state.values["status"] : meaning.status,
-            isActive: knowsActive ? state.values["active"].map { $0 == "true" } : meaning.isActive
+            login: known(login, else: user.login),
+            displayName: known(displayName, else: user.displayName),
+            status: known(status, else: meaning.status),
+            isActive: isKnown(active) ? state.values[active].map { $0 == "true" } : meaning.isActive,
+            nulls: nulls
         )
     }
 }

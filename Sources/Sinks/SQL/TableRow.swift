@@ -67,13 +67,13 @@ extension TablePlan {
         of event: Event
     ) throws(TableRowDefect) -> (operation: Operation, isForAllRowsOfUser: Bool) {
         guard let operations else {
-            guard event.user != nil else { throw .rejected("no user") }
             let operation = event.meaning.operation
             guard operation != .none else { throw .skipped(Self.noEffect) }
+            guard event.user != nil else { throw .rejected("no user") }
             return (operation, false)
         }
         if let operation = operations[event.type] {
-            let hasHappened = event.outcome.map { $0.lowercased() == "success" } ?? true
+            let hasHappened = event.outcome?.lowercased() == "success"
             guard operation != .none, hasHappened else { throw .skipped("no effect on a row") }
             return (operation, false)
         }
@@ -86,9 +86,10 @@ extension TablePlan {
     /// What the event says of the user, without the login that Okta gives to those it has deleted.
     private func user(of event: Event) -> EventDocument.User? {
         var user = EventDocument.User(event)
-        if user?.login?.hasSuffix(EventMeaning.deletedLoginSuffix) == true {
+        if EventMeaning.isDeletedLogin(user?.login) {
             user?.login = nil
             user?.displayName = nil
+            user?.nulls = []
         }
         return user
     }
@@ -148,8 +149,8 @@ extension DefaultValue {
         case .org: .string(event.org)
         case .hook: .string(event.hook)
         case .userID: Self.text(user?.id)
-        case .userLogin: Self.text(user?.login)
-        case .displayName: Self.text(user?.displayName)
+        case .userLogin: Self.text(user?.login, isNull: user?.nulls.contains(.login))
+        case .displayName: Self.text(user?.displayName, isNull: user?.nulls.contains(.displayName))
         case .status: Self.text(user?.status)
         case .deletedAt: operation == .delete ? Self.text(event.published?.description) : .missing
         case .eventID: .string(event.id)
@@ -163,5 +164,7 @@ extension DefaultValue {
         }
     }
 
-    private static func text(_ value: String?) -> RenderedValue { value.map { .string($0) } ?? .missing }
+    private static func text(_ value: String?, isNull: Bool? = false) -> RenderedValue {
+        value.map { .string($0) } ?? (isNull == true ? .null : .missing)
+    }
 }

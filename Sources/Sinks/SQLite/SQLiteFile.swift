@@ -53,6 +53,9 @@ final class SQLiteFile: Sendable {
             let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
             // Where this fails, opening the file does too, with SQLite's reason.
             try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            // Rows name people: a file that is new is its owner's. One that is there keeps the rights it has.
+            let file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            if file >= 0 { close(file) }
         } else if !FileManager.default.fileExists(atPath: path) {
             throw .sink(.misconfigured(reason: "\(path) does not exist, and \"create\" is false"))
         }

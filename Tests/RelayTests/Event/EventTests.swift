@@ -22,6 +22,22 @@ import Testing
         #expect(event.subject == Subject(org: "acme", userID: "00u"))
     }
 
+    @Test func anExplicitNullIsCarriedAndAMissingMemberIsNot() throws {
+        let target = #"{"id":"00u","type":"User","displayName":null}"#
+        let event = try event(#"{"uuid":"1","eventType":"a","target":[\#(target)]}"#)
+        #expect(event.user == EventUser(id: "00u", login: nil, displayName: nil, nulls: [.displayName]))
+        let context = EventDocument.Context(
+            sink: "s", rule: "r", attempt: 1, idempotencyKey: "k", operation: .update)
+        let user = EventDocument.make(event, user: EventDocument.User(event), context).root["user"]
+        #expect(user?["displayName"]?.isNull == true)
+        #expect(user?["login"] == nil)
+    }
+
+    @Test func passesOverAUserTargetWithoutAnID() throws {
+        let targets = #"[{"id":null,"type":"User"},{"id":"00u","type":"User"}]"#
+        #expect(try event(#"{"uuid":"1","eventType":"a","target":\#(targets)}"#).user?.id == "00u")
+    }
+
     @Test func takesTheActorOfALockWithoutTarget() throws {
         let actor = #""actor":{"id":"00u","type":"User","alternateId":"a@x","displayName":"A"}"#
         for target in [#","target":null"#, #","target":[]"#, ""] {
@@ -132,7 +148,7 @@ import Testing
     }
 
     @Test func aDeletedLoginIsADeletionWhateverTheType() {
-        let login = "00u1@deleted.invalid"
+        let login = "00u1@Deleted.INVALID"
         for type in ["user.account.update_profile", "user.session.clear", "user.lifecycle.activate"] {
             #expect(EventMeaning(type: type, outcome: "SUCCESS", login: login).operation == .delete)
             #expect(EventMeaning(type: type, outcome: "FAILURE", login: login).operation != .delete)

@@ -59,16 +59,31 @@ import Testing
                 var bytes: [UInt8] = []
                 for index in 0..<20 {
                     bytes += RawHTTPClient.request(
-                        "POST", index == 5 ? "/nowhere-without-body" : "/okta",
+                        index == 5 ? "GET" : "POST", "/okta",
                         headers: [IntakeFixture.auth],
                         body: index == 5 ? [] : Sample.envelope([Sample.event("\(index)")]))
                 }
                 try await client.send(bytes)
                 for index in 0..<20 {
-                    #expect(try await client.response().status == (index == 5 ? 404 : 200))
+                    // The fifth is a verification without its challenge.
+                    #expect(try await client.response().status == (index == 5 ? 400 : 200))
                 }
             }
             #expect(intake.journal.entries.map(\.event.id) == (0..<20).filter { $0 != 5 }.map(String.init))
+        }
+    }
+
+    /// Work for strangers is bounded: a whole pipeline of theirs costs one answer.
+    @Test func answersAStrangerOnceAConnection() async throws {
+        try await IntakeFixture.run { (intake) async throws in
+            for path in ["/nowhere", "/okta"] {
+                try await RawHTTPClient.connect(port: intake.port) { client in
+                    let request = RawHTTPClient.request("GET", path)
+                    try await client.send(Array(repeating: request, count: 50).flatMap(\.self))
+                    let answers = String(decoding: await client.untilClosed(), as: UTF8.self)
+                    #expect(answers.split(separator: "HTTP/1.1").count == 1)
+                }
+            }
         }
     }
 
@@ -148,15 +163,15 @@ import Testing
         try await IntakeFixture.run {
             $0.connectionsMax = 1
         } _: { (intake) async throws in
-            let request = RawHTTPClient.request("GET", "/none")
+            let request = RawHTTPClient.request("GET", "/okta", headers: [IntakeFixture.auth])
             try await RawHTTPClient.connect(port: intake.port) { first in
                 try await first.send(request)
-                #expect(try await first.response().status == 404)
+                #expect(try await first.response().status == 400)
                 try await RawHTTPClient.connect(port: intake.port) { second in
                     #expect(await second.untilClosed().isEmpty)
                 }
                 try await first.send(request)
-                #expect(try await first.response().status == 404)
+                #expect(try await first.response().status == 400)
             }
             #expect(intake.metric("okta_relay_connections_refused_total") == "1")
         }

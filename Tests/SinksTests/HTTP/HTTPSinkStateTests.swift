@@ -134,11 +134,29 @@ struct HTTPSinkStateTests {
     @Test func equalTimesAreOrderedByOperation() async throws {
         try await withReceiver { receiver, client in
             let player = try Player(receiver, client)
-            for type in ["user.lifecycle.activate", "user.account.update_profile", "user.lifecycle.create"] {
-                #expect(
-                    try await player.play(try HTTPFixtures.event(type, second: 5, id: type)) == .delivered)
+            let types: [(String, Receipt.Outcome)] = [
+                ("user.lifecycle.activate", .delivered),
+                // The activation names the user too, and wins.
+                ("user.account.update_profile", .superseded),
+                ("user.lifecycle.create", .delivered),
+            ]
+            for (type, outcome) in types {
+                #expect(try await player.play(try HTTPFixtures.event(type, second: 5, id: type)) == outcome)
             }
             #expect(player.sent.last == contact("ada@example.com", "Ada", active: true))
+        }
+    }
+
+    @Test func whateverNamesTheUserCarriesTheLogin() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            _ = try await player.play(
+                try HTTPFixtures.event("user.lifecycle.create", login: "old@example.com", second: 1, id: "e1")
+            )
+            _ = try await player.play(
+                try HTTPFixtures.event(
+                    "user.lifecycle.activate", login: "new@example.com", second: 3, id: "e3"))
+            #expect(player.sent.last == contact("new@example.com", "Ada", active: true))
         }
     }
 
