@@ -53,6 +53,8 @@ import Testing
         #expect(throws: LanguageProblem.self) { try JSONPath(deepFilter) }
         #expect(throws: LanguageProblem.self) { try JSONPath("$[?" + String(repeating: "(", count: 100_000)) }
         #expect(throws: LanguageProblem.self) { try JSONPath("$[?match(@,'((a{999}){999}){9}')]") }
+        // Nothing, ten thousand times, ten thousand times over: once is enough.
+        #expect(throws: Never.self) { try JSONPath("$[?match(@,'((((){9999}){9999}){9999}){9999}')]") }
         exercise(Array(String(repeating: "[", count: 200_000).utf8))
         exercise(Array("{\"a\":[\(String(repeating: "9", count: 200_000))]}".utf8))
         exercise(Array("{\"a\":[1e\(String(repeating: "9", count: 200_000))]}".utf8))
@@ -61,6 +63,14 @@ import Testing
         let nested = (0..<30).map { _ in "{\"$or\":[\(alternatives),\(alternatives)]}" }
         exercise(Array("{\"$or\":[\(many)]}".utf8))
         exercise(Array("{\"$or\":[\(nested.joined(separator: ","))]}".utf8))
+    }
+
+    /// However many conditions a pattern has, each asks the event once for what is missing.
+    @Test func looksOnceForWhatIsMissing() throws {
+        let absent = (0..<100).map { "\"f\($0)\":[{\"exists\":false}]" }.joined(separator: ",")
+        let pattern = try Pattern(JSONDocument("{\"t\":{\(absent),\"z\":[\"nope\"]}}").root)
+        let elements = Array(repeating: "{}", count: 2_000).joined(separator: ",")
+        #expect(!pattern.matches(try JSONDocument("{\"t\":[\(elements)]}").root))
     }
 
     /// The classic expression that makes backtracking matchers hang, and wildcards of the same kind.

@@ -187,7 +187,12 @@ struct IRegexpBuilder {
             }
             for end in ends { states[end] = .jump(states.count) }
         case .repetition(let inner, let least, let most):
-            for _ in 0..<least { try emit(inner) }
+            for _ in 0..<least {
+                let before = states.count
+                try emit(inner)
+                // What is empty once is empty however often, and would otherwise cost the count for nothing.
+                if states.count == before { break }
+            }
             guard let most else {
                 let split = states.count
                 try append(.jump(0))

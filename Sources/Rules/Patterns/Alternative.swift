@@ -51,10 +51,8 @@ private struct Evaluation {
     let alternative: Alternative
     let tape: TapeView
     let root: Int
-    /// Of the first 64 conditions, those whose fields were looked for in the whole event, and those of them
-    /// that were not there: that answer is the same in every array element.
-    var looked: UInt64 = 0
-    var missing: UInt64 = 0
+    /// By condition, whether its field is nowhere in the event, as far as somebody has asked.
+    var absences: [Int: Bool] = [:]
 
     /// Whether a node's pending conditions, a bit each, and everything below it hold at one value.
     mutating func holds(_ index: Int, pending: UInt64, at value: Int) -> Bool {
@@ -143,11 +141,9 @@ private struct Evaluation {
     }
 
     private mutating func isMissing(_ condition: Int) -> Bool {
-        let bit: UInt64 = condition < 64 ? 1 << UInt64(condition) : 0
-        if looked & bit != 0 { return missing & bit != 0 }
+        if let known = absences[condition] { return known }
         let answer = !tape.hasValue(alternative.conditions[condition].path[...], below: root)
-        looked |= bit
-        if answer { missing |= bit }
+        absences[condition] = answer
         return answer
     }
 }
