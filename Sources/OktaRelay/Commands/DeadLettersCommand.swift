@@ -1,6 +1,5 @@
 import ArgumentParser
 import Config
-import JSON
 import Relay
 
 /// `dead-letters`: deliveries that were given up on.
@@ -89,14 +88,6 @@ extension [DeadLetterRecord] {
         }
         return table
     }
-
-    var json: [UInt8] {
-        var writer = JSONWriter()
-        writer.array { list in
-            for record in self { AdminJSON.write(record, to: &list) }
-        }
-        return writer.bytes
-    }
 }
 
 extension DeadLetterRecord {
@@ -115,11 +106,5 @@ extension DeadLetterRecord {
 
             \(event)
             """
-    }
-
-    var json: [UInt8] {
-        var writer = JSONWriter()
-        AdminJSON.write(self, to: &writer)
-        return writer.bytes
     }
 }

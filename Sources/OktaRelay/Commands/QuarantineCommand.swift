@@ -1,7 +1,6 @@
 import ArgumentParser
 import Config
 import Foundation
-import JSON
 import Relay
 
 /// `quarantine`: what came in authenticated and could not be accepted as an event.
@@ -92,14 +91,6 @@ extension [QuarantineRecord] {
         }
         return table
     }
-
-    var json: [UInt8] {
-        var writer = JSONWriter()
-        writer.array { list in
-            for record in self { AdminJSON.write(record, to: &list) }
-        }
-        return writer.bytes
-    }
 }
 
 extension QuarantineRecord {
@@ -111,11 +102,5 @@ extension QuarantineRecord {
 
         \(bytes.map { String(decoding: $0, as: UTF8.self) } ?? "its bytes are no longer kept")
         """
-    }
-
-    var json: [UInt8] {
-        var writer = JSONWriter()
-        AdminJSON.write(self, to: &writer)
-        return writer.bytes
     }
 }

@@ -1,0 +1,35 @@
+import JSON
+import Relay
+
+/// A record of the journal's whose JSON form is the operator's side's.
+protocol RecordJSON {
+    func write(to writer: inout JSONWriter)
+}
+
+extension RecordJSON {
+    /// The record by itself.
+    var json: [UInt8] {
+        var writer = JSONWriter()
+        write(to: &writer)
+        return writer.bytes
+    }
+}
+
+extension Array where Element: RecordJSON {
+    /// The records as a list.
+    var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.array { list in
+            for record in self { record.write(to: &list) }
+        }
+        return writer.bytes
+    }
+}
+
+extension DeadLetterRecord: RecordJSON {
+    func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
+}
+
+extension QuarantineRecord: RecordJSON {
+    func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
+}
