@@ -99,6 +99,10 @@ public final class InMemoryJournal: Journal {
         }
     }
 
+    public func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) async throws(JournalError) {
+        guard try open({ $0.intend(sink, epoch: epoch, offsets) }) else { throw .fenced }
+    }
+
     public func settle(_ settlement: Settlement) async throws(JournalError) {
         let now = clock.now
         guard try open({ $0.settle(settlement, at: now) }) else { throw .fenced }

@@ -8,10 +8,11 @@ struct MemoryLog {
         let offset: Offset
         let event: Event
         let route: Route
+        var replay: String?
 
         func entry(for sink: String) -> JournalEntry? {
             route.choices.first { $0.sink == sink }.map {
-                JournalEntry(offset: offset, event: event, rule: $0.rule)
+                JournalEntry(offset: offset, event: event, rule: $0.rule, replay: replay)
             }
         }
     }
@@ -24,6 +25,10 @@ struct MemoryLog {
         var states: [Subject: FoldState] = [:]
         var outcomes: [SettledOutcome: Int] = [:]
         var retried = 0
+        var hold: SinkHold?
+        var intents: Set<Offset> = []
+        var limitCounts = ""
+        var receipts: [DeliveryReceipt] = []
     }
 
     struct Key: Hashable {
@@ -44,19 +49,26 @@ struct MemoryLog {
     mutating func append(_ submission: Submission) -> AppendReceipt {
         var accepted = 0
         var unrouted = 0
+        var redelivered = 0
         for routed in submission.events {
+            let next = Offset(rawValue: Int64(rows.count + 1))
+            if let replay = routed.replay {
+                rows.append(Row(offset: next, event: routed.event, route: routed.route, replay: replay))
+                redelivered += 1
+                continue
+            }
             let key = Key(org: routed.event.org, id: Array(routed.event.id.utf8))
             guard known.insert(key).inserted else { continue }
-            let offset = Offset(rawValue: Int64(rows.count + 1))
-            rows.append(Row(offset: offset, event: routed.event, route: routed.route))
+            rows.append(Row(offset: next, event: routed.event, route: routed.route))
             accepted += 1
             if routed.route.isUnrouted { unrouted += 1 }
         }
         quarantined += submission.quarantined
-        duplicates += submission.events.count - accepted
+        let known = submission.events.count - accepted - redelivered
+        duplicates += known
         return AppendReceipt(
             accepted: accepted,
-            duplicates: submission.events.count - accepted,
+            duplicates: known,
             unrouted: unrouted,
             quarantined: submission.quarantined.count
         )
@@ -71,8 +83,18 @@ struct MemoryLog {
             epoch: state.epoch,
             cursor: state.cursor,
             settledAbove: state.settledAbove.sorted(),
-            parked: state.parked.values.sorted { $0.offset < $1.offset }
+            parked: state.parked.values.sorted { $0.offset < $1.offset },
+            hold: state.hold,
+            intents: state.intents,
+            limitCounts: state.limitCounts
         )
+    }
+
+    /// False where another lease is newer.
+    mutating func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) -> Bool {
+        guard sinks[sink]?.epoch == epoch else { return false }
+        sinks[sink]?.intents.formUnion(offsets)
+        return true
     }
 
     func read(_ sink: String, after offset: Offset, limit: ReadLimit) -> JournalPage {
@@ -100,6 +122,14 @@ struct MemoryLog {
         for parked in settlement.parked { state.parked[parked.offset] = parked }
         for offset in settlement.unparked { state.parked[offset] = nil }
         state.states.merge(settlement.states) { $1 }
+        let known = Set(settlement.unparked + settlement.parked.map(\.offset) + settlement.settledAbove)
+        let (cursor, parked) = (state.cursor, state.parked)
+        state.intents = state.intents.filter { offset in
+            !known.contains(offset) && (offset > cursor || parked[offset] != nil)
+        }
+        state.hold = settlement.hold ?? state.hold
+        state.limitCounts = settlement.limitCounts ?? state.limitCounts
+        state.receipts += settlement.receipts
         for letter in settlement.deadLetters {
             state.parked[letter.offset] = nil
             bury(letter, of: settlement.sink, at: now)

@@ -99,7 +99,9 @@ public struct SinkWorker: Service {
         var reporter = SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
         act(&machine, input, &tasks)
         for await event in inputs {
-            if let journalError = event.journalError, journalError == .fenced || journalError == .closed {
+            if let journalError = event.journalError,
+                journalError == .fenced || journalError == .moved || journalError == .closed
+            {
                 reporter.isShutOut(journalError.reason, now: clock.now)
                 return
             }
@@ -260,7 +262,9 @@ public struct SinkWorker: Service {
         do throws(JournalError) {
             return .success(try await body())
         } catch {
-            if error != .fenced, error != .closed { try? await clock.sleep(for: Self.journalRetry) }
+            if error != .fenced, error != .moved, error != .closed {
+                try? await clock.sleep(for: Self.journalRetry)
+            }
             return .failure(error)
         }
     }
