@@ -137,8 +137,8 @@ enum JournalSchema {
         ALTER TABLE routes_2 RENAME TO routes;
         CREATE INDEX routes_by_choices ON routes (choices);
 
-        -- `hold` is `paused` or `tripped`. `is_moved`: the place was changed since the lease. `exempt_to`: what
-        -- a person let pass, whatever the limits. `detached`: entries that were given up.
+        -- `hold` is `paused` or `tripped`. `is_moved`: the place was changed since the lease. `exempt_to`:
+        -- what a person let pass, whatever the limits. `detached`: entries that were given up.
         ALTER TABLE sinks ADD COLUMN hold TEXT;
         ALTER TABLE sinks ADD COLUMN hold_reason TEXT;
         ALTER TABLE sinks ADD COLUMN held_at INTEGER;

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JSON
 @testable import Relay
 import RelayTesting
 import Rules
