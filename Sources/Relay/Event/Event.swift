@@ -2,7 +2,10 @@ public import JSON
 public import Rules
 
 /// One Okta LogEvent that came in through a hook: its original bytes and what the relay reads out of them.
-public struct Event: Sendable {
+///
+/// Immutable; an object, because an event goes through many hands and each copy of its dozen fields would
+/// cost more than the hand-over itself.
+public final class Event: Sendable {
     /// Arrays and objects in each other; Okta's own events have about 8.
     ///
     /// Below ``JSON/JSONDocument/depthMax`` by what the relay and a mapping put around an event.
