@@ -1,3 +1,4 @@
+import Foundation
 package import GRDB
 import GRDBSQLite
 
@@ -93,6 +94,24 @@ package struct BoundStatement {
         guard let start = sqlite3_column_text(handle, column) else { return nil }
         let count = Int(sqlite3_column_bytes(handle, column))
         return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+    }
+
+    /// Column from 0.
+    package func value(_ column: Int) -> DatabaseValue {
+        let column = Int32(column)
+        return switch sqlite3_column_type(handle, column) {
+        case SQLITE_INTEGER: sqlite3_column_int64(handle, column).databaseValue
+        case SQLITE_FLOAT: sqlite3_column_double(handle, column).databaseValue
+        case SQLITE_NULL: .null
+        case SQLITE_BLOB: Data(blob(column)).databaseValue
+        default: (text(column) ?? "").databaseValue
+        }
+    }
+
+    /// Column from 0; empty where it is NULL.
+    package func blob(_ column: Int32) -> [UInt8] {
+        let start = sqlite3_column_blob(handle, column)
+        return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }
 
     package func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
