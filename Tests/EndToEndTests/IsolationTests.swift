@@ -7,7 +7,7 @@ import Testing
 
 /// Four sinks that are ill in four ways, and a fifth that must not notice.
 @Suite(.timeLimit(.minutes(2))) struct IsolationTests {
-    private static let sample = Soak.isOn ? 1_000 : 150
+    private static let sample = Soak.isOn ? 1_000 : 80
     /// When a request came to the fifth sink, by event.
     private let arrivals = Arrivals()
 
@@ -51,8 +51,8 @@ import Testing
         let alone = try await latencies(of: "user.lifecycle.create", setup)
         let among = try await latencies(of: "user.lifecycle.activate", setup)
         Soak.report("isolation: fifth sink alone \(alone), beside four that are ill \(among)")
-        // Twice as slow would be a fault of the relay; what is added is the noise of a busy machine.
-        #expect(among.median < alone.median * 2 + .milliseconds(20), "\(alone), then \(among)")
+        // Waiting for one of the others would be a matter of seconds; the rest is the noise of a busy machine.
+        #expect(among.median < alone.median * 3 + .milliseconds(50), "\(alone), then \(among)")
 
         // All of the fifth's is there while the others have theirs before them, each in its own state.
         let status = try await setup.status()

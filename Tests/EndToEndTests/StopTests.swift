@@ -33,4 +33,26 @@ import Testing
         // What was in flight had been finished, so nothing came twice.
         #expect(try oracle.messages.count == sender.events.count)
     }
+
+    @Test func aStopDuringRequestsWaitsForTheirAnswers() async throws {
+        let receiver = try HTTPReceiver { _ in .hold(200) }
+        defer { receiver.stop() }
+        let setup = try RelaySetup(
+            sinks: Destinations.messages(receiver.url), rules: Destinations.rule(to: "feed"))
+        let first = try await setup.start()
+        let events = (0..<12).map { LogEventFixture(uuid: "event-\($0)", userID: "00u\($0)").json }
+        #expect(try await setup.post(RelaySetup.envelope(events)) == 200)
+        await receiver.waitForRequests(2)
+        first.signal(SIGTERM)
+        // Once the intake refuses, the stop is under way.
+        while (try? await setup.post(RelaySetup.envelope(events))) != nil { await Task.yield() }
+        #expect(first.exitStatus == nil)
+        receiver.release()
+        #expect(await first.stop() == 0, "\(first.log)")
+        let second = try await setup.start()
+        try await setup.waitUntilSettled()
+        #expect(await second.stop() == 0)
+        let keys = receiver.requests.compactMap { $0.header("idempotency-key") }
+        #expect(keys.count == events.count && Set(keys).count == events.count)
+    }
 }
