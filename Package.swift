@@ -118,6 +118,7 @@ let package = Package(
             dependencies: [
                 "JSON", "Rules", "Config", "Relay", "RelayTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: strict),
         .testTarget(
             name: "SinksTests", dependencies: ["Sinks", "Relay", "RelayTesting"], swiftSettings: strict),

@@ -118,7 +118,12 @@ package final class HTTPListener: Sendable {
             var exchange = Exchange(request: request, writer: writer, channel: channel)
             let answer = try await respond(&exchange)
             try await exchange.finish(answer, drainBytesMax: bounds.drainBytesMax)
-        } onServerRunning: { [address, bound, logger] channel in
+        } onServerRunning: { [address, bound, clock, logger] channel in
+            // Where it could not be added, the listener is closing already.
+            try? await channel.eventLoop.submit {
+                try channel.pipeline.syncOperations.addHandler(
+                    AcceptPause(clock: clock, logger: logger), position: .first)
+            }.get()
             let address = ListenAddress(host: address.host, port: channel.localAddress?.port ?? address.port)
             logger.notice("listening", metadata: ["address": .stringConvertible(address)])
             bound.resolve(.success(address))
