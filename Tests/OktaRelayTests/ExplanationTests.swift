@@ -109,7 +109,7 @@ import Testing
         let outcome = ConfigLoader().load(Array(text.utf8), file: "sinks.json", directory: "/tmp")
         let configuration = try #require(outcome.configuration, "\(outcome.issues)")
         let runner = RuleCaseRunner(router: TestRulesCommand.router(configuration))
-        func difference(_ line: String) -> String? { runner.run(Array(line.utf8)).difference }
+        func difference(_ line: String) -> String? { runner.run(Array(line.utf8)).failure?.description }
         let leaver = #""event":{"eventType":"user.lifecycle.deactivate","outcome":{"result":"SUCCESS"}}"#
         let group = #""event":{"eventType":"group.lifecycle.create","outcome":{"result":"SUCCESS"}}"#
         #expect(difference("{\(leaver),\"sinks\":[\"a\"]}") == nil)

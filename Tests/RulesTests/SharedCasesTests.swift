@@ -11,6 +11,7 @@ import Testing
         let failures = lines.map(runner.run).filter { !$0.passes }
         #expect(
             failures.isEmpty,
-            "\(failures.count) fail: \(failures.prefix(8).map { "\($0.id ?? ""): \($0.difference ?? "")" })")
+            "\(failures.count) fail: \(failures.prefix(8).map { "\($0.id ?? ""): \($0.failure?.description ?? "")" })"
+        )
     }
 }

@@ -14,6 +14,24 @@ struct Condition: Hashable, Sendable {
     var name: String { path.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ".") }
 }
 
+extension Condition {
+    /// What an event must have where this condition, alone in its pattern, does not hold; nil where that says
+    /// little.
+    var opposite: Condition? {
+        if allowsMissing {
+            return Condition(path: path, matchers: [.exists], allowsMissing: false, source: source)
+        }
+        guard matchers.count == 1 else { return nil }
+        switch matchers[0] {
+        case .exists: return Condition(path: path, matchers: [], allowsMissing: true, source: source)
+        // No value differs from those that are listed.
+        case .anythingBut(let listed):
+            return Condition(path: path, matchers: listed, allowsMissing: true, source: source)
+        default: return nil
+        }
+    }
+}
+
 /// A pattern before it is brought into alternatives.
 indirect enum Formula {
     case condition(Condition)

@@ -45,4 +45,12 @@ public struct Pattern: Sendable {
             alternatives.contains { $0.holds(root, in: tape) }
         }
     }
+
+    /// The pattern's condition, where it is but one.
+    var onlyCondition: Condition? {
+        guard components.count == 1, components[0].count == 1, components[0][0].conditions.count == 1 else {
+            return nil
+        }
+        return components[0][0].conditions[0]
+    }
 }

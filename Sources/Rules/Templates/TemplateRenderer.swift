@@ -133,7 +133,7 @@ struct TemplateRenderer {
         do throws(JSONPathError) {
             nodes = try path.indices(in: document)
         } catch {
-            throw TemplateError("\(placeholder.source) selects too much")
+            throw TemplateError("\(placeholder.source) \(error)")
         }
         switch placeholder.selection {
         case .all: return .array(nodes.map { TemplateValue(document.document.value(at: $0)) })
