@@ -49,13 +49,15 @@ enum BenchmarkMemory {
     static func measure(_ subject: Subject) throws -> Int {
         switch subject {
         case .table(let shape, let count):
+            _ = RuleTable(try BenchmarkRules.make(1, shape))
             return try growth(max(1, 2_000 / count)) { RuleTable(try BenchmarkRules.make(count, shape)) }
-        case .template(let name): return try growth(2_000) { try BenchmarkTemplates.make(name) }
+        case .template(let name):
+            _ = try BenchmarkTemplates.make(name)
+            return try growth(2_000) { try BenchmarkTemplates.make(name) }
         }
     }
 
     private static func growth<Value>(_ copies: Int, _ make: () throws -> Value) rethrows -> Int {
-        _ = try make()
         let before = residentBytes
         var values: [Value] = []
         for _ in 0..<copies { values.append(try make()) }

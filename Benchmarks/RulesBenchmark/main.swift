@@ -4,7 +4,7 @@ import Rules
 
 // What routing costs: nanoseconds per event for tables of 1 to 10,000 rules, the parse of the event's bytes
 // included, and with a body of ten placeholders rendered for each match; the table's memory and the time to
-// compile it; and the same for the template alone. Arguments are other table sizes.
+// compile it; and the same for the template alone. Arguments are other table sizes, or names of shapes.
 
 if let subject = BenchmarkMemory.Subject(CommandLine.arguments) {
     print(try BenchmarkMemory.measure(subject))
@@ -27,7 +27,8 @@ print("events of \(bytes) bytes on average; parsing alone: \(Int(parsing)) ns an
 print(
     "shape           rules  matches  parse+route   route   events/s   +render   compile ms   memory KiB")
 
-for shape in BenchmarkRules.Shape.allCases {
+let named = BenchmarkRules.Shape.allCases.filter { CommandLine.arguments.contains("\($0)") }
+for shape in named.isEmpty ? BenchmarkRules.Shape.allCases : named {
     for count in sizes.isEmpty ? [1, 10, 100, 1_000, 10_000] : sizes {
         let rules = try BenchmarkRules.make(count, shape)
         var table = RuleTable([])

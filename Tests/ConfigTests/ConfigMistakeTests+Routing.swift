@@ -130,6 +130,16 @@ extension ConfigMistakeTests {
                 rules: #"[{ "name": "a", "events": ["group.user_membership.*"], "sinks": ["users"] }]"#),
             "/rules/0/events", "none of these events changes a user", .warning),
         Mistake(
+            rule(#""sinks": ["users"], "operations": ["create", "update"]"#), "/rules/0/operations/1",
+            "means this operation: they mean create, deactivate, delete, none, reactivate", .warning),
+        Mistake(
+            Fixture.minimal(
+                rules: #"""
+                    [{ "name": "a", "events": ["user.account.update_profile"], "operations": ["none"],
+                       "sinks": ["users"] }]
+                    """#), "/rules/0/operations/0", "failed ones are \"none\", with \"outcome\": \"any\"",
+            .warning),
+        Mistake(
             Fixture.minimal(rules: #"[{ "name": "a", "events": ["user lifecycle"], "sinks": ["users"] }]"#),
             "/rules/0/events/0", "is not an event type"),
         Mistake(

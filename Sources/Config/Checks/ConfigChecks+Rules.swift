@@ -132,7 +132,7 @@ extension ConfigChecks {
         of rule: Rule, _ sink: String, _ table: TableConfiguration, at pointer: JSONPointer
     ) {
         guard isSound(pointer), !rule.events.isEmpty else { return }
-        let effective = table.operations.map { Set($0.keys) } ?? EventTypeCatalogue.userChanges
+        let effective = table.operations.map { Set($0.keys) } ?? Set(EventTypeCatalogue.userChanges.keys)
         let reaches = rule.events.contains { pattern in effective.contains(where: pattern.matches) }
         guard !reaches else { return }
         let reason =

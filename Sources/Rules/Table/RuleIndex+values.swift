@@ -17,7 +17,7 @@ extension RuleIndex {
             }
             postings.forEach(Matcher.number(number, field).key) { mark($0, candidates) }
             let ranges = fields[field].ranges
-            if ranges >= 0 { self.ranges[ranges].forEach(around: number) { mark($0, candidates) } }
+            if ranges >= 0 { self.ranges[ranges].mark(around: number, candidates) }
         default:
             guard fields[field].hasLiterals else { return }
             mark(.literal, field, 0, UInt64(entry.kind.rawValue), candidates)

@@ -21,8 +21,14 @@ struct RuleIndexBuilder {
     /// The index of the rules' patterns over the event.
     static func index(ofPatterns rules: [Rule]) -> RuleIndex { index(rules.map(patternGroups)) }
 
-    /// The index of the event types that the rules name, for `findCandidates(of:)`.
-    static func index(ofEventTypes rules: [Rule]) -> RuleIndex { index(rules.map(eventTypeGroups)) }
+    /// The index of lists of event types, for `findCandidates(of:)`.
+    static func index(ofEventTypes lists: [[EventTypePattern]]) -> RuleIndex {
+        index(
+            lists.map { list in
+                let matchers = list.map { Matcher.wildcard($0.wildcard) }
+                return [[[[[Condition(path: [], matchers: matchers, allowsMissing: false, source: "")]]]]]
+            })
+    }
 
     private static func index(_ groups: [[Group]]) -> RuleIndex {
         var builder = RuleIndexBuilder(ruleCount: groups.count)
@@ -52,12 +58,6 @@ struct RuleIndexBuilder {
             result.append([[[[opposite]]]])
         }
         return result
-    }
-
-    private static func eventTypeGroups(of rule: Rule) -> [Group] {
-        guard !rule.events.isEmpty else { return [] }
-        let matchers = rule.events.map { Matcher.wildcard($0.wildcard) }
-        return [[[[[Condition(path: [], matchers: matchers, allowsMissing: false, source: "")]]]]]
     }
 
     // MARK: - Choosing

@@ -7,7 +7,7 @@ public import JSON
 public struct RuleTable: Sendable {
     public let rules: [Rule]
     private let patterns: RuleIndex
-    private let eventTypes: RuleIndex
+    private let eventTypes: EventTypeIndex
     private let facts: FactFilter
     private let entries: [Entry]
     /// For each rule a bit for each sink, and the last bit, which no sink ever takes, where the rule has to
@@ -18,7 +18,7 @@ public struct RuleTable: Sendable {
     public init(_ rules: [Rule]) {
         self.rules = rules
         patterns = RuleIndexBuilder.index(ofPatterns: rules)
-        eventTypes = RuleIndexBuilder.index(ofEventTypes: rules)
+        eventTypes = EventTypeIndex(rules)
         facts = FactFilter(rules)
         var numbers: [String: Int] = [:]
         entries = rules.map { rule in
@@ -49,7 +49,7 @@ public struct RuleTable: Sendable {
                 let byType = candidates + words
                 let marks = RuleIndex.Marks(
                     candidates: candidates, absences: byType + words, seen: byType + 2 * words)
-                eventTypes.findCandidates(of: facts.eventType, byType)
+                eventTypes.mark(facts.eventType, byType)
                 if event.kind == .object {
                     patterns.findCandidates(root: event.tapeIndex, in: tape, marks)
                     for word in 0..<words { candidates[word] &= byType[word] }
@@ -59,17 +59,17 @@ public struct RuleTable: Sendable {
                 }
                 self.facts.narrow(candidates, by: facts)
                 return verify(
-                    candidates, words, facts, event, tape, taken: marks.seen + patterns.fieldWords)
+                    candidates, words, event.tapeIndex, tape, taken: marks.seen + patterns.fieldWords)
             }
         }
     }
 
-    /// Asks the candidates one by one.
+    /// Asks the candidates, which take the event by its facts, for their patterns, one by one.
     ///
     /// A rule that could add nothing is not asked.
     private func verify(
-        _ candidates: UnsafeMutablePointer<UInt64>, _ words: Int, _ facts: RoutingFacts, _ event: JSONValue,
-        _ tape: TapeView, taken: UnsafeMutablePointer<UInt64>
+        _ candidates: UnsafeMutablePointer<UInt64>, _ words: Int, _ root: Int, _ tape: TapeView,
+        taken: UnsafeMutablePointer<UInt64>
     ) -> Route {
         func isTaken(_ sink: Int) -> Bool { taken[sink >> 6] >> UInt64(sink & 63) & 1 == 1 }
         var choices: [Route.Choice] = []
@@ -80,8 +80,8 @@ public struct RuleTable: Sendable {
                 rest &= rest &- 1
                 guard wants[place] & ~(taken[0] & ~(1 << 63)) != 0 else { continue }
                 let entry = entries[place]
-                guard entry.rule.stops || !entry.sinks.allSatisfy(isTaken), entry.rule.accepts(facts),
-                    entry.rule.conditions.hold(event.tapeIndex, in: tape)
+                guard entry.rule.stops || !entry.sinks.allSatisfy(isTaken),
+                    entry.rule.conditions.hold(root, in: tape)
                 else { continue }
                 for (offset, sink) in entry.sinks.enumerated() where !isTaken(sink) {
                     taken[sink >> 6] |= 1 << UInt64(sink & 63)
