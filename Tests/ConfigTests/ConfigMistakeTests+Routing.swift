@@ -71,6 +71,18 @@ extension ConfigMistakeTests {
         Mistake(
             rule(#""sinks": ["users"], "all": [{ "event": { "uuid": ["x"] } }]"#), "/rules/0/all/0/event",
             "leave this level out", .warning),
+        Mistake(
+            rule(#""sinks": ["users"], "where": { "eventType": { "prefix": ["user."] } }"#),
+            "/rules/0/where/eventType/prefix", #"[{"prefix": …}]"#, .warning),
+        Mistake(
+            rule(#""sinks": ["users"], "none": [{ "outcome": { "resutl": ["SUCCESS"] } }]"#),
+            "/rules/0/none/0/outcome/resutl", "did you mean \"result\"", .warning),
+        Mistake(
+            rule(
+                #"""
+                "sinks": ["users"],
+                "any": [{ "$or": [{ "target": { "typ": ["User"] } }, { "actor": { "x": [1] } }] }]
+                """#), "/rules/0/any/0/$or/0/target/typ", "did you mean \"type\"", .warning),
     ]
 
     static let rules = [

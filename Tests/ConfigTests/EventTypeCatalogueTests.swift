@@ -43,7 +43,9 @@ import Testing
     }
 
     @Test func userChangesAreKnown() {
-        for name in EventTypeCatalogue.userChanges { #expect(EventTypeCatalogue.isKnown(name), "\(name)") }
+        for name in EventTypeCatalogue.userChanges.keys {
+            #expect(EventTypeCatalogue.isKnown(name), "\(name)")
+        }
     }
 
     @Test func listsWhatToSubscribeTo() throws {

@@ -51,8 +51,9 @@ import Testing
     private func post(_ changes: [(second: Int, type: String, user: String, thing: String?)]) async throws {
         let events = changes.map { change in
             let kind = change.type.hasPrefix("application") ? "AppInstance" : "UserGroup"
-            let thing = change.thing.map {
-                #",{"id":"\#($0)","type":"\#(kind)","displayName":"\#($0 == "all" ? "Everyone" : "The \($0)")"}"#
+            let thing = change.thing.map { id in
+                let name = id == "all" ? "Everyone" : "The \(id)"
+                return #",{"id":"\#(id)","type":"\#(kind)","displayName":"\#(name)"}"#
             }
             return Array(
                 """

@@ -127,6 +127,14 @@ import Testing
         #expect(throws: JSONPathError.self) { try JSONPath(path).nodes(in: document) }
     }
 
+    /// Of values inside each other a list would hold the innermost as often as they nest.
+    @Test func boundsWhatAListTakes() throws {
+        let (open, close) = (String(repeating: "[", count: 200), String(repeating: "]", count: 200))
+        let deep = try JSONDocument("\(open)\"\(String(repeating: "x", count: 1 << 19))\"\(close)").root
+        let template = try Template(JSONDocument(#""{{ $..* | all }}""#).root, place: .value)
+        #expect(throws: TemplateError.self) { try template.render(deep) }
+    }
+
     @Test func capsNodesOfAPath() throws {
         let wide = try JSONDocument("[\(Array(repeating: "[0]", count: 2_000).joined(separator: ","))]").root
         #expect(throws: JSONPathError.self) {

@@ -1,7 +1,7 @@
 import JSON
 
-/// One line of a file of rule tests, read strictly: a line that says anything else than one of the forms is no
-/// case, for a misspelt expectation would pass as one that holds.
+/// One line of a file of rule tests, read strictly: a line that says anything else than one of the forms is
+/// no case, for a misspelt expectation would pass as one that holds.
 enum RuleCase {
     case match(pattern: JSONValue, event: JSONValue, isExpected: Bool)
     case matches(patterns: [JSONValue], event: JSONValue, expected: [Int])

@@ -71,8 +71,8 @@ struct PathEvaluation {
                 guard tape.entries[node].kind == .array else { continue }
                 try slice(try children(node), start, end, step, into: &nodes)
             case .filter(let condition):
-                for child in try children(node) {
-                    if try holds(condition, child) { try append(child, to: &nodes) }
+                for child in try children(node) where try holds(condition, child) {
+                    try append(child, to: &nodes)
                 }
             }
         }

@@ -11,6 +11,9 @@ public struct Pattern: Sendable {
     /// More `$or` combinations than this are refused.
     public static let alternativesMax = 4_096
 
+    /// The names of the operators that an entry of a list may be.
+    public static let operators = MatcherCompiler.operators
+
     /// Compiles a pattern; all its mistakes are reported at once.
     public init(_ value: JSONValue) throws(LanguageProblems) {
         var compiler = PatternCompiler()
