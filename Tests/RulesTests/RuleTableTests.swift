@@ -126,6 +126,15 @@ import Testing
         let elements = try pattern(#"{"t":{"a":[1],"b":[2]}}"#)
             .firstMismatch(in: JSONDocument(#"{"t":[{"a":1},{"b":2}]}"#).root)
         #expect(elements?.description == "t.a, t.b hold one by one, but not in the same array element")
+        let excluded = Rule(
+            name: "r", events: [],
+            conditions: .init(none: [
+                try pattern(#"{"actor":{"id":["y"]}}"#),
+                try pattern(#"{"$or":[{"a":["x"]},{"actor":{"id":["bot"]}}],"z":[{"exists":false}]}"#),
+            ]), sinks: ["s"])
+        let why = RuleTable([]).explain(
+            excluded, facts, event: try JSONDocument(#"{"actor":{"id":"bot"}}"#).root)
+        #expect(why == #"none/1 matches: actor.id is "bot", z is missing"#)
     }
 
     @Test func reportsAllMistakesWithTheFix() throws {

@@ -44,7 +44,9 @@ extension Rule.Conditions {
                 return texts.joined(separator: " | ")
             }
         }
-        if let index = none.firstIndex(where: { $0.matches(event) }) { return "none/\(index) matches" }
+        for (index, pattern) in none.enumerated() {
+            if let match = pattern.match(in: event) { return "none/\(index) matches: \(match)" }
+        }
         return nil
     }
 }
