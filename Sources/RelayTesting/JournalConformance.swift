@@ -20,6 +20,9 @@ public struct JournalConformance: Sendable {
             ("starts a new sink at the end", { try await $0.startsAtTheEnd() }),
             ("keeps a sink's place", { try await $0.keepsPlace() }),
             ("parks, unparks and keeps states", { try await $0.parks() }),
+            ("takes a replay's entries though they are known", { try await $0.redelivers() }),
+            ("keeps intents until the outcome is known", { try await $0.keepsIntents() }),
+            ("keeps a hold and what limits have counted", { try await $0.keepsHolds() }),
             ("fences older leases", { try await $0.fences() }),
             ("limits a read", { try await $0.limitsReads() }),
             ("tells news", { try await $0.tellsNews() }),
@@ -129,6 +132,53 @@ public struct JournalConformance: Sendable {
         let other = Subject(org: "okta", userID: "other")
         #expect(try await journal.states("a", of: [subject, other]) == [subject: state])
         #expect(try await journal.states("b", of: [subject]).isEmpty)
+    }
+
+    private func redelivers() async throws {
+        let lease = try await journal.lease("a")
+        let first = try submission(["1"])
+        _ = try await journal.append(first)
+        let again = first.events.map {
+            Submission.RoutedEvent(event: $0.event, route: $0.route, replay: "replay 1")
+        }
+        let receipt = try await journal.append(Submission(events: again))
+        #expect(receipt == AppendReceipt(accepted: 0, duplicates: 0, unrouted: 0, quarantined: 0))
+        let page = try await journal.read("a", after: lease.cursor, limit: limit)
+        #expect(page.entries.map(\.event.id) == ["1", "1"])
+        #expect(page.entries.map(\.replay) == [nil, "replay 1"])
+    }
+
+    private func keepsIntents() async throws {
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try submission(["1", "2", "3", "4"]))
+        let offsets = try await journal.read("a", after: lease.cursor, limit: limit).entries.map(\.offset)
+        try await journal.intend("a", epoch: lease.epoch, offsets)
+        let parked = ParkedDelivery(offset: offsets[1], subject: nil, failures: [], notBefore: 1)
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: offsets[1], settledAbove: [offsets[3]],
+                parked: [parked]))
+        try await journal.intend("a", epoch: lease.epoch, [offsets[1]])
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: offsets[1], settledAbove: [offsets[3]], retries: 1))
+        // One is in flight behind the cursor, and a parked one is being tried again.
+        #expect(try await journal.lease("a").intents == [offsets[1], offsets[2]])
+        await #expect(throws: JournalError.fenced) {
+            try await journal.intend("a", epoch: lease.epoch, [offsets[2]])
+        }
+    }
+
+    private func keepsHolds() async throws {
+        let lease = try await journal.lease("a")
+        let hold = SinkHold(kind: .tripped, reason: "101 deletions in an hour, 100 are allowed", since: 7)
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: lease.cursor, hold: hold, limitCounts: "counts"))
+        try await journal.settle(Settlement(sink: "a", epoch: lease.epoch, cursor: lease.cursor))
+        let next = try await journal.lease("a")
+        #expect(next.hold == hold)
+        #expect(next.limitCounts == "counts")
     }
 
     private func fences() async throws {

@@ -8,10 +8,11 @@ struct MemoryLog {
         let offset: Offset
         let event: Event
         let route: Route
+        var replay: String?
 
         func entry(for sink: String) -> JournalEntry? {
             route.choices.first { $0.sink == sink }.map {
-                JournalEntry(offset: offset, event: event, rule: $0.rule)
+                JournalEntry(offset: offset, event: event, rule: $0.rule, replay: replay)
             }
         }
     }
@@ -24,6 +25,12 @@ struct MemoryLog {
         var states: [Subject: FoldState] = [:]
         var outcomes: [SettledOutcome: Int] = [:]
         var retried = 0
+        var hold: SinkHold?
+        var intents: Set<Offset> = []
+        var limitCounts = ""
+        var receipts: [DeliveryReceipt] = []
+        var exemptTo = Offset.zero
+        var isMoved = false
     }
 
     struct Key: Hashable {
@@ -44,19 +51,26 @@ struct MemoryLog {
     mutating func append(_ submission: Submission) -> AppendReceipt {
         var accepted = 0
         var unrouted = 0
+        var redelivered = 0
         for routed in submission.events {
+            let next = Offset(rawValue: Int64(rows.count + 1))
+            if let replay = routed.replay {
+                rows.append(Row(offset: next, event: routed.event, route: routed.route, replay: replay))
+                redelivered += 1
+                continue
+            }
             let key = Key(org: routed.event.org, id: Array(routed.event.id.utf8))
             guard known.insert(key).inserted else { continue }
-            let offset = Offset(rawValue: Int64(rows.count + 1))
-            rows.append(Row(offset: offset, event: routed.event, route: routed.route))
+            rows.append(Row(offset: next, event: routed.event, route: routed.route))
             accepted += 1
             if routed.route.isUnrouted { unrouted += 1 }
         }
         quarantined += submission.quarantined
-        duplicates += submission.events.count - accepted
+        let known = submission.events.count - accepted - redelivered
+        duplicates += known
         return AppendReceipt(
             accepted: accepted,
-            duplicates: submission.events.count - accepted,
+            duplicates: known,
             unrouted: unrouted,
             quarantined: submission.quarantined.count
         )
@@ -65,14 +79,41 @@ struct MemoryLog {
     mutating func lease(_ sink: String) -> SinkLease {
         var state = sinks[sink] ?? SinkState(cursor: horizon)
         state.epoch += 1
+        state.isMoved = false
         sinks[sink] = state
         return SinkLease(
             sink: sink,
             epoch: state.epoch,
             cursor: state.cursor,
             settledAbove: state.settledAbove.sorted(),
-            parked: state.parked.values.sorted { $0.offset < $1.offset }
+            parked: state.parked.values.sorted { $0.offset < $1.offset },
+            hold: state.hold,
+            intents: state.intents,
+            limitCounts: state.limitCounts,
+            exemptTo: state.exemptTo
         )
+    }
+
+    /// What an operator does: the sink goes on behind another offset, whatever had been settled there.
+    mutating func move(_ sink: String, to offset: Offset) {
+        sinks[sink]?.cursor = offset
+        sinks[sink]?.settledAbove = []
+        sinks[sink]?.parked = [:]
+        sinks[sink]?.epoch += 1
+        sinks[sink]?.isMoved = true
+    }
+
+    /// Why a lease of that epoch is no longer good; nil where it is.
+    private func refusal(_ sink: String, epoch: Int64) -> JournalError? {
+        guard let state = sinks[sink] else { return .moved }
+        return state.epoch == epoch ? nil : state.isMoved ? .moved : .fenced
+    }
+
+    /// Changes nothing where it is refused.
+    mutating func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) -> JournalError? {
+        if let refusal = refusal(sink, epoch: epoch) { return refusal }
+        sinks[sink]?.intents.formUnion(offsets)
+        return nil
     }
 
     func read(_ sink: String, after offset: Offset, limit: ReadLimit) -> JournalPage {
@@ -90,9 +131,10 @@ struct MemoryLog {
         return JournalPage(entries: entries, end: max(horizon, offset), isAtHorizon: true)
     }
 
-    /// False where another lease is newer; then nothing is changed.
-    mutating func settle(_ settlement: Settlement, at now: Int64) -> Bool {
-        guard var state = sinks[settlement.sink], state.epoch == settlement.epoch else { return false }
+    /// Changes nothing where it is refused.
+    mutating func settle(_ settlement: Settlement, at now: Int64) -> JournalError? {
+        if let refusal = refusal(settlement.sink, epoch: settlement.epoch) { return refusal }
+        guard var state = sinks[settlement.sink] else { return .moved }
         state.cursor = max(state.cursor, settlement.cursor)
         state.settledAbove = Set(settlement.settledAbove.filter { $0 > state.cursor })
         state.outcomes.merge(settlement.outcomes, uniquingKeysWith: +)
@@ -100,12 +142,20 @@ struct MemoryLog {
         for parked in settlement.parked { state.parked[parked.offset] = parked }
         for offset in settlement.unparked { state.parked[offset] = nil }
         state.states.merge(settlement.states) { $1 }
+        let known = Set(settlement.unparked + settlement.parked.map(\.offset) + settlement.settledAbove)
+        let (cursor, parked) = (state.cursor, state.parked)
+        state.intents = state.intents.filter { offset in
+            !known.contains(offset) && (offset > cursor || parked[offset] != nil)
+        }
+        state.hold = settlement.hold ?? state.hold
+        state.limitCounts = settlement.limitCounts ?? state.limitCounts
+        state.receipts += settlement.receipts
         for letter in settlement.deadLetters {
             state.parked[letter.offset] = nil
             bury(letter, of: settlement.sink, at: now)
         }
         sinks[settlement.sink] = state
-        return true
+        return nil
     }
 
     private mutating func bury(_ letter: DeadLetter, of sink: String, at now: Int64) {

@@ -1,6 +1,6 @@
 import JSON
 
-/// How a delivery's failed attempts are stored: a JSON array of `{"attempt","at","reason"}`.
+/// How a delivery's failed attempts are stored: a JSON array of `{"attempt","at","reason","tookMs"}`.
 extension FailedAttempt {
     static func text(of failures: [FailedAttempt]) -> String {
         var writer = JSONWriter()
@@ -10,6 +10,9 @@ extension FailedAttempt {
                     object.member("attempt", failure.number)
                     object.member("at", failure.at)
                     object.member("reason", failure.reason)
+                    if let took = failure.took {
+                        object.member("tookMs", Int(took.nanoseconds / 1_000_000))
+                    }
                 }
             }
         }
@@ -22,7 +25,9 @@ extension FailedAttempt {
             guard let number = element["attempt"]?.int, let at = element["at"]?.int,
                 let reason = element["reason"]?.string
             else { return nil }
-            return FailedAttempt(number: number, at: Int64(at), reason: reason)
+            return FailedAttempt(
+                number: number, at: Int64(at), reason: reason,
+                took: element["tookMs"]?.int.map { .milliseconds($0) })
         }
     }
 }

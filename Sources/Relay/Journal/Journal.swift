@@ -28,6 +28,12 @@ public protocol Journal: Sendable {
     /// What a sink was told of these users so far; users it does not know are left out.
     func states(_ sink: String, of subjects: [Subject]) async throws(JournalError) -> [Subject: FoldState]
 
+    /// Records durably that these deliveries are about to be sent to a destination that must not get them
+    /// twice; settling or parking them ends it.
+    ///
+    /// Those that a later lease still has among its ``SinkLease/intents`` were sent or not: nobody knows.
+    func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) async throws(JournalError)
+
     /// Records what became of deliveries and moves the cursor, in one durable transaction.
     func settle(_ settlement: Settlement) async throws(JournalError)
 
@@ -46,6 +52,9 @@ public enum JournalError: Error, Sendable, Equatable {
     case closed
     /// Another lease on the sink is newer.
     case fenced
+    /// The sink's place in the journal was changed since it was leased, by an operator or because it stayed
+    /// behind too long: lease it again.
+    case moved
     /// The file cannot be used as it is: a newer version's, damaged, in use by another relay.
     case unusable(reason: String)
 
@@ -54,6 +63,7 @@ public enum JournalError: Error, Sendable, Equatable {
         case .cannotCommit(let reason), .unusable(let reason): reason
         case .closed: "the journal is closed"
         case .fenced: "another relay has taken this sink over"
+        case .moved: "the sink's place in the journal was changed"
         }
     }
 }
@@ -63,10 +73,14 @@ public struct Submission: Sendable {
     public struct RoutedEvent: Sendable {
         public let event: Event
         public let route: Route
+        /// The replay that brings a stored event anew, as a delivery entry that is nobody's duplicate; nil
+        /// for an event's first way through.
+        public let replay: String?
 
-        public init(event: Event, route: Route) {
+        public init(event: Event, route: Route, replay: String? = nil) {
             self.event = event
             self.route = route
+            self.replay = replay
         }
     }
 
@@ -152,127 +166,5 @@ public struct JournalPage: Sendable {
         self.entries = entries
         self.end = end
         self.isAtHorizon = isAtHorizon
-    }
-}
-
-/// The right to deliver to a sink, and where that delivery stands.
-public struct SinkLease: Sendable, Equatable {
-    public let sink: String
-    /// Grows with each lease of the sink.
-    public let epoch: Int64
-    /// Everything at or below it is settled or parked.
-    public let cursor: Offset
-    /// Settled out of order, above the cursor; ascending.
-    public let settledAbove: [Offset]
-    /// Deliveries that wait for another attempt, by ascending offset.
-    public let parked: [ParkedDelivery]
-
-    public init(sink: String, epoch: Int64, cursor: Offset, settledAbove: [Offset], parked: [ParkedDelivery])
-    {
-        self.sink = sink
-        self.epoch = epoch
-        self.cursor = cursor
-        self.settledAbove = settledAbove
-        self.parked = parked
-    }
-}
-
-/// One attempt that did not succeed, kept with its delivery.
-public struct FailedAttempt: Sendable, Equatable {
-    /// From 1.
-    public let number: Int
-    /// Nanoseconds since 1970.
-    public let at: Int64
-    public let reason: String
-
-    public init(number: Int, at: Int64, reason: String) {
-        self.number = number
-        self.at = at
-        self.reason = reason
-    }
-}
-
-/// A delivery that waits out of line: for its own next attempt, or behind an earlier one of the same user.
-public struct ParkedDelivery: Sendable, Equatable {
-    public let offset: Offset
-    public let subject: Subject?
-    /// Attempts so far; empty where it only waits behind another.
-    public var failures: [FailedAttempt]
-    /// Nanoseconds since 1970.
-    public var notBefore: Int64
-    /// When it becomes a dead letter, in nanoseconds since 1970; nil before its first attempt has failed.
-    public var giveUpAt: Int64?
-
-    public init(
-        offset: Offset, subject: Subject?, failures: [FailedAttempt], notBefore: Int64, giveUpAt: Int64? = nil
-    ) {
-        self.offset = offset
-        self.subject = subject
-        self.failures = failures
-        self.notBefore = notBefore
-        self.giveUpAt = giveUpAt
-    }
-}
-
-/// A delivery that was given up on.
-public struct DeadLetter: Sendable, Equatable {
-    public let offset: Offset
-    public let subject: Subject?
-    public let failures: [FailedAttempt]
-
-    public init(offset: Offset, subject: Subject?, failures: [FailedAttempt]) {
-        self.offset = offset
-        self.subject = subject
-        self.failures = failures
-    }
-}
-
-/// How a delivery ended well.
-public enum SettledOutcome: String, Sendable, CaseIterable {
-    case delivered, superseded, skipped
-}
-
-/// What one settle records, all or nothing.
-public struct Settlement: Sendable, Equatable {
-    public let sink: String
-    /// The lease's.
-    public let epoch: Int64
-    /// The new cursor, never below the old one.
-    public var cursor: Offset
-    /// All offsets above the cursor that are settled or parked.
-    public var settledAbove: [Offset]
-    /// How many deliveries ended in each way.
-    public var outcomes: [SettledOutcome: Int]
-    /// Attempts that failed and are tried again.
-    public var retries: Int
-    /// New or changed parked rows.
-    public var parked: [ParkedDelivery]
-    /// Parked rows that are no longer needed.
-    public var unparked: [Offset]
-    public var deadLetters: [DeadLetter]
-    public var states: [Subject: FoldState]
-
-    public init(
-        sink: String,
-        epoch: Int64,
-        cursor: Offset,
-        settledAbove: [Offset] = [],
-        outcomes: [SettledOutcome: Int] = [:],
-        retries: Int = 0,
-        parked: [ParkedDelivery] = [],
-        unparked: [Offset] = [],
-        deadLetters: [DeadLetter] = [],
-        states: [Subject: FoldState] = [:]
-    ) {
-        self.sink = sink
-        self.epoch = epoch
-        self.cursor = cursor
-        self.settledAbove = settledAbove
-        self.outcomes = outcomes
-        self.retries = retries
-        self.parked = parked
-        self.unparked = unparked
-        self.deadLetters = deadLetters
-        self.states = states
     }
 }

@@ -3,13 +3,17 @@ import GRDB
 /// The journal's tables, as numbered migrations; a migration that has shipped is never edited.
 enum JournalSchema {
     /// The number of the newest migration; stored as the file's `user_version`.
-    static let version = 1
+    static let version = 2
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { db in
             try db.execute(sql: version1)
             try db.execute(sql: "PRAGMA user_version = 1")
+        }
+        migrator.registerMigration("2") { db in
+            try db.execute(sql: version2)
+            try db.execute(sql: "PRAGMA user_version = 2")
         }
         return migrator
     }
@@ -119,5 +123,138 @@ enum JournalSchema {
             value INTEGER NOT NULL
         ) WITHOUT ROWID;
         INSERT INTO counters VALUES ('accepted', 0), ('duplicates', 0), ('unrouted', 0), ('quarantined', 0);
+        """
+
+    private static let version2 = """
+        -- A rename rewrites routes, and two of them may become the same.
+        CREATE TABLE routes_2 (
+            id INTEGER PRIMARY KEY,
+            choices TEXT NOT NULL,
+            entries INTEGER NOT NULL DEFAULT 0
+        );
+        INSERT INTO routes_2 SELECT id, choices, entries FROM routes;
+        DROP TABLE routes;
+        ALTER TABLE routes_2 RENAME TO routes;
+        CREATE INDEX routes_by_choices ON routes (choices);
+
+        -- `hold` is `paused` or `tripped`. `is_moved`: the place was changed since the lease. `exempt_to`:
+        -- what a person let pass, whatever the limits. `detached`: entries that were given up.
+        ALTER TABLE sinks ADD COLUMN hold TEXT;
+        ALTER TABLE sinks ADD COLUMN hold_reason TEXT;
+        ALTER TABLE sinks ADD COLUMN held_at INTEGER;
+        ALTER TABLE sinks ADD COLUMN is_moved INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sinks ADD COLUMN limit_counts TEXT NOT NULL DEFAULT '';
+        ALTER TABLE sinks ADD COLUMN exempt_to INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sinks ADD COLUMN detached INTEGER NOT NULL DEFAULT 0;
+
+        -- A dead letter keeps what it needs by itself, so that it pins no entry; its body goes when they are
+        -- too many, and the rest stays.
+        CREATE TABLE dead_letters_2 (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            sink_id INTEGER NOT NULL REFERENCES sinks (id),
+            "offset" INTEGER NOT NULL,
+            died_at INTEGER NOT NULL,
+            failures TEXT NOT NULL,
+            rule TEXT NOT NULL,
+            replay TEXT,
+            hook TEXT NOT NULL,
+            org TEXT NOT NULL,
+            received_at INTEGER NOT NULL,
+            event_id TEXT NOT NULL,
+            event_type TEXT NOT NULL,
+            envelope_id TEXT,
+            user_id TEXT,
+            last_error TEXT NOT NULL,
+            body BLOB,
+            UNIQUE (sink_id, "offset")
+        );
+        INSERT INTO dead_letters_2
+            SELECT dead_letters.id, sink_id, dead_letters."offset", died_at, failures,
+                coalesce((SELECT json_extract(value, '$[1]') FROM json_each(choices)
+                          WHERE json_extract(value, '$[0]') = sinks.name LIMIT 1), ''),
+                replay, hooks.name, hooks.org, received_at, event_id, event_type, envelope_id,
+                (SELECT json_extract(value, '$.id') FROM json_each(CAST(body AS TEXT), '$.target')
+                 WHERE json_extract(value, '$.type') = 'User' LIMIT 1),
+                coalesce(json_extract(failures, '$[#-1].reason'), ''), body
+            FROM dead_letters
+                JOIN sinks ON sinks.id = sink_id
+                JOIN entries ON entries."offset" = dead_letters."offset"
+                JOIN hooks ON hooks.id = hook_id
+                JOIN routes ON routes.id = route_id
+                LEFT JOIN bodies ON bodies."offset" = dead_letters."offset";
+        DROP TABLE dead_letters;
+        ALTER TABLE dead_letters_2 RENAME TO dead_letters;
+
+        -- Deliveries that are about to be sent to a destination that must not get them twice.
+        CREATE TABLE intents (
+            sink_id INTEGER NOT NULL REFERENCES sinks (id),
+            "offset" INTEGER NOT NULL,
+            PRIMARY KEY (sink_id, "offset")
+        ) WITHOUT ROWID;
+
+        -- What outlives the bytes. One row per settle: what ended, and when. By the sink's name, because they
+        -- outlive the sink, too.
+        CREATE TABLE settlements (
+            id INTEGER PRIMARY KEY,
+            sink TEXT NOT NULL,
+            settled_at INTEGER NOT NULL,
+            first_offset INTEGER NOT NULL,
+            last_offset INTEGER NOT NULL,
+            delivered INTEGER NOT NULL,
+            superseded INTEGER NOT NULL,
+            skipped INTEGER NOT NULL,
+            dead INTEGER NOT NULL
+        );
+        -- Single deliveries: what the destination answered, and whom a removal was about.
+        CREATE TABLE receipts (
+            id INTEGER PRIMARY KEY,
+            sink TEXT NOT NULL,
+            settled_at INTEGER NOT NULL,
+            "offset" INTEGER NOT NULL,
+            outcome TEXT NOT NULL,
+            detail TEXT,
+            operation TEXT,
+            org TEXT,
+            user_id TEXT,
+            event_id TEXT
+        );
+        CREATE INDEX receipts_of_users ON receipts (user_id) WHERE user_id IS NOT NULL;
+        -- What operators did.
+        CREATE TABLE operations (
+            id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            command TEXT NOT NULL,
+            sink TEXT,
+            detail TEXT NOT NULL,
+            entries INTEGER NOT NULL
+        );
+
+        -- Entries that a sink will never get, because it stayed behind too long or a person said so.
+        CREATE TABLE detached (
+            id INTEGER PRIMARY KEY,
+            sink TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            first_offset INTEGER NOT NULL,
+            last_offset INTEGER NOT NULL,
+            first_received_at INTEGER NOT NULL,
+            last_received_at INTEGER NOT NULL,
+            entries INTEGER NOT NULL
+        );
+
+        -- Replays under way and done: stored events from `after_offset` to `last_offset` become delivery
+        -- entries for one sink.
+        CREATE TABLE replays (
+            id TEXT PRIMARY KEY,
+            sink TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            received_from INTEGER NOT NULL,
+            received_until INTEGER NOT NULL,
+            first_offset INTEGER NOT NULL,
+            after_offset INTEGER NOT NULL,
+            last_offset INTEGER NOT NULL,
+            appended INTEGER NOT NULL DEFAULT 0,
+            ended_at INTEGER
+        );
         """
 }

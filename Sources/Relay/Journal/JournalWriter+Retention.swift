@@ -5,7 +5,7 @@ import Logging
 /// disk.
 ///
 /// An entry goes once every sink the journal knows, and that it is routed to, has it behind its cursor, and
-/// neither a parked delivery nor a dead letter needs it. The newest entry always stays: offsets go on
+/// no parked delivery needs it. The newest entry always stays: offsets go on
 /// behind it.
 extension JournalWriter {
     /// One small step in a transaction of its own; false where nothing is due.
@@ -96,15 +96,13 @@ extension JournalWriter {
         return Dictionary(rows.map { ($0[0], $0[1]) }) { first, _ in first }
     }
 
-    /// What waits for another attempt, or for a person, in this range.
+    /// What waits for another attempt in this range.
     private func neededOffsets(from first: Int64, to last: Int64, _ db: Database) throws -> Set<Int64> {
         let sql = """
             SELECT "offset" FROM parked
             WHERE sink_id IN (SELECT id FROM sinks) AND "offset" BETWEEN ? AND ?
-            UNION SELECT "offset" FROM dead_letters
-            WHERE sink_id IN (SELECT id FROM sinks) AND "offset" BETWEEN ? AND ?
             """
-        return try Int64.fetchSet(db, sql: sql, arguments: [first, last, first, last])
+        return try Int64.fetchSet(db, sql: sql, arguments: [first, last])
     }
 
     /// Deletes entries with their bodies; true where the known events had to be frozen for it.

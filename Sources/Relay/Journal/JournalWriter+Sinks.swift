@@ -1,4 +1,5 @@
 import GRDB
+import Rules
 
 /// Leases and settlements: the writer's side of delivery.
 extension JournalWriter {
@@ -12,8 +13,12 @@ extension JournalWriter {
                 """,
             arguments: [sink, lastOffset, sink]
         )
-        try db.execute(sql: "UPDATE sinks SET epoch = epoch + 1 WHERE name = ?", arguments: [sink])
-        let select = "SELECT id, epoch, cursor, settled_above FROM sinks WHERE name = ?"
+        try db.execute(
+            sql: "UPDATE sinks SET epoch = epoch + 1, is_moved = 0 WHERE name = ?", arguments: [sink])
+        let select = """
+            SELECT id, epoch, cursor, settled_above, hold, hold_reason, held_at, limit_counts, exempt_to
+            FROM sinks WHERE name = ?
+            """
         guard let row = try Row.fetchOne(db, sql: select, arguments: [sink]),
             let settledAbove = OffsetRanges.offsets(ofText: row[3])
         else { throw JournalError.unusable(reason: "the row of sink \(sink) is damaged") }
@@ -22,8 +27,17 @@ extension JournalWriter {
             epoch: row[1],
             cursor: Offset(rawValue: row[2]),
             settledAbove: settledAbove,
-            parked: try parked(sinkID: row[0], db)
+            parked: try parked(sinkID: row[0], db),
+            hold: SinkHold(kind: row[4], reason: row[5], since: row[6]),
+            intents: try intents(sinkID: row[0], db),
+            limitCounts: row[7],
+            exemptTo: Offset(rawValue: row[8])
         )
+    }
+
+    private func intents(sinkID: Int64, _ db: Database) throws -> Set<Offset> {
+        let select = #"SELECT "offset" FROM intents WHERE sink_id = ?"#
+        return Set(try Int64.fetchAll(db, sql: select, arguments: [sinkID]).map(Offset.init(rawValue:)))
     }
 
     private func parked(sinkID: Int64, _ db: Database) throws -> [ParkedDelivery] {
@@ -42,20 +56,23 @@ extension JournalWriter {
         }
     }
 
+    func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) throws {
+        let db = try database
+        let sinkID: Int64 = try leasedRow(of: sink, epoch: epoch, db)[0]
+        for offset in offsets {
+            try db.cachedStatement(sql: #"INSERT OR IGNORE INTO intents (sink_id, "offset") VALUES (?, ?)"#)
+                .execute(arguments: [sinkID, offset.rawValue])
+        }
+    }
+
     func settle(_ settlement: Settlement, at now: Int64) throws {
         let db = try database
         let sinkID = try move(settlement, db)
         try park(settlement, sinkID: sinkID, db)
-        for letter in settlement.deadLetters {
-            try db.cachedStatement(
-                sql: """
-                    INSERT OR REPLACE INTO dead_letters (sink_id, "offset", died_at, failures)
-                    VALUES (?, ?, ?, ?)
-                    """
-            ).execute(arguments: [
-                sinkID, letter.offset.rawValue, now, FailedAttempt.text(of: letter.failures),
-            ])
-        }
+        try bury(settlement, sinkID: sinkID, at: now, db)
+        try endIntents(settlement, sinkID: sinkID, db)
+        try writeReceipts(settlement, at: now, db)
+        if let hold = settlement.hold { try self.hold(settlement.sink, hold) }
         for (subject, state) in settlement.states {
             try db.cachedStatement(
                 sql: "INSERT OR REPLACE INTO user_states (sink_id, org, user_id, state) VALUES (?, ?, ?, ?)"
@@ -65,12 +82,34 @@ extension JournalWriter {
         }
     }
 
+    /// Sets or ends a sink's hold; the time that it was held does not count towards giving up its retries.
+    func hold(_ sink: String, _ hold: SinkHold?) throws {
+        if hold == nil {
+            try database.execute(
+                sql: """
+                    UPDATE parked SET give_up_at = give_up_at + max(0, ?1 - sinks.held_at)
+                    FROM sinks WHERE sinks.id = sink_id AND name = ?2 AND held_at IS NOT NULL
+                    """,
+                arguments: [clock.now, sink])
+        }
+        try database.execute(
+            sql: "UPDATE sinks SET hold = ?, hold_reason = ?, held_at = ? WHERE name = ?",
+            arguments: [hold?.kind.rawValue, hold?.reason, hold?.since, sink])
+    }
+
+    /// The sink's number, epoch and cursor, where the lease is its newest.
+    private func leasedRow(of sink: String, epoch: Int64, _ db: Database) throws -> Row {
+        let select = try db.cachedStatement(
+            sql: "SELECT id, epoch, cursor, is_moved FROM sinks WHERE name = ?")
+        // A sink that was dropped meanwhile is told the same as one that was moved.
+        guard let row = try Row.fetchOne(select, arguments: [sink]) else { throw JournalError.moved }
+        guard row[1] == epoch else { throw row[3] ? JournalError.moved : .fenced }
+        return row
+    }
+
     /// Moves the cursor and adds to the counts; the sink's number.
     private func move(_ settlement: Settlement, _ db: Database) throws -> Int64 {
-        let select = try db.cachedStatement(sql: "SELECT id, epoch, cursor FROM sinks WHERE name = ?")
-        guard let row = try Row.fetchOne(select, arguments: [settlement.sink]),
-            row[1] == settlement.epoch
-        else { throw JournalError.fenced }
+        let row = try leasedRow(of: settlement.sink, epoch: settlement.epoch, db)
         let cursor: Int64 = row[2]
         guard settlement.cursor.rawValue >= cursor else {
             throw JournalError.unusable(
@@ -80,7 +119,8 @@ extension JournalWriter {
         try db.cachedStatement(
             sql: """
                 UPDATE sinks SET cursor = ?, settled_above = ?, delivered = delivered + ?,
-                    superseded = superseded + ?, skipped = skipped + ?, retried = retried + ?, dead = dead + ?
+                    superseded = superseded + ?, skipped = skipped + ?, retried = retried + ?,
+                    dead = dead + ?, limit_counts = coalesce(?, limit_counts)
                 WHERE id = ?
                 """
         ).execute(arguments: [
@@ -91,9 +131,79 @@ extension JournalWriter {
             settlement.outcomes[.skipped] ?? 0,
             settlement.retries,
             settlement.deadLetters.count,
+            settlement.limitCounts,
             sinkID,
         ])
         return sinkID
+    }
+
+    /// Copies what a dead letter needs, so that it pins no entry; an entry that is gone leaves no bytes.
+    private func bury(_ settlement: Settlement, sinkID: Int64, at now: Int64, _ db: Database) throws {
+        for letter in settlement.deadLetters {
+            try db.cachedStatement(
+                sql: """
+                    INSERT OR REPLACE INTO dead_letters (
+                        sink_id, "offset", died_at, failures, last_error, org, user_id,
+                        rule, replay, hook, received_at, event_id, event_type, envelope_id, body)
+                    SELECT ?1, ?2, ?3, ?4, ?5, coalesce(hooks.org, ?6, ''), ?7,
+                        coalesce((SELECT json_extract(value, '$[1]') FROM routes, json_each(choices)
+                                  WHERE routes.id = route_id AND json_extract(value, '$[0]') = ?8), ''),
+                        replay, coalesce(hooks.name, ''), coalesce(received_at, 0), coalesce(event_id, ''),
+                        coalesce(event_type, ''), envelope_id, body
+                    FROM (SELECT ?2 AS letter)
+                        LEFT JOIN entries ON entries."offset" = letter
+                        LEFT JOIN hooks ON hooks.id = hook_id
+                        LEFT JOIN bodies ON bodies."offset" = letter
+                    """
+            ).execute(arguments: [
+                sinkID, letter.offset.rawValue, now, FailedAttempt.text(of: letter.failures),
+                letter.failures.last?.reason ?? "", letter.subject?.org, letter.subject?.userID,
+                settlement.sink,
+            ])
+        }
+    }
+
+    /// An intent ends with its delivery, and where that is parked: then its outcome is known.
+    private func endIntents(_ settlement: Settlement, sinkID: Int64, _ db: Database) throws {
+        let known = settlement.unparked + settlement.parked.map(\.offset) + settlement.settledAbove
+        try db.cachedStatement(
+            sql: """
+                DELETE FROM intents WHERE sink_id = ?1 AND (
+                    "offset" IN (SELECT value FROM json_each(?2))
+                    OR "offset" <= ?3 AND NOT EXISTS (
+                        SELECT 1 FROM parked
+                        WHERE parked.sink_id = ?1 AND parked."offset" = intents."offset"))
+                """
+        ).execute(arguments: [sinkID, "\(known.map(\.rawValue))", settlement.cursor.rawValue])
+    }
+
+    private func writeReceipts(_ settlement: Settlement, at now: Int64, _ db: Database) throws {
+        if let range = settlement.range {
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO settlements (sink, settled_at, first_offset, last_offset, delivered,
+                        superseded, skipped, dead)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    """
+            ).execute(arguments: [
+                settlement.sink, now, range.lowerBound.rawValue, range.upperBound.rawValue,
+                settlement.outcomes[.delivered] ?? 0, settlement.outcomes[.superseded] ?? 0,
+                settlement.outcomes[.skipped] ?? 0, settlement.deadLetters.count,
+            ])
+        }
+        for receipt in settlement.receipts {
+            let removal = receipt.removal
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO receipts (sink, settled_at, "offset", outcome, detail, operation, org,
+                        user_id, event_id)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """
+            ).execute(arguments: [
+                settlement.sink, now, receipt.offset.rawValue, receipt.outcome.rawValue, receipt.detail,
+                removal?.operation.rawValue, removal?.subject.org, removal?.subject.userID, removal?.eventID,
+            ])
+        }
     }
 
     private func park(_ settlement: Settlement, sinkID: Int64, _ db: Database) throws {
@@ -121,5 +231,13 @@ extension Subject {
     init?(org: String?, userID: String?) {
         guard let org, let userID else { return nil }
         self.init(org: org, userID: userID)
+    }
+}
+
+extension SinkHold {
+    /// From columns that are all null where there is none.
+    init?(kind: String?, reason: String?, since: Int64?) {
+        guard let kind = kind.flatMap(Kind.init(rawValue:)), let since else { return nil }
+        self.init(kind: kind, reason: reason ?? "", since: since)
     }
 }

@@ -147,23 +147,27 @@ final class JournalWriter {
         let db = try database
         var added = AppendCounts()
         for (routed, digest) in zip(submission.events, digests) {
-            guard try seen.insert(digest, db) else {
-                added.duplicates += 1
-                continue
+            if routed.replay == nil {
+                guard try seen.insert(digest, db) else {
+                    added.duplicates += 1
+                    continue
+                }
+                remembered.append(digest)
             }
-            remembered.append(digest)
             let route = try routes.id(of: routed.route, db)
-            try insert(routed.event, route: route, replay: nil, db)
+            try insert(routed.event, route: route, replay: routed.replay, db)
             appended.append(
                 JournalTail.Entry(
                     offset: lastOffset,
                     event: routed.event,
                     choices: try routes.choices(of: route, db),
-                    replay: nil
+                    replay: routed.replay
                 )
             )
-            added.accepted += 1
-            added.unrouted += routed.route.isUnrouted ? 1 : 0
+            if routed.replay == nil {
+                added.accepted += 1
+                added.unrouted += routed.route.isUnrouted ? 1 : 0
+            }
             added.routes[route, default: 0] += 1
         }
         for input in submission.quarantined { try insert(input, db) }

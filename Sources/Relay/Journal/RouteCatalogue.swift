@@ -15,14 +15,14 @@ struct RouteCatalogue {
     mutating func id(of route: Route, _ db: Database) throws -> Int64 {
         if let id = ids[route] { return id }
         let text = Self.text(of: route)
-        try db.cachedStatement(sql: "INSERT OR IGNORE INTO routes (choices) VALUES (?)")
-            .execute(arguments: [text])
-        let select = try db.cachedStatement(sql: "SELECT id FROM routes WHERE choices = ?")
-        guard let id = try Int64.fetchOne(select, arguments: [text]) else {
-            throw JournalError.unusable(reason: "a route that was just written is not there")
+        let select = try db.cachedStatement(sql: "SELECT min(id) FROM routes WHERE choices = ?")
+        if let id = try Int64.fetchOne(select, arguments: [text]) {
+            remember(id, route)
+            return id
         }
-        remember(id, route)
-        return id
+        try db.cachedStatement(sql: "INSERT INTO routes (choices) VALUES (?)").execute(arguments: [text])
+        remember(db.lastInsertedRowID, route)
+        return db.lastInsertedRowID
     }
 
     /// The rules of the route with that number, by the sinks that they chose.

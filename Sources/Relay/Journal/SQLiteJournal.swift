@@ -94,6 +94,10 @@ public final class SQLiteJournal: Journal {
         try await reader.states(sink, of: subjects)
     }
 
+    public func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) async throws(JournalError) {
+        try await committer.commit { try $0.intend(sink, epoch: epoch, offsets) }
+    }
+
     public func settle(_ settlement: Settlement) async throws(JournalError) {
         let now = clock.now
         try await committer.commit { try $0.settle(settlement, at: now) }

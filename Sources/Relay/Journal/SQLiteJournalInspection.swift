@@ -72,7 +72,7 @@ public final class SQLiteJournalInspection: JournalInspection {
                 db,
                 sql: Self.deadLettersSQL(where: filter) + " ORDER BY dead_letters.id DESC LIMIT ?",
                 arguments: [page.before ?? .max, sink, sink, page.limit]
-            ).map { try Self.deadLetter($0, body: nil, db) }
+            ).map { Self.deadLetter($0, body: nil) }
         }
     }
 
@@ -80,9 +80,9 @@ public final class SQLiteJournalInspection: JournalInspection {
         try await onThread { db in
             let sql = Self.deadLettersSQL(where: "dead_letters.id = ?")
             guard let row = try Row.fetchOne(db, sql: sql, arguments: [id]) else { return nil }
-            let select = #"SELECT body FROM bodies WHERE "offset" = ?"#
-            let body = try Data.fetchOne(db, sql: select, arguments: [row[1] as Int64])
-            return try Self.deadLetter(row, body: body.map { Array($0) }, db)
+            let select = "SELECT body FROM dead_letters WHERE id = ?"
+            let body = try Data.fetchOne(db, sql: select, arguments: [id])
+            return Self.deadLetter(row, body: body.map { Array($0) })
         }
     }
 
@@ -126,8 +126,8 @@ extension SQLiteJournalInspection {
         SELECT name, cursor, delivered, superseded, skipped, retried, dead,
             (SELECT count(*) FROM parked WHERE sink_id = sinks.id) AS parked,
             (SELECT coalesce(sum(entries), 0) FROM routes, json_each(choices)
-             WHERE json_extract(value, '$[0]') = name) - base - delivered - superseded - skipped - dead
-            AS waiting
+             WHERE json_extract(value, '$[0]') = name)
+            - base - delivered - superseded - skipped - dead - detached AS waiting
         FROM sinks ORDER BY name
         """
 
@@ -171,20 +171,17 @@ extension SQLiteJournalInspection {
 
     private static func deadLettersSQL(where filter: String) -> String {
         """
-        SELECT dead_letters.id, dead_letters."offset", sinks.name, event_id, event_type, died_at, failures,
-            route_id
+        SELECT dead_letters.id, sinks.name, rule, event_id, event_type, died_at, failures
         FROM dead_letters JOIN sinks ON sinks.id = sink_id
-            JOIN entries ON entries."offset" = dead_letters."offset"
         WHERE \(filter)
         """
     }
 
-    private static func deadLetter(_ row: Row, body: [UInt8]?, _ db: Database) throws -> DeadLetterRecord {
-        var routes = RouteCatalogue()
-        return DeadLetterRecord(
+    private static func deadLetter(_ row: Row, body: [UInt8]?) -> DeadLetterRecord {
+        DeadLetterRecord(
             id: row[0],
-            sink: row[2],
-            rule: try routes.choices(of: row[7], db)[row[2]] ?? "",
+            sink: row[1],
+            rule: row[2],
             eventID: row[3],
             eventType: row[4],
             diedAt: row[5],

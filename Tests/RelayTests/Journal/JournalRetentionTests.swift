@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JSON
 @testable import Relay
 import RelayTesting
 import Rules
@@ -56,9 +57,13 @@ import Testing
         #expect(try await journal.retain() == JournalRetention.Counts())
         clock.advance(by: day * 31)
         let deleted = try await journal.retain()
-        // 5 is parked, 7 a dead letter, 1201 to 1203 are b's, and 1206 is the newest.
-        #expect(try kept() == [5, 7, 1_201, 1_202, 1_203, 1_206])
-        #expect(deleted.entries == 1_200)
+        // 5 is parked, 1201 to 1203 are b's, and 1206 is the newest; 7 is a dead letter with its own copy.
+        #expect(try kept() == [5, 1_201, 1_202, 1_203, 1_206])
+        #expect(deleted.entries == 1_201)
+        let letter = try await SQLiteJournalInspection(path: path).deadLetter(id: 1)
+        #expect(letter?.eventID == "event-6")
+        #expect(letter?.rule == "r")
+        #expect(letter?.body == (try LogEventFixture(uuid: "event-6").event().body.bytes))
         await journal.close()
     }
 

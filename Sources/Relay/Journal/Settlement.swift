@@ -1,0 +1,209 @@
+public import Rules
+
+/// The right to deliver to a sink, and where that delivery stands.
+public struct SinkLease: Sendable, Equatable {
+    public let sink: String
+    /// Grows with each lease of the sink.
+    public let epoch: Int64
+    /// Everything at or below it is settled or parked.
+    public let cursor: Offset
+    /// Settled out of order, above the cursor; ascending.
+    public let settledAbove: [Offset]
+    /// Deliveries that wait for another attempt, by ascending offset.
+    public let parked: [ParkedDelivery]
+    /// Why nothing is delivered until a person resumes the sink; nil where it delivers.
+    public let hold: SinkHold?
+    /// Deliveries that were about to be sent when the last lease ended: their outcome is unknown.
+    public let intents: Set<Offset>
+    /// What the tripwire counted last, in its own words; empty before it has counted anything.
+    public let limitCounts: String
+    /// A person has let everything up to here pass, whatever the limits.
+    public let exemptTo: Offset
+
+    public init(
+        sink: String, epoch: Int64, cursor: Offset, settledAbove: [Offset], parked: [ParkedDelivery],
+        hold: SinkHold? = nil, intents: Set<Offset> = [], limitCounts: String = "", exemptTo: Offset = .zero
+    ) {
+        self.sink = sink
+        self.epoch = epoch
+        self.cursor = cursor
+        self.settledAbove = settledAbove
+        self.parked = parked
+        self.hold = hold
+        self.intents = intents
+        self.limitCounts = limitCounts
+        self.exemptTo = exemptTo
+    }
+}
+
+/// Why nothing is delivered to a sink, until a person resumes it; kept in the journal.
+public struct SinkHold: Sendable, Equatable {
+    public enum Kind: String, Sendable, CaseIterable {
+        /// A person stopped it.
+        case paused
+        /// Its limits did: one delivery more would have exceeded them.
+        case tripped
+    }
+
+    public let kind: Kind
+    /// For a person; no secret and no user data.
+    public let reason: String
+    /// Nanoseconds since 1970.
+    public let since: Int64
+
+    public init(kind: Kind, reason: String, since: Int64) {
+        self.kind = kind
+        self.reason = reason
+        self.since = since
+    }
+}
+
+/// One attempt that did not succeed, kept with its delivery.
+public struct FailedAttempt: Sendable, Equatable {
+    /// From 1.
+    public let number: Int
+    /// Nanoseconds since 1970.
+    public let at: Int64
+    public let reason: String
+    /// How long the destination took; nil where that was not measured.
+    public let took: Duration?
+
+    public init(number: Int, at: Int64, reason: String, took: Duration? = nil) {
+        self.number = number
+        self.at = at
+        self.reason = reason
+        self.took = took
+    }
+}
+
+/// A delivery that waits out of line: for its own next attempt, or behind an earlier one of the same user.
+public struct ParkedDelivery: Sendable, Equatable {
+    public let offset: Offset
+    public let subject: Subject?
+    /// Attempts so far; empty where it only waits behind another.
+    public var failures: [FailedAttempt]
+    /// Nanoseconds since 1970.
+    public var notBefore: Int64
+    /// When it becomes a dead letter, in nanoseconds since 1970; nil before its first attempt has failed.
+    public var giveUpAt: Int64?
+
+    public init(
+        offset: Offset, subject: Subject?, failures: [FailedAttempt], notBefore: Int64, giveUpAt: Int64? = nil
+    ) {
+        self.offset = offset
+        self.subject = subject
+        self.failures = failures
+        self.notBefore = notBefore
+        self.giveUpAt = giveUpAt
+    }
+}
+
+/// A delivery that was given up on.
+public struct DeadLetter: Sendable, Equatable {
+    public let offset: Offset
+    public let subject: Subject?
+    public let failures: [FailedAttempt]
+
+    public init(offset: Offset, subject: Subject?, failures: [FailedAttempt]) {
+        self.offset = offset
+        self.subject = subject
+        self.failures = failures
+    }
+}
+
+/// What is kept of one delivery when its event's bytes are gone: what the destination answered, and whom a
+/// removal was about.
+public struct DeliveryReceipt: Sendable, Equatable {
+    public let offset: Offset
+    public let outcome: SettledOutcome
+    /// The destination's answer, such as an HTTP status and a remote id; nil where it gives none.
+    public let detail: String?
+    /// Nil unless the event removed its user.
+    public let removal: Removal?
+
+    /// A deactivation or a deletion.
+    public struct Removal: Sendable, Equatable {
+        public let operation: Operation
+        public let subject: Subject
+        public let eventID: String
+
+        public init(operation: Operation, subject: Subject, eventID: String) {
+            self.operation = operation
+            self.subject = subject
+            self.eventID = eventID
+        }
+    }
+
+    public init(offset: Offset, outcome: SettledOutcome, detail: String?, removal: Removal? = nil) {
+        self.offset = offset
+        self.outcome = outcome
+        self.detail = detail
+        self.removal = removal
+    }
+}
+
+/// How a delivery ended well.
+public enum SettledOutcome: String, Sendable, CaseIterable {
+    case delivered, superseded, skipped
+}
+
+/// What one settle records, all or nothing.
+public struct Settlement: Sendable, Equatable {
+    public let sink: String
+    /// The lease's.
+    public let epoch: Int64
+    /// The new cursor, never below the old one.
+    public var cursor: Offset
+    /// All offsets above the cursor that are settled or parked.
+    public var settledAbove: [Offset]
+    /// How many deliveries ended in each way.
+    public var outcomes: [SettledOutcome: Int]
+    /// Attempts that failed and are tried again.
+    public var retries: Int
+    /// New or changed parked rows.
+    public var parked: [ParkedDelivery]
+    /// Parked rows that are no longer needed.
+    public var unparked: [Offset]
+    public var deadLetters: [DeadLetter]
+    public var states: [Subject: FoldState]
+    /// The lowest and the highest offset that ended; nil where none did.
+    public var range: ClosedRange<Offset>?
+    /// Of those deliveries that are worth one: with an answer, or of a removal.
+    public var receipts: [DeliveryReceipt]
+    /// Holds the sink from now on; nil leaves it as it is.
+    public var hold: SinkHold?
+    /// What the tripwire has counted; nil leaves it as it is.
+    public var limitCounts: String?
+
+    public init(
+        sink: String,
+        epoch: Int64,
+        cursor: Offset,
+        settledAbove: [Offset] = [],
+        outcomes: [SettledOutcome: Int] = [:],
+        retries: Int = 0,
+        parked: [ParkedDelivery] = [],
+        unparked: [Offset] = [],
+        deadLetters: [DeadLetter] = [],
+        states: [Subject: FoldState] = [:],
+        range: ClosedRange<Offset>? = nil,
+        receipts: [DeliveryReceipt] = [],
+        hold: SinkHold? = nil,
+        limitCounts: String? = nil
+    ) {
+        self.sink = sink
+        self.epoch = epoch
+        self.cursor = cursor
+        self.settledAbove = settledAbove
+        self.outcomes = outcomes
+        self.retries = retries
+        self.parked = parked
+        self.unparked = unparked
+        self.deadLetters = deadLetters
+        self.states = states
+        self.range = range
+        self.receipts = receipts
+        self.hold = hold
+        self.limitCounts = limitCounts
+    }
+}
