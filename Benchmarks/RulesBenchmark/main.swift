@@ -74,6 +74,15 @@ for name in BenchmarkTemplates.names {
         "template of ten placeholders, \(name): \(Int(time)) ns an event, compile \(Int(compile / 1_000)) µs, "
             + String(format: "%.1f KiB", memory))
 }
+
+let lines = BenchmarkCases.make(events, 3_000)
+let runner = RuleCaseRunner()
+guard lines.allSatisfy({ runner.run($0).passes }) else { fatalError("a case of the benchmark fails") }
+let line = BenchmarkClock.nanoseconds(lines) { sink += runner.run($0).passes ? 1 : 0 }
+print(
+    "okta-relay test, cases of \(lines.reduce(0) { $0 + $1.count } / lines.count) bytes: \(Int(line)) ns a line, "
+        + String(format: "%.1f s for 100,000 on one core", line / 1e4))
+
 // Keeps the optimiser from leaving the work out.
 if sink == 0 { print("nothing was measured") }
 

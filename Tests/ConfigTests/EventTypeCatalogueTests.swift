@@ -61,6 +61,14 @@ import Testing
         #expect(!subscriptions[0].isOverLimit)
     }
 
+    @Test func operationsNarrowWhatToSubscribeTo() throws {
+        let rules = #"[{ "name": "a", "events": ["user.*"], "operations": ["delete"], "sinks": ["users"] }]"#
+        let subscription = try #require(
+            Fixture.load(Fixture.minimal(rules: rules)).configuration?.subscriptions.first)
+        #expect(
+            subscription.eventTypes == ["user.account.update_profile", "user.lifecycle.delete.initiated"])
+    }
+
     @Test func aListOverOktasLimitIsSeen() throws {
         let outcome = Fixture.load(
             Fixture.minimal(rules: #"[{ "name": "a", "events": ["*"], "sinks": ["users"] }]"#))

@@ -71,6 +71,15 @@ import Testing
         exercise(Array("{\"$or\":[\(nested.joined(separator: ","))]}".utf8))
     }
 
+    /// What a pattern takes to compile grows with its length, and not with its square.
+    @Test(.timeLimit(.minutes(1))) func compilesWidePatterns() throws {
+        let fields = (0..<12_000).map { "\"f\($0)\":[\($0)]" }.joined(separator: ",")
+        for text in ["{\(fields)}", "{\"a\":{\(fields)}}"] {
+            let pattern = try Pattern(JSONDocument(text).root)
+            #expect(!pattern.matches(try JSONDocument(#"{"a":{"f0":0},"f0":0}"#).root))
+        }
+    }
+
     /// However many conditions a pattern has, each asks the event once for what is missing.
     @Test func looksOnceForWhatIsMissing() throws {
         let absent = (0..<100).map { "\"f\($0)\":[{\"exists\":false}]" }.joined(separator: ",")

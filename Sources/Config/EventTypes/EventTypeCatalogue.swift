@@ -57,7 +57,7 @@ public enum EventTypeCatalogue {
     public static func operations(of type: String, withOutcome outcome: Rule.Outcome) -> Set<Operation> {
         guard let operation = userChanges[type] else { return [.none] }
         var operations: Set = [operation]
-        if operation == .update { operations.insert(.delete) }
+        if type == "user.account.update_profile" { operations.insert(.delete) }
         if outcome == .any { operations.insert(.none) }
         return operations
     }
