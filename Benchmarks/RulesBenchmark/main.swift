@@ -75,7 +75,7 @@ for name in BenchmarkTemplates.names {
             + String(format: "%.1f KiB", memory))
 }
 
-let lines = BenchmarkCases.make(events, 3_000)
+let lines = BenchmarkCases.make(events, 60)
 let runner = RuleCaseRunner()
 guard lines.allSatisfy({ runner.run($0).passes }) else { fatalError("a case of the benchmark fails") }
 let line = BenchmarkClock.nanoseconds(lines) { sink += runner.run($0).passes ? 1 : 0 }
