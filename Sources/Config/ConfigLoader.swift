@@ -22,8 +22,15 @@ public struct ConfigLoader: Sendable {
     }
 
     private let surroundings: ConfigSurroundings
+    private let toleratesUnset: Bool
 
-    public init(surroundings: ConfigSurroundings = .live) { self.surroundings = surroundings }
+    /// - Parameter toleratesUnset: Whether references may be unset everywhere, as they may in parts that are
+    ///   disabled: for work on the rules alone, on a machine that has none of the secrets. What comes of it
+    ///   is not fit to run.
+    public init(surroundings: ConfigSurroundings = .live, toleratesUnset: Bool = false) {
+        self.surroundings = surroundings
+        self.toleratesUnset = toleratesUnset
+    }
 
     /// Loads a file.
     ///
@@ -53,7 +60,8 @@ public struct ConfigLoader: Sendable {
         }
         let context = LoadContext(
             document: document, file: file, directory: directory, surroundings: surroundings)
-        let draft = RootKeys.shape.decode(ConfigNode(value: document.root, pointer: .root), context)
+        let root = ConfigNode(value: document.root, pointer: .root, isDisabled: toleratesUnset)
+        let draft = RootKeys.shape.decode(root, context)
         if document.root.kind == .object { ConfigChecks(draft: draft, context: context).run() }
         let issues = context.issues.inFileOrder
         let isSound = !issues.contains { $0.severity == .error }

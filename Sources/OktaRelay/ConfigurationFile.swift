@@ -5,8 +5,10 @@ import Foundation
 /// The config file, and others, as commands get them.
 enum ConfigurationFile {
     /// Loads it; what is wrong with it is written to standard error, all of it, and errors end the command.
-    static func load(_ path: String) throws -> RelayConfiguration {
-        let outcome = ConfigLoader().load(path: path)
+    ///
+    /// - Parameter toleratesUnset: See ``Config/ConfigLoader``.
+    static func load(_ path: String, toleratesUnset: Bool = false) throws -> RelayConfiguration {
+        let outcome = ConfigLoader(toleratesUnset: toleratesUnset).load(path: path)
         for issue in outcome.issues { Terminal.note(issue.description) }
         guard let configuration = outcome.configuration else {
             throw Terminal.failure("\(path) has \(Wording.count(outcome.errors.count, "error"))", .problems)

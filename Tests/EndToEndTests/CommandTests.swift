@@ -87,6 +87,28 @@ import Testing
         #expect(outcome.output.contains("1 passed, 1 failed"))
     }
 
+    /// A CI machine has the config and none of what it refers to.
+    @Test func testNeedsNoSecrets() async throws {
+        let folder = try TemporaryFolder()
+        let config = """
+            { "admin": { "token": "${file:admin.token}" },
+              "hooks": [ { "name": "okta", "path": "/okta", "secrets": ["${env:E2E_NOBODY_SETS_THIS}"] } ],
+              "sinks": {
+                "warehouse": { "type": "postgresql", "url": "${env:E2E_NOBODY_SETS_THIS}", "table": "users" },
+                "crm": { "type": "http", "url": "${env:E2E_NOBODY_SETS_THIS}/contacts/{{ $.user.id }}",
+                         "auth": { "bearer": "${env:E2E_NOBODY_SETS_THIS}" } } },
+              "rules": [ { "name": "all", "events": ["user.lifecycle.*"], "sinks": ["warehouse", "crm"] } ] }
+            """
+        try Data(config.utf8).write(to: URL(fileURLWithPath: folder.file("sinks.json")))
+        let event = String(
+            decoding: LogEventFixture(uuid: "1", type: "user.lifecycle.create").json, as: UTF8.self)
+        let line = #"{"id":"all","event":\#(event),"sinks":["warehouse","crm"]}"#
+        try Data(line.utf8).write(to: URL(fileURLWithPath: folder.file("cases.jsonl")))
+        let outcome = try await RelayBinary.run(["test", "cases.jsonl"], in: folder.path)
+        #expect(outcome.status == 0, "\(outcome.output) \(outcome.errors)")
+        #expect(try await RelayBinary.run(["check"], in: folder.path).status == 1)
+    }
+
     @Test func schemaPrintsTheSchemaAndATablesSQL() async throws {
         let setup = try exampleSetup()
         let schema = try await RelayBinary.run(["schema"], in: setup.folder.path)

@@ -96,7 +96,7 @@ enum SinkKeys {
             return Draft()
         }
         var node = node
-        node.isDisabled = node.value["enabled"]?.bool == false
+        if node.value["enabled"]?.bool == false { node.isDisabled = true }
         return chosen.shape.decode(node, context)
     }
 

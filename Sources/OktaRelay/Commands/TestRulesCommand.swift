@@ -30,7 +30,9 @@ struct TestRulesCommand: AsyncParsableCommand {
     func run() async throws {
         let lines = CaseFile.lines(try ConfigurationFile.read(cases))
         let needsConfig = lines.contains { (try? JSONDocument($0.bytes))?.root["sinks"] != nil }
-        let configuration = needsConfig ? try ConfigurationFile.load(file.config) : nil
+        // A CI machine has none of the secrets, and rules need none.
+        let configuration =
+            needsConfig ? try ConfigurationFile.load(file.config, toleratesUnset: true) : nil
         let runner = RuleCaseRunner(router: configuration.map(Self.router))
         let results = await Self.run(lines, with: runner)
         let failures = results.filter { !$0.result.passes }
