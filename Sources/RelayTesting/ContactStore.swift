@@ -56,11 +56,14 @@ public final class ContactStore: Sendable {
     ]
 
     private func trouble(_ state: inout State) -> Trouble? {
-        guard troubleOneOf > 0, Int.random(in: 0..<troubleOneOf, using: &state.random) == 0 else { return nil }
+        guard troubleOneOf > 0 else { return nil }
+        guard Int.random(in: 0..<troubleOneOf, using: &state.random) == 0 else { return nil }
         return Self.troubles.randomElement(using: &state.random)
     }
 
-    private static func act(on request: HTTPReceiver.Request, _ state: inout State) -> HTTPReceiver.Behaviour {
+    private static func act(
+        on request: HTTPReceiver.Request, _ state: inout State
+    ) -> HTTPReceiver.Behaviour {
         let prefix = "/contacts/"
         guard request.target.hasPrefix(prefix) else { return .respond(404) }
         let id = String(request.target.dropFirst(prefix.count))

@@ -58,10 +58,12 @@ public struct LifecycleHistory {
     private mutating func step(from phase: Phase) -> (LifecycleEventType, Phase) {
         switch phase {
         case .absent: (.create, .staged)
-        case .staged: [(.activate, .active), (.updateProfile, .staged), (.deactivate, .deprovisioned)].draw(
-            &random)
-        case .active: [(.updateProfile, .active), (.suspend, .suspended), (.deactivate, .deprovisioned)].draw(
-            &random)
+        case .staged:
+            [(.activate, .active), (.updateProfile, .staged), (.deactivate, .deprovisioned)].draw(
+                &random)
+        case .active:
+            [(.updateProfile, .active), (.suspend, .suspended), (.deactivate, .deprovisioned)].draw(
+                &random)
         case .suspended: [(.activate, .active), (.deactivate, .deprovisioned)].draw(&random)
         case .deprovisioned:
             [(.activate, .active), (.deleteInitiated, .absent), (.deleteInitiated, .absent)].draw(&random)

@@ -16,7 +16,7 @@ public enum Soak {
         ProcessInfo.processInfo.environment[variable].flatMap { Int($0) } ?? (isOn ? long : short)
     }
 
-    /// The seeds of a test: one that is named in the environment, or as many as ``count(_:short:long:)`` says.
+    /// The seeds of a test: the one that the environment names, or as many as it says.
     ///
     /// - Parameter name: `OKTA_RELAY_<name>_SEED` replays one, `OKTA_RELAY_<name>_SEEDS` runs so many.
     public static func seeds(_ name: String, short: Int, long: Int) -> Range<UInt64> {

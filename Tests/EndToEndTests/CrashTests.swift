@@ -71,11 +71,14 @@ import Testing
     private func expectRepeats(
         of sink: String, _ arrivals: [DeliveryOracle.Arrival], _ settled: Settled
     ) {
-        let lives = Dictionary(grouping: arrivals, by: \.event).mapValues { Set($0.map { Int($0.token) ?? 0 }) }
+        let lives = Dictionary(grouping: arrivals, by: \.event).mapValues { arrivals in
+            Set(arrivals.map { Int($0.token) ?? 0 })
+        }
         var repeats: [Int: Int] = [:]
         for (event, lives) in lives {
             let end = settled.lives[sink]?[event] ?? .max
-            #expect(lives.allSatisfy { $0 <= end }, "\(sink): \(event) was settled in \(end), came in \(lives)")
+            let isEarly = lives.allSatisfy { $0 <= end }
+            #expect(isEarly, "\(sink): \(event) was settled in \(end) and came in \(lives)")
             for life in lives.sorted().dropFirst() { repeats[life, default: 0] += 1 }
         }
         #expect(repeats.values.allSatisfy { $0 <= Self.unsettledMax }, "\(sink): \(repeats) repeated by life")

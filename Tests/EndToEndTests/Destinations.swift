@@ -12,9 +12,9 @@ enum Destinations {
     /// The same in PostgreSQL.
     static func postgresql(_ url: String) -> String {
         """
-            "warehouse": { "type": "postgresql", "url": "\(url)", "table": "users", \(retry) },
-            "ledger": { "type": "postgresql", "url": "\(url)", "table": "events", "mode": "append", \(retry) }
-            """
+        "warehouse": { "type": "postgresql", "url": "\(url)", "table": "users", \(retry) },
+        "ledger": { "type": "postgresql", "url": "\(url)", "table": "events", "mode": "append", \(retry) }
+        """
     }
 
     /// One contact for each user, kept current.

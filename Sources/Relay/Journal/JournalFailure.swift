@@ -21,6 +21,14 @@ extension JournalError {
             self = .closed
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             self = .unusable(reason: "the journal's file is damaged; restore it from a backup")
+        case .SQLITE_IOERR:
+            let code = error.extendedResultCode.rawValue
+            self = .cannotCommit(
+                reason: """
+                    the journal cannot be written or read (SQLite error \(code)); check its disk, and the \
+                    rights and the mount of its folder
+                    """
+            )
         default:
             self = .cannotCommit(reason: "SQLite error \(error.extendedResultCode.rawValue) in the journal")
         }

@@ -36,7 +36,13 @@ extension TableFailure {
             .sink(.unavailable(reason: "\(path): its disk is mounted read-only; mount it for writing"))
         case .SQLITE_READONLY:
             .sink(.unavailable(reason: "\(path): the file is read-only; check its permissions and its disk"))
-        case .SQLITE_IOERR, .SQLITE_NOMEM, .SQLITE_INTERRUPT, .SQLITE_ABORT, .SQLITE_PROTOCOL:
+        case .SQLITE_IOERR:
+            .sink(
+                .unavailable(
+                    reason:
+                        "\(path): it cannot be written or read (\(error.extendedResultCode)); check its disk")
+            )
+        case .SQLITE_NOMEM, .SQLITE_INTERRUPT, .SQLITE_ABORT, .SQLITE_PROTOCOL:
             .sink(.unavailable(reason: "\(path): \(error.extendedResultCode)"))
         case .SQLITE_NOTADB:
             .sink(.misconfigured(reason: "\(path): the file is not a SQLite database"))

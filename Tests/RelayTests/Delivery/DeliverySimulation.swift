@@ -315,7 +315,7 @@ final class DeliverySimulation {
             guard completeOne() || fireNextWake() else { break }
         }
         ledger.check(machine.isStopped, "the machine does not stop")
-        let unsettled = ledger.ended.filter { ledger.waiting.contains($0) }
+        let unsettled = ledger.ended.intersection(ledger.waiting)
         ledger.check(unsettled.isEmpty, "stopped before \(unsettled.map(\.rawValue)) were settled")
         begin()
     }

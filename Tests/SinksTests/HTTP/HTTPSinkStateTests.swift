@@ -118,6 +118,25 @@ struct HTTPSinkStateTests {
         }
     }
 
+    @Test func aLateCreationKnowsWhatCameAfterIt() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client)
+            let delete = try HTTPFixtures.event("user.lifecycle.delete.initiated", second: 1, id: "e1")
+            let rename = try HTTPFixtures.event(
+                "user.account.update_profile", name: "Ada King", second: 5, id: "e5")
+            let create = try HTTPFixtures.event("user.lifecycle.create", second: 3, id: "e3")
+            #expect(try await player.play(delete) == .delivered)
+            #expect(player.state?.values == [:])
+            #expect(try await player.play(rename) == .superseded)
+            #expect(try await player.play(create) == .delivered)
+            #expect(player.sent.last == contact("ada@example.com", "Ada King", active: false))
+            // The next deletion leaves nothing of it.
+            let again = try HTTPFixtures.event("user.lifecycle.delete.initiated", second: 9, id: "e9")
+            #expect(try await player.play(again) == .delivered)
+            #expect(player.state?.values == [:])
+        }
+    }
+
     @Test func theSameEventAgainIsSentAgain() async throws {
         try await withReceiver { receiver, client in
             let player = try Player(receiver, client)
