@@ -1,3 +1,4 @@
+import Config
 import Foundation
 import GRDB
 import JSON
@@ -15,12 +16,21 @@ final class JournalWriter {
     var retention: JournalRetention
     /// Tells readers of what a commit appended.
     private let publish: ([JournalTail.Entry]) -> Void
-    let checkpointIsDue: () -> Void
+    let checkpointIsDue: (JournalCheckpointer.Kind) -> Void
+    /// How much room there is; see `JournalWriter+Space.swift`.
+    var space: JournalSpace
+    var relief = JournalRelief()
+    var sizeWarning = SizeWarning()
+    /// By sink; nil before anybody told. See `JournalWriter+Detaching.swift`.
+    var policies: [String: SinkPolicy]?
+    var lags = SinkLags()
+    /// Today's names of sinks by those that older rules may still use.
+    var renames: [String: String] = [:]
 
     let seen: DeduplicationIndex
     /// What the caller's savepoint has remembered in `seen`.
     private var remembered: [EventDigest] = []
-    private var routes = RouteCatalogue()
+    var routes = RouteCatalogue()
     private var hooks: [String: Int64] = [:]
     private(set) var lastOffset: Int64
     /// What ``lastOffset`` was after the last commit; a rollback gives its offsets back.
@@ -35,18 +45,21 @@ final class JournalWriter {
     private var appended: [JournalTail.Entry] = []
     private var counts = AppendCounts()
     private var bytesSinceCheckpoint = 0
+    /// Those of them that ``space`` knows of.
+    private var bytesMeasured = 0
 
     init(
         _ queue: DatabaseQueue,
         clock: any RelayClock,
-        retention: Duration,
+        limits: JournalConfiguration,
         logger: Logger,
         publish: @escaping ([JournalTail.Entry]) -> Void,
-        checkpointIsDue: @escaping () -> Void
+        checkpointIsDue: @escaping (JournalCheckpointer.Kind) -> Void
     ) throws {
         self.queue = queue
         self.clock = clock
-        self.retention = JournalRetention(retention)
+        retention = JournalRetention(limits)
+        space = JournalSpace(journalPath: limits.path, sizeMax: limits.sizeMax)
         self.logger = logger
         self.publish = publish
         self.checkpointIsDue = checkpointIsDue
@@ -55,6 +68,10 @@ final class JournalWriter {
             return (try DeduplicationIndex(db), last)
         }
         lastOffset = committedOffset
+        if !space.reserve.take() {
+            logger.warning("the journal's disk has no room for the reserve that a full disk is survived with")
+        }
+        measure()
     }
 
     func close() {
@@ -89,6 +106,7 @@ final class JournalWriter {
             hooks = [:]
             appended = []
             counts = AppendCounts()
+            noteFailure(error)
             throw error
         }
         committedOffset = lastOffset
@@ -141,9 +159,16 @@ final class JournalWriter {
         }
     }
 
+    /// Writes the counts of what the transaction appended so far, for work that reads them.
+    func writeCounts() throws {
+        try counts.write(database)
+        counts = AppendCounts()
+    }
+
     // MARK: - Append
 
     func append(_ submission: Submission, digests: [EventDigest]) throws -> AppendReceipt {
+        try refuseWithoutRoom()
         let db = try database
         var added = AppendCounts()
         for (routed, digest) in zip(submission.events, digests) {
@@ -154,7 +179,7 @@ final class JournalWriter {
                 }
                 remembered.append(digest)
             }
-            let route = try routes.id(of: routed.route, db)
+            let route = try routes.id(of: routed.route.renaming(renames), db)
             try insert(routed.event, route: route, replay: routed.replay, db)
             appended.append(
                 JournalTail.Entry(
@@ -222,9 +247,11 @@ final class JournalWriter {
     func afterCommit() {
         if seen.isFull { freezeSeen() }
         bytesSinceCheckpoint += Self.pagesPerCommit * JournalFile.pageBytes
-        if bytesSinceCheckpoint >= Self.checkpointBytes {
-            bytesSinceCheckpoint = 0
-            checkpointIsDue()
+        afterWriting(bytesSinceCheckpoint - bytesMeasured)
+        bytesMeasured = bytesSinceCheckpoint
+        if bytesSinceCheckpoint >= min(Self.checkpointBytes, space.logBytesMax) {
+            (bytesSinceCheckpoint, bytesMeasured) = (0, 0)
+            checkpointIsDue(.passive)
         }
     }
 
@@ -243,6 +270,7 @@ final class JournalWriter {
             seen.didFreeze(committed: true)
         } catch {
             seen.didFreeze(committed: false)
+            noteFailure(error)
             logger.warning(
                 "the journal could not write its list of known events; the next commit tries again",
                 metadata: ["reason": "\(JournalError(error).reason)"]

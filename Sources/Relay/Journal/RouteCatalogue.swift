@@ -40,6 +40,18 @@ struct RouteCatalogue {
     /// Forgets everything, as after a rollback that took new numbers back.
     mutating func forget() { self = RouteCatalogue() }
 
+    /// Gives a sink another name in all stored routes. Other catalogues of the file have to forget theirs.
+    mutating func rename(_ former: String, to name: String, _ db: Database) throws {
+        for id in try ids(naming: former, db) {
+            let select = "SELECT choices FROM routes WHERE id = ?"
+            guard let text = try String.fetchOne(db, sql: select, arguments: [id]) else { continue }
+            let route = try Self.route(ofText: text).renaming([former: name])
+            try db.execute(
+                sql: "UPDATE routes SET choices = ? WHERE id = ?", arguments: [Self.text(of: route), id])
+        }
+        forget()
+    }
+
     private mutating func refresh(_ db: Database) throws {
         let statement = try db.cachedStatement(sql: "SELECT id, choices FROM routes WHERE id > ? ORDER BY id")
         let rows = try Row.fetchAll(statement, arguments: [choices.keys.max() ?? 0])
