@@ -38,8 +38,8 @@ import Testing
     /// Then not even their records fit.
     @Test func recordsWithoutBytesAreBoundedToo() async throws {
         let journal = try await fixture.open(quarantineBytesMax: 2_000)
-        let inputs = (0..<300).map {
-            QuarantinedInput(hook: "okta", reason: "no uuid", bytes: [1, 2], receivedAt: Int64($0))
+        let inputs = (0..<300).map { _ in
+            QuarantinedInput(hook: "okta", reason: "no uuid", bytes: [1, 2], receivedAt: fixture.clock.now)
         }
         _ = try await journal.append(Submission(quarantined: inputs))
         _ = try await journal.retain()
@@ -52,10 +52,10 @@ import Testing
 
     @Test func theQuarantineKeepsTheNewestBytes() async throws {
         let journal = try await fixture.open(quarantineBytesMax: 500_000)
-        let inputs = (0..<20).map {
+        let inputs = (0..<20).map { _ in
             QuarantinedInput(
                 hook: "okta", reason: "no uuid", bytes: [UInt8](repeating: 32, count: 40_000),
-                receivedAt: Int64($0))
+                receivedAt: fixture.clock.now)
         }
         _ = try await journal.append(Submission(quarantined: inputs))
         _ = try await journal.retain()
