@@ -151,13 +151,18 @@ enum JournalKeys {
         if journal.sizeMax < Limits.journalSizeMin, reader.isSound("maxSize") {
             reader.error("the journal needs at least 64MiB; raise \"maxSize\"", at: "maxSize")
         }
-        if journal.receipts < journal.retention {
+        func areSound(_ keys: String...) -> Bool {
+            keys.allSatisfy { reader.node($0) == nil || reader.isSound($0) }
+        }
+        if journal.receipts < journal.retention, areSound("receipts", "retention") {
             let key = reader.node("receipts") == nil ? "retention" : "receipts"
             reader.error(
                 "\"receipts\" is shorter than \"retention\": it would forget what became of events that are"
                     + " still kept; raise it or lower the other", at: key)
         }
-        if journal.deadLetterBytesMax + journal.quarantineBytesMax > journal.sizeMax / 2 {
+        if journal.deadLetterBytesMax + journal.quarantineBytesMax > journal.sizeMax / 2,
+            areSound("maxDeadLetters", "maxQuarantine", "maxSize")
+        {
             let key = reader.node("maxDeadLetters") == nil ? "maxQuarantine" : "maxDeadLetters"
             reader.error(
                 "\"maxDeadLetters\" and \"maxQuarantine\" together leave events less than half of \"maxSize\";"

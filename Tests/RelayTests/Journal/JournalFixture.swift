@@ -14,8 +14,16 @@ struct JournalFixture {
     let log = CapturedLog()
     let day = Duration.seconds(86_400)
 
+    var logger: Logger { Logger(label: "test") { [log] _ in log } }
+
     init() throws {
         folder = try TemporaryFolder()
+        path = folder.file("journal.sqlite")
+    }
+
+    /// In a folder that the test has made something of.
+    init(in folder: TemporaryFolder) {
+        self.folder = folder
         path = folder.file("journal.sqlite")
     }
 
@@ -27,7 +35,7 @@ struct JournalFixture {
             JournalConfiguration(
                 path: path, retention: retention, sizeMax: sizeMax, deadLetterBytesMax: deadLetterBytesMax,
                 quarantineBytesMax: quarantineBytesMax),
-            clock: clock, logger: Logger(label: "test") { [log] _ in log })
+            clock: clock, logger: logger)
     }
 
     func submission(
