@@ -3,8 +3,10 @@ import GRDB
 /// Copies the write-ahead log into the database file on a thread and a connection of its own, so that no
 /// commit, and nobody who waits for one, pays for it.
 final class JournalCheckpointer: Sendable {
-    /// A log larger than this is cut, which the writer has to wait for; in 16 KB frames, 256 MB.
-    private static let framesMax = 16_384
+    /// A log larger than this begins anew at its start, for which the writer has to wait while the last
+    /// frames are copied; in frames of 16 KB, 32 MB. Its file stays as long as it is: writing over it is
+    /// cheaper to sync than making it longer.
+    private static let framesMax = 2_048
 
     private let thread = SerialThread(name: "journal-checkpoint")
     private let connection: Connection
@@ -13,7 +15,7 @@ final class JournalCheckpointer: Sendable {
     init(path: String) { connection = Connection(path: path) }
 
     enum Kind {
-        /// Leaves the log's file as it is, to be written over.
+        /// Leaves the log's file as long as it is, to be written over.
         case passive
         /// Cuts it, which the writer has to wait for; its room is given back.
         case truncate
@@ -45,8 +47,10 @@ final class JournalCheckpointer: Sendable {
             self.queue = queue
             try queue.writeWithoutTransaction { db in
                 let result = try db.checkpoint(.passive)
-                if kind == .truncate || result.walFrameCount > JournalCheckpointer.framesMax {
+                if kind == .truncate {
                     try db.checkpoint(.truncate)
+                } else if result.walFrameCount > JournalCheckpointer.framesMax {
+                    try db.checkpoint(.restart)
                 }
             }
         }
@@ -56,7 +60,8 @@ final class JournalCheckpointer: Sendable {
         private func open() throws -> DatabaseQueue {
             var configuration = Configuration()
             configuration.label = "journal checkpoint"
-            configuration.busyMode = .timeout(1)
+            // The writer waits meanwhile; a reader that takes longer puts it off to the next checkpoint.
+            configuration.busyMode = .timeout(0.1)
             return try DatabaseQueue(path: path, configuration: configuration)
         }
     }

@@ -21,10 +21,9 @@ struct JournalFixture {
         path = folder.file("journal.sqlite")
     }
 
-    /// In a folder that the test has made something of.
-    init(in folder: TemporaryFolder) {
-        self.folder = folder
-        path = folder.file("journal.sqlite")
+    init(on disk: ScratchDisk) throws {
+        folder = try TemporaryFolder()
+        path = disk.file("journal.sqlite")
     }
 
     func open(
@@ -61,8 +60,10 @@ struct JournalFixture {
 
     /// Changes the file behind the journal's back.
     func edit(_ sql: String) throws {
-        try DatabaseQueue(path: path).writeWithoutTransaction { db in
-            try db.execute(sql: "PRAGMA foreign_keys = OFF")
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        configuration.foreignKeysEnabled = false
+        try DatabaseQueue(path: path, configuration: configuration).writeWithoutTransaction { db in
             try db.execute(sql: sql)
         }
     }

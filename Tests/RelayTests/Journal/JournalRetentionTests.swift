@@ -13,6 +13,13 @@ import Testing
     let clock = ManualClock()
     let day = Duration.seconds(86_400)
 
+    /// Waits for the journal's own transactions.
+    var patient: Configuration {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        return configuration
+    }
+
     init() throws {
         folder = try TemporaryFolder()
         path = folder.file("journal.sqlite")
@@ -107,7 +114,7 @@ import Testing
     /// An event whose insert failed must not be taken for a duplicate when it comes again.
     @Test func anEventThatCouldNotBeStoredIsNotRemembered() async throws {
         let journal = try await open()
-        let queue = try DatabaseQueue(path: path)
+        let queue = try DatabaseQueue(path: path, configuration: patient)
         let trigger = """
             CREATE TRIGGER refuse BEFORE INSERT ON bodies WHEN new."offset" = 2
             BEGIN SELECT raise(ABORT, 'no'); END
@@ -123,7 +130,7 @@ import Testing
     /// Offsets of a rollback are used again after a restart; a sink must not have been leased behind them.
     @Test func aLeaseAfterARollbackMissesNothing() async throws {
         let first = try await open()
-        let queue = try DatabaseQueue(path: path)
+        let queue = try DatabaseQueue(path: path, configuration: patient)
         let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON quarantine BEGIN SELECT raise(ABORT, 'no'); END"
         try await queue.write { try $0.execute(sql: trigger) }
         var refused = try self.submission(0..<5)
