@@ -9,7 +9,7 @@ struct JournalReserve {
     private static let bytesMax = 64 * 1024 * 1024
 
     private let path: String
-    private let bytes: Int
+    let bytes: Int
     /// Whether the room was needed and is not taken up again.
     private(set) var isReleased = false
 

@@ -28,8 +28,9 @@ struct JournalSpace {
 
     var share: Double { Double(usedBytes) / Double(sizeMax) }
     var isNearMax: Bool { share >= Self.reliefShare }
-    /// The write-ahead log is copied into the file before it takes more of the maximum, and cut after it.
-    var logBytesMax: Int { sizeMax / 16 }
+    /// The write-ahead log is copied into the file before it takes more of the maximum, or more than the
+    /// reserve has room for.
+    var logBytesMax: Int { min(sizeMax / 16, reserve.bytes / 2) }
     var isLogLarge: Bool { logBytes > 2 * logBytesMax }
 
     /// Why nothing more can be taken in; nil where it can.
@@ -50,7 +51,8 @@ struct JournalSpace {
     mutating func measure(_ db: Database) throws {
         usedBytes = try Self.pageBytesInUse(db)
         logBytes = Self.bytes(ofFile: logPath)
-        usedBytes += logBytes
+        // Its file is longer where it could not be cut in time; no entry should go for that.
+        usedBytes += min(logBytes, 2 * logBytesMax)
         unmeasuredBytes = 0
     }
 

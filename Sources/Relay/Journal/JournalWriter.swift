@@ -169,11 +169,10 @@ final class JournalWriter {
         let db = try database
         var added = AppendCounts()
         for (routed, digest) in zip(submission.events, digests) {
-            if routed.replay == nil {
-                guard try seen.insert(digest, db) else {
-                    added.duplicates += 1
-                    continue
-                }
+            // A replay brings what is known.
+            guard try routed.replay != nil || seen.insert(digest, db) else {
+                added.duplicates += 1
+                continue
             }
             let route = try routes.id(of: routed.route.renaming(renames), db)
             try insert(routed.event, route: route, replay: routed.replay, db)
@@ -256,7 +255,8 @@ final class JournalWriter {
         bytesMeasured = bytesSinceCheckpoint
         if bytesSinceCheckpoint >= min(Self.checkpointBytes, space.logBytesMax) {
             (bytesSinceCheckpoint, bytesMeasured) = (0, 0)
-            checkpointIsDue(.passive)
+            // On a full disk the log must not get longer than it is.
+            checkpointIsDue(space.reserve.isReleased ? .truncate : .passive)
         }
     }
 

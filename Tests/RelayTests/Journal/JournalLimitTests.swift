@@ -81,13 +81,13 @@ import Testing
         func count(_ table: String) throws -> Int {
             try fixture.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)") ?? 0 }
         }
-        for _ in 0..<250 { try await settle() }
+        for _ in 0..<110 { try await settle() }
         fixture.clock.advance(by: fixture.day * 399)
         try await settle()
         _ = try await journal.retain()
-        #expect(try count("settlements") == 251 && count("receipts") == 251)
+        #expect(try count("settlements") == 111 && count("receipts") == 111)
         fixture.clock.advance(by: fixture.day * 2)
-        #expect(try await journal.retain().records == 500)
+        #expect(try await journal.retain().records == 220)
         #expect(try count("settlements") == 1 && count("receipts") == 1)
         await journal.close()
     }
