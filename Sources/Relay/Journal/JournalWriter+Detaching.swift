@@ -280,7 +280,7 @@ extension JournalWriter {
     func reportDetached() {
         for (sink, entries) in lags.takeDetached() {
             logger.error(
-                "a sink was behind for too long, and events for it were given up; status --json lists the ranges",
+                "a sink was behind for too long, and events for it were given up; their ranges are listed",
                 metadata: ["sink": "\(sink)", "events": "\(entries)"])
         }
     }

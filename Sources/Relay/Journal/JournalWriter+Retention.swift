@@ -14,9 +14,13 @@ extension JournalWriter {
     func retentionStep() -> Bool {
         let now = clock.now
         takeReserveAgain()
-        if relieve(at: now) { return true }
+        if relieve(at: now) {
+            checkpointAfterWrite()
+            return true
+        }
         retention.beginIfDue(at: now)
         guard retention.isUnderWay else { return false }
+        defer { checkpointAfterWrite() }
         do {
             let before = now - retention.age.nanoseconds
             switch retention.stage {

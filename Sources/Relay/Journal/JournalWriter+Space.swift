@@ -3,9 +3,9 @@ import Logging
 
 /// Keeps the journal within `maxSize` and alive on a full disk.
 ///
-/// Near the maximum, entries that every sink has settled go before their age, oldest first; then the sink that
-/// is furthest behind is detached, step by step. What is taken in is refused only when even that was not
-/// enough, or not fast enough; settling goes on, and makes room.
+/// Near the maximum, entries that every sink has settled go before their age, oldest first; then the sink
+/// that is furthest behind is detached, step by step. What is taken in is refused only when even that was
+/// not enough, or not fast enough; settling goes on, and makes room.
 extension JournalWriter {
     /// Throws where nothing more may be taken in.
     func refuseWithoutRoom() throws {

@@ -250,8 +250,13 @@ final class JournalWriter {
     /// Callers have their answers; what keeps the files in shape runs now.
     func afterCommit() {
         if seen.isFull { freezeSeen() }
+        afterWriting(bytesSinceCheckpoint - bytesMeasured + Self.pagesPerCommit * JournalFile.pageBytes)
+        checkpointAfterWrite()
+    }
+
+    /// Asks for a checkpoint where the log may have become long.
+    func checkpointAfterWrite() {
         bytesSinceCheckpoint += Self.pagesPerCommit * JournalFile.pageBytes
-        afterWriting(bytesSinceCheckpoint - bytesMeasured)
         bytesMeasured = bytesSinceCheckpoint
         if bytesSinceCheckpoint >= min(Self.checkpointBytes, space.logBytesMax) {
             (bytesSinceCheckpoint, bytesMeasured) = (0, 0)

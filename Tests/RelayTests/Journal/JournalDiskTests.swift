@@ -79,7 +79,10 @@ import Testing
             lease = try await journal.lease("a")
         }
         fixture.clock.advance(by: fixture.day * 31)
-        #expect(try await journal.retain().entries == accepted - 1)
+        var deleted = 0
+        // A step may find no room for the log, and is tried again.
+        for _ in 0..<20 where deleted < accepted - 1 { deleted = try await journal.retain().entries }
+        #expect(deleted == accepted - 1)
         // What that gave back the filler takes, too.
         try disk.fill()
         #expect(await append() == refusal)

@@ -28,7 +28,7 @@ import Testing
         #expect(kept == Array(kept[0]...4_000), "the newest are kept, without holes")
         #expect(try await used() < Self.sizeMax)
         #expect(try await fixture.sink("a")?.detached == 0)
-        #expect(fixture.log.lines.count { $0.contains("70 %") } == 1)
+        #expect(fixture.isLogged("70 %"))
         // What is gone is known still.
         #expect(try await journal.append(try fixture.submission(0..<100, to: ["a"])).duplicates == 100)
         #expect(try await fixture.verify().problems == [])
