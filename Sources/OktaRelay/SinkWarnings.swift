@@ -23,10 +23,10 @@ struct SinkWarnings {
                 return SinkWarnings(
                     sink: sink.name, waiting: sink.waiting,
                     text: """
-                        \(count) wait for the sink "\(sink.name)", which is not in the config: put it back, name \
-                        it as "renamedFrom" of the sink that takes over, or give them up with `okta-relay \
-                        sinks drop \(sink.name) --force`; what has waited for \(Wording.duration(retention)) is \
-                        given up by itself
+                        \(count) wait for the sink "\(sink.name)", which is not in the config: put it back, \
+                        name it as "renamedFrom" of the sink that takes over, or give them up with \
+                        `okta-relay sinks drop \(sink.name) --force`; what has waited for \
+                        \(Wording.duration(retention)) is given up by itself
                         """)
             }
             let holds = policy.holds(retention: retention)
@@ -35,8 +35,8 @@ struct SinkWarnings {
             return SinkWarnings(
                 sink: sink.name, waiting: sink.waiting,
                 text: """
-                    \(count) wait for the sink "\(sink.name)", the oldest for \(Wording.duration(age)): after \
-                    \(Wording.duration(holds)) they are given up
+                    \(count) wait for the sink "\(sink.name)", the oldest for \
+                    \(Wording.duration(age)): after \(Wording.duration(holds)) they are given up
                     """)
         }
     }

@@ -121,7 +121,8 @@ enum JournalKeys {
         "How long events are kept, and how far back a repeated one is recognised.")
     static let maxSize = Field.defaulted(
         "maxSize", .text(.size), Limits.journalSizeDefault, standard: "10GiB",
-        "Bytes that the journal may take; near it old events go early, then those of the sink furthest behind."
+        "Bytes that the journal may take; near it old events go early, then those of the sink furthest"
+            + " behind."
     )
     static let receipts = Field.defaulted(
         "receipts", .text(.duration), Limits.receiptsDefault, standard: "400d",
@@ -165,8 +166,8 @@ enum JournalKeys {
         {
             let key = reader.node("maxDeadLetters") == nil ? "maxQuarantine" : "maxDeadLetters"
             reader.error(
-                "\"maxDeadLetters\" and \"maxQuarantine\" together leave events less than half of \"maxSize\";"
-                    + " lower them or raise \"maxSize\"", at: key)
+                "\"maxDeadLetters\" and \"maxQuarantine\" leave events less than half of \"maxSize\"; lower"
+                    + " them or raise \"maxSize\"", at: key)
         }
     }
 }

@@ -9,6 +9,12 @@ struct JournalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal",
         abstract: "Check the journal's file, or back it up.",
+        discussion: """
+            Both work while a relay runs.
+
+            Example:
+              okta-relay journal backup /backup/journal.sqlite
+            """,
         subcommands: [VerifyCommand.self, BackupCommand.self]
     )
 

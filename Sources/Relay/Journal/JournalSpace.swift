@@ -38,8 +38,8 @@ struct JournalSpace {
         if reserve.isReleased { return JournalError.diskIsFull }
         guard usedBytes + unmeasuredBytes >= sizeMax else { return nil }
         return
-            "the journal has reached journal.maxSize, and nothing in it may be deleted yet; raise it, or mend "
-            + "the sinks that are behind"
+            "the journal has reached journal.maxSize, and nothing in it may be deleted yet; raise it, or "
+            + "mend the sinks that are behind"
     }
 
     /// Notes what was written; true where it is time to measure.

@@ -37,15 +37,16 @@ extension JournalWriter {
 
     /// A disk without room: the reserve is let go, so that settling and deleting go on.
     func noteFailure(_ error: any Error) {
-        guard !space.reserve.isReleased, let error = error as? DatabaseError,
+        guard let error = error as? DatabaseError,
             error.resultCode == .SQLITE_FULL
                 || (error.resultCode == .SQLITE_IOERR && space.reserve.isDiskFull)
         else { return }
+        // Cutting the log gives its room back.
+        checkpointIsDue(.truncate)
+        guard !space.reserve.isReleased else { return }
         space.reserve.release()
         logger.error(
             "the journal's disk is full; events are refused with 503 until there is room, deliveries go on")
-        // Cutting the log gives its room back; deleting what is old may as well begin now.
-        checkpointIsDue(.truncate)
         retention.beginEarly()
     }
 

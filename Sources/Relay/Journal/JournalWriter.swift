@@ -21,7 +21,9 @@ final class JournalWriter {
     var space: JournalSpace
     var relief = JournalRelief()
     var sizeWarning = SizeWarning()
-    /// By sink; nil before anybody told. See `JournalWriter+Detaching.swift`.
+    /// By sink; nil before anybody told.
+    ///
+    /// See `JournalWriter+Detaching.swift`.
     var policies: [String: SinkPolicy]?
     var lags = SinkLags()
     /// Today's names of sinks by those that older rules may still use.
@@ -258,10 +260,11 @@ final class JournalWriter {
     func checkpointAfterWrite() {
         bytesSinceCheckpoint += Self.pagesPerCommit * JournalFile.pageBytes
         bytesMeasured = bytesSinceCheckpoint
-        if bytesSinceCheckpoint >= min(Self.checkpointBytes, space.logBytesMax) {
+        // On a full disk the log must not get longer than it is.
+        let isTight = space.reserve.isReleased
+        if isTight || bytesSinceCheckpoint >= min(Self.checkpointBytes, space.logBytesMax) {
             (bytesSinceCheckpoint, bytesMeasured) = (0, 0)
-            // On a full disk the log must not get longer than it is.
-            checkpointIsDue(space.reserve.isReleased ? .truncate : .passive)
+            checkpointIsDue(isTight ? .truncate : .passive)
         }
     }
 

@@ -42,7 +42,9 @@ struct RouteCatalogue {
     /// Forgets everything, as after a rollback that took new numbers back.
     mutating func forget() { self = RouteCatalogue() }
 
-    /// Gives a sink another name in all stored routes. Other catalogues of the file have to forget theirs.
+    /// Gives a sink another name in all stored routes.
+    ///
+    /// Other catalogues of the file have to forget theirs.
     mutating func rename(_ former: String, to name: String, _ db: Database) throws {
         for id in try ids(naming: former, db) {
             let select = "SELECT choices FROM routes WHERE id = ?"
