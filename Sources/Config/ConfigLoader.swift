@@ -121,7 +121,8 @@ extension RootKeys.Draft {
                         kind = .sqlite(sqlite)
                     }
                     return SinkConfiguration(
-                        name: name, isEnabled: sink.isEnabled, retry: sink.retry, kind: kind)
+                        name: name, isEnabled: sink.isEnabled, retry: sink.retry,
+                        maxBehind: sink.maxBehind, renamedFrom: sink.renamedFrom, kind: kind)
                 }
             },
             rules: rules.map(\.rule)

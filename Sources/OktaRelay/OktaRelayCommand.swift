@@ -19,6 +19,7 @@ struct OktaRelayCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, CheckCommand.self, ExplainCommand.self, SimulateCommand.self,
             TestRulesCommand.self, StatusCommand.self, DeadLettersCommand.self, QuarantineCommand.self,
+            JournalCommand.self,
             SchemaCommand.self,
         ]
     )

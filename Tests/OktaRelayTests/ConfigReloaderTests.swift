@@ -47,7 +47,7 @@ import UnixSignals
                 initial.admin,
                 sources: AdminSources(journal: journal, board: board, sinks: { fleet.sinks }),
                 metrics: metrics, readiness: Readiness(clock: clock), clock: clock, logger: logger),
-            inspection: journal, metrics: metrics, logger: logger)
+            keep: { _ in [:] }, inspection: journal, clock: clock, metrics: metrics, logger: logger)
         try write(Self.config(sinks: ["first", "second"]))
 
         await journal.close()

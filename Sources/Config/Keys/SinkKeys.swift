@@ -9,6 +9,12 @@ enum SinkKeys {
     static let retry = Field.defaulted(
         "retry", retryShape, RetryConfiguration(), standard: "the values below",
         "When a delivery that failed is tried again.")
+    static let maxBehind = Field.optional(
+        "maxBehind", .text(.duration), standard: "journal.retention",
+        "How long events wait for the sink when it is down, paused or slow; then they are given up.")
+    static let renamedFrom = Field.optional(
+        "renamedFrom", .text(.name), standard: "none",
+        "What the sink was called before; it takes over what waits for that name.")
     static let path = Field.required("path", .text(.path), "The SQLite file; it is created when missing.")
     static let url = Field.required(
         "url", .text(.secret), "A libpq connection URI or string; several hosts and sslmode work.")
@@ -17,6 +23,8 @@ enum SinkKeys {
     struct Draft: Sendable {
         var isEnabled = true
         var retry = RetryConfiguration()
+        var maxBehind: Duration?
+        var renamedFrom: String?
         var kind: SinkConfiguration.Kind?
     }
 
@@ -32,7 +40,9 @@ enum SinkKeys {
         return FieldDescription("type", shape, isRequired: true, standard: nil, "The sink's type.")
     }
 
-    private static let common = [enabled.description, retry.description]
+    private static let common = [
+        enabled.description, retry.description, maxBehind.description, renamedFrom.description,
+    ]
 
     private static let sqlite = Shape<Draft>.object(
         [type("sqlite")] + common + [path.description] + TableKeys.all,
@@ -60,7 +70,9 @@ enum SinkKeys {
     }
 
     private static func draft(_ reader: ObjectReader, _ kind: SinkConfiguration.Kind?) -> Draft {
-        Draft(isEnabled: reader[enabled], retry: reader[retry], kind: kind)
+        Draft(
+            isEnabled: reader[enabled], retry: reader[retry], maxBehind: reader[maxBehind],
+            renamedFrom: reader[renamedFrom], kind: kind)
     }
 
     private static func foreign(_ fields: [FieldDescription], _ place: String) -> [String: String] {

@@ -7,6 +7,10 @@ public struct SinkConfiguration: Sendable, Equatable {
     public var name: String
     public var isEnabled: Bool
     public var retry: RetryConfiguration
+    /// How long its events are held when it is paused, failing or slow; nil means the journal's retention.
+    public var maxBehind: Duration?
+    /// What it was called before: it takes over what waits for that name.
+    public var renamedFrom: String?
     public var kind: Kind
 
     public enum Kind: Sendable, Equatable {
@@ -25,11 +29,14 @@ public struct SinkConfiguration: Sendable, Equatable {
     }
 
     public init(
-        name: String, isEnabled: Bool = true, retry: RetryConfiguration = RetryConfiguration(), kind: Kind
+        name: String, isEnabled: Bool = true, retry: RetryConfiguration = RetryConfiguration(),
+        maxBehind: Duration? = nil, renamedFrom: String? = nil, kind: Kind
     ) {
         self.name = name
         self.isEnabled = isEnabled
         self.retry = retry
+        self.maxBehind = maxBehind
+        self.renamedFrom = renamedFrom
         self.kind = kind
     }
 
