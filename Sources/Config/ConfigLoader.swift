@@ -113,7 +113,8 @@ extension RootKeys.Draft {
                         kind = .sqlite(sqlite)
                     }
                     return SinkConfiguration(
-                        name: name, isEnabled: sink.isEnabled, retry: sink.retry, kind: kind)
+                        name: name, isEnabled: sink.isEnabled, delivery: sink.delivery(to: kind),
+                        maxBehind: sink.maxBehind, kind: kind)
                 }
             },
             rules: rules.map(\.rule)

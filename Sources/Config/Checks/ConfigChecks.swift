@@ -16,6 +16,7 @@ struct ConfigChecks {
         checkTables()
         checkRequests()
         checkMappings()
+        checkDelivery()
         checkRules()
         checkReach()
         checkEventTypes()

@@ -71,8 +71,9 @@ final class DeliverySimulation {
         _ lease: SinkLease, _ limits: SinkLimits, _ giveUpAfter: Duration, seed: UInt64
     ) -> Machine {
         Machine(
-            lease: lease, limits: limits, retry: RetryConfiguration(giveUpAfter: giveUpAfter),
-            generator: SeededGenerator(seed: seed), bounds: bounds)
+            lease: lease, limits: limits,
+            policy: DeliveryPolicy(retry: RetryConfiguration(giveUpAfter: giveUpAfter)),
+            generator: SeededGenerator(seed: seed), bounds: bounds, operation: \.meaning.operation)
     }
 
     /// Runs to the end; what was violated, in order.

@@ -18,14 +18,16 @@ import Testing
         let board = SinkBoard()
         let group: ServiceGroup
 
-        init(_ sink: ScriptedSink, _ journal: any Journal) async throws {
+        init(
+            _ sink: ScriptedSink, _ journal: any Journal, policy: DeliveryPolicy = DeliveryPolicy()
+        ) async throws {
             self.sink = sink
             self.journal = journal
             var logger = Logger(label: "test")
             logger.logLevel = .critical
             let worker = SinkWorker(
                 sink: sink, journal: journal, lease: try await journal.lease(sink.name),
-                retry: RetryConfiguration(), clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0),
+                policy: policy, clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0),
                 board: board, stopTimeout: .seconds(10), logger: logger)
             group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
