@@ -87,7 +87,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
     init(
         lease: SinkLease, limits: SinkLimits, policy: DeliveryPolicy, generator: Generator,
-        bounds: DeliveryBounds = DeliveryBounds(), operation: @escaping (Event) -> Operation
+        bounds: DeliveryBounds = DeliveryBounds(),
+        operation: @escaping (Event) -> Operation = { $0.meaning.operation }
     ) {
         self.limits = limits
         self.policy = policy

@@ -35,8 +35,7 @@ final class DeliveryBench {
         var policy = policy
         policy.retry.giveUpAfter = giveUpAfter
         machine = Machine(
-            lease: lease, limits: limits, policy: policy, generator: SeededGenerator(seed: 1),
-            operation: \.meaning.operation)
+            lease: lease, limits: limits, policy: policy, generator: SeededGenerator(seed: 1))
         append(users)
         run()
     }

@@ -10,7 +10,8 @@ import Testing
 @Suite struct WeekendOutageTests {
     @Test func nothingDiesNothingPilesUpAndAllArrivesOnMonday() {
         // What every machine of a test suite has time for, and the real thing.
-        let weekend = Soak.isOn ? Weekend(eventEvery: 4, retryAfter: 1) : Weekend(eventEvery: 60, retryAfter: 60)
+        let weekend =
+            Soak.isOn ? Weekend(eventEvery: 4, retryAfter: 1) : Weekend(eventEvery: 60, retryAfter: 60)
         weekend.pass(hours: 1)
         #expect(weekend.parkedMax > 0, "some were refused for a while on Friday")
         let friday = weekend.delivered.count
@@ -73,7 +74,8 @@ private final class Weekend {
             lease: lease,
             limits: SinkLimits(batchEventsMax: 1, concurrency: 8, foldsUsers: false, keepsState: false),
             // Far less than the outage lasts.
-            retry: RetryConfiguration(initial: .seconds(retryAfter), giveUpAfter: .seconds(3_600)),
+            policy: DeliveryPolicy(
+                retry: RetryConfiguration(initial: .seconds(retryAfter), giveUpAfter: .seconds(3_600))),
             generator: SeededGenerator(seed: 2))
         act()
     }
