@@ -208,7 +208,7 @@ struct DeliveryLedger {
             ended.insert(letter.offset)
         }
         intents.subtract(settlement.endedIntents)
-        intents = intents.filter { !isSettled($0) }
+        for offset in intents where isSettled(offset) { intents.remove(offset) }
         hold = settlement.hold ?? hold
         limitCounts = settlement.limitCounts ?? limitCounts
         states.merge(settlement.states) { $1 }
@@ -226,7 +226,7 @@ struct DeliveryLedger {
         let left = waiting
         check(left.isEmpty, "still waiting: \(left.map(\.rawValue))")
         check(parked.isEmpty, "still parked")
-        check(intents.isEmpty, "still intended: \(intents.map(\.rawValue))")
+        check(intents.isEmpty, "still intended")
         let (ended, all) = (outcomes + dead.count + detached.count, routed.count)
         check(ended == all, "\(ended) of \(all) deliveries counted")
         for (offset, count) in attempts {

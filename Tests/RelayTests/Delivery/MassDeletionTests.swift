@@ -13,8 +13,8 @@ import Testing
 
     private let journal = InMemoryJournal()
     private let board = SinkBoard()
-    private let crm = ScriptedSink(name: "crm", limits: limits)
-    private let directory = ScriptedSink(name: "directory", limits: limits)
+    private let crm = ScriptedSink(name: "crm", limits: Self.limits)
+    private let directory = ScriptedSink(name: "directory", limits: Self.limits)
 
     private static let limits = SinkLimits(
         batchEventsMax: 1, concurrency: 8, foldsUsers: false, keepsState: false)
