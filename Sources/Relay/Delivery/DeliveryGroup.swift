@@ -18,13 +18,16 @@ struct GroupMember {
     /// Nil for an event without a usable time: it goes before all others, alone.
     let stamp: Stamp?
     let operation: Operation
+    /// Whether it may have reached the destination already, alone or with others.
+    var isUnknown = false
 
-    private var isMergeable: Bool { stamp != nil && operation != .none }
+    private var isMergeable: Bool { stamp != nil && operation != .none && !isUnknown }
 
     /// The group that goes first, of one user's events in any order.
     ///
     /// Merged are events that change the user, up to a creation that follows a deletion: that begins another
-    /// life, and the destination has to be told of both.
+    /// life, and the destination has to be told of both. An event that may be there already is not merged
+    /// again: what is found there would speak for the others.
     static func first(of members: [GroupMember], merging: Bool) -> DeliveryGroup? {
         let sorted = members.sorted { a, b in
             switch (a.stamp, b.stamp) {

@@ -136,12 +136,11 @@ extension DeliveryStateMachine {
         let lane = lane(candidate)
         let isParked = parked[candidate] != nil
         let all = isParked ? parkedReady.filter { self.lane($0) == lane } : line.offsets(in: lane)
-        // What may have arrived already went out without the others.
-        let known = all.filter { unknown.contains($0) }
-        let offsets = (known.isEmpty ? all : known).prefix(Self.groupMax)
-        let members = offsets.compactMap { offset in
+        let members = all.prefix(Self.groupMax).compactMap { offset in
             entry(offset).map {
-                GroupMember(offset: offset, stamp: $0.event.stamp, operation: operation($0.event))
+                GroupMember(
+                    offset: offset, stamp: $0.event.stamp, operation: operation($0.event),
+                    isUnknown: unknown.contains(offset))
             }
         }
         let group = GroupMember.first(of: members, merging: policy.settle?.coalesces == true)

@@ -68,7 +68,10 @@ extension DeliveryStateMachine {
         settlement.unsent(intended)
         if isPoison, let offset = attempt.deliveries.first {
             let reason = "the sink fails on this event alone: \(error.reason)"
-            let receipt = Receipt(offset: offset, .retry(after: nil, reason: reason))
+            // What was unknown before was not even asked for.
+            let receipt = Receipt(
+                offset: offset, .retry(after: nil, reason: reason),
+                isOutcomeUnknown: attempt.unknown.contains(offset))
             settle(receipt, with: attempt.merged[offset] ?? [], took: took, at: now)
             // It stays a suspect: its next failure needs no more than one success of another to count.
             strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)

@@ -125,8 +125,8 @@ struct Tripwire {
 
     // MARK: - Text
 
-    /// `EXEMPT;operation:TIME=COUNT,…;…`: the last offset that a person let pass, and the counts by the time at
-    /// which their step begins, whatever its length.
+    /// `EXEMPT;operation:TIME=COUNT,…;…`: the last offset that a person let pass, and the counts by the time
+    /// at which their step begins, whatever its length.
     var text: String {
         let parts = counts.filter { !$0.value.isEmpty }.sorted { $0.key.rawValue < $1.key.rawValue }.map {
             operation, steps in

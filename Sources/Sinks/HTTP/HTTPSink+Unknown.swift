@@ -30,8 +30,8 @@ extension HTTPSink {
     func unknown(_ reason: String, _ delivery: Delivery) -> Receipt {
         guard mapping.looksUp else {
             let advice =
-                "outcome unknown: \(reason); look whether it is there, then discard this dead letter if it is,"
-                + " and redrive it if it is not"
+                "outcome unknown: \(reason); look whether it is there, then discard this dead letter if it"
+                + " is, and redrive it if it is not"
             return Receipt(offset: delivery.offset, .rejected(reason: advice))
         }
         return stillUnknown(reason, delivery)

@@ -13,7 +13,7 @@ final class DeliverySimulation {
     typealias Machine = DeliveryStateMachine<SeededGenerator>
 
     /// What the machine has asked for and nobody has answered.
-    private enum Pending {
+    enum Pending {
         case news, prepare
         case read(after: Offset, ReadLimit, JournalPage?)
         case readParked([Offset])
@@ -23,10 +23,10 @@ final class DeliverySimulation {
         case wake(at: Int64)
     }
 
-    private enum Mood: CaseIterable { case healthy, down, slow, flaky, lying, misconfigured, poisoned }
+    enum Mood: CaseIterable { case healthy, down, slow, flaky, lying, misconfigured, poisoned }
 
     /// Faults that this run has at all: with some switched off, others get further.
-    private struct Faults {
+    struct Faults {
         var crashes: Bool
         var reloads: Bool
         var clockJumps: Bool
@@ -36,29 +36,29 @@ final class DeliverySimulation {
         var moods: [Mood]
     }
 
-    private var random: SeededGenerator
-    private var limits: SinkLimits
-    private var rules = SimulatedRules.all[0]
+    var random: SeededGenerator
+    var limits: SinkLimits
+    var rules = SimulatedRules.all[0]
     /// Nil in most runs, for it takes its time.
-    private let mirror: JournalMirror?
-    private let faults: Faults
-    private let policy: DeliveryPolicy
+    let mirror: JournalMirror?
+    let faults: Faults
+    let policy: DeliveryPolicy
     /// Whether the sink must get nothing twice, and can be asked what it has.
-    private let mustNotRepeat: Bool
-    private var truth = DeliveryTruth()
-    private(set) var ledger: DeliveryLedger
-    private var machine: Machine
-    private var pending: [Pending] = []
-    private var monotonic: Int64 = 1_767_225_600_000_000_000
-    private var skew: Int64 = 0
-    private var mood = Mood.healthy
-    private var poison: Set<Offset> = []
-    private var isHealed = false
-    private var isStopping = false
-    private var steps = 0
-    private static let bounds = DeliveryBounds(windowMax: 24, parkedMax: 10)
+    let mustNotRepeat: Bool
+    var truth = DeliveryTruth()
+    var ledger: DeliveryLedger
+    var machine: Machine
+    var pending: [Pending] = []
+    var monotonic: Int64 = 1_767_225_600_000_000_000
+    var skew: Int64 = 0
+    var mood = Mood.healthy
+    var poison: Set<Offset> = []
+    var isHealed = false
+    var isStopping = false
+    var steps = 0
+    static let bounds = DeliveryBounds(windowMax: 24, parkedMax: 10)
 
-    private var now: Int64 { monotonic + skew }
+    var now: Int64 { monotonic + skew }
 
     init(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
@@ -85,7 +85,7 @@ final class DeliverySimulation {
         ledger.check((try? mirror?.lease().epoch) == (mirror == nil ? nil : 1), "no lease of the journal")
     }
 
-    private static func policy(_ seed: UInt64, _ random: inout SeededGenerator) -> DeliveryPolicy {
+    static func policy(_ seed: UInt64, _ random: inout SeededGenerator) -> DeliveryPolicy {
         let giveUpAfter: Duration = Bool.random(using: &random) ? .seconds(3 * 86_400) : .seconds(600)
         var policy = DeliveryPolicy(retry: RetryConfiguration(giveUpAfter: giveUpAfter))
         if Int.random(in: 0..<3, using: &random) == 0 {
@@ -101,7 +101,7 @@ final class DeliverySimulation {
         return policy
     }
 
-    private static func makeMachine(
+    static func makeMachine(
         _ lease: SinkLease, _ limits: SinkLimits, _ policy: DeliveryPolicy, seed: UInt64
     ) -> Machine {
         Machine(
@@ -131,7 +131,7 @@ final class DeliverySimulation {
 
     // MARK: - Steps
 
-    private func step(appending: Bool) {
+    func step(appending: Bool) {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<25 where appending: append()
         case 25..<80: _ = completeOne()
@@ -150,9 +150,9 @@ final class DeliverySimulation {
         }
     }
 
-    private func chance(_ outOf: Int) -> Bool { Int.random(in: 0..<outOf, using: &random) == 0 }
+    func chance(_ outOf: Int) -> Bool { Int.random(in: 0..<outOf, using: &random) == 0 }
 
-    private func append() {
+    func append() {
         for _ in 0..<Int.random(in: 1...6, using: &random) {
             let number = Int.random(in: 0...7, using: &random)
             let user = number == 7 ? nil : "u\(number / 2)"
@@ -167,7 +167,7 @@ final class DeliverySimulation {
     }
 
     /// Where nothing is sorted all events of a user are alike, for making one takes its time.
-    private func event(of user: String?) -> Event {
+    func event(of user: String?) -> Event {
         guard policy.settle != nil, let user else { return DeliveryFixture.event(of: user) }
         let types = [
             "lifecycle.create", "lifecycle.deactivate", "lifecycle.delete.initiated", "session.start",
@@ -180,7 +180,7 @@ final class DeliverySimulation {
         return sample.event
     }
 
-    private func drain() {
+    func drain() {
         while let action = machine.nextAction(at: now) {
             steps += 1
             guard steps < 200_000 else { return ledger.check(false, "the machine spins") }
@@ -201,7 +201,7 @@ final class DeliverySimulation {
     }
 
     /// Answers one of the things that were asked for; false where there are none but sleeps.
-    private func completeOne() -> Bool {
+    func completeOne() -> Bool {
         let ready = pending.indices.filter { index in
             switch pending[index] {
             case .wake: false
@@ -215,7 +215,7 @@ final class DeliverySimulation {
         return true
     }
 
-    private func complete(_ action: Pending) {
+    func complete(_ action: Pending) {
         let journalFails = faults.journalFails && !isHealed && chance(6)
         switch action {
         case .news: machine.newsArrived()
@@ -248,9 +248,9 @@ final class DeliverySimulation {
     }
 
     /// Whether time enough can have passed for a retry to be given up.
-    private var mayGiveUp: Bool { policy.retry.giveUpAfter < .seconds(86_400) || faults.clockJumps }
+    var mayGiveUp: Bool { policy.retry.giveUpAfter < .seconds(86_400) || faults.clockJumps }
 
-    private func intend(_ attempt: Machine.Attempt) {
+    func intend(_ attempt: Machine.Attempt) {
         let intended = attempt.deliveries.filter { !attempt.unknown.contains($0) }
             .flatMap { (attempt.merged[$0] ?? []) + [$0] }
         ledger.intend(intended)
@@ -260,12 +260,12 @@ final class DeliverySimulation {
 
     // MARK: - The sink
 
-    private var error: SinkError {
+    var error: SinkError {
         if mood == .misconfigured { return .misconfigured(reason: "wrong password") }
         return .unavailable(reason: "refused", retryAfter: chance(3) ? .seconds(30) : nil)
     }
 
-    private func answer(_ attempt: Machine.Attempt, _ intended: [Offset]) {
+    func answer(_ attempt: Machine.Attempt, _ intended: [Offset]) {
         let parkedBefore = attempt.offsets.filter { machine.parked[$0] != nil }
         defer {
             // What was parked, has failed alone again and is out of time is given up.
@@ -307,7 +307,7 @@ final class DeliverySimulation {
     }
 
     /// The sink does what the outcome says; what it may have done already, it is asked for first.
-    private func receipt(
+    func receipt(
         _ offset: Offset, _ outcome: Receipt.Outcome, _ attempt: Machine.Attempt
     ) -> Receipt {
         let offsets = (attempt.merged[offset] ?? []) + [offset]
@@ -327,7 +327,7 @@ final class DeliverySimulation {
     }
 
     /// - Parameter attempt: The one that is told of it; nil where nobody is.
-    private func act(_ offsets: [Offset], at attempt: Int?) {
+    func act(_ offsets: [Offset], at attempt: Int?) {
         if let violation = truth.act(offsets, mayRepeat: !mustNotRepeat) { ledger.check(false, violation) }
         let result = Operation.result(of: offsets.map { ledger.event($0).meaning.operation })
         guard attempt != nil, let limit = policy.limits[result], let key = offsets.last,
@@ -338,7 +338,7 @@ final class DeliverySimulation {
     }
 
     /// Fewer receipts than deliveries, more, the same twice, or somebody else's.
-    private func lie(in receipts: inout [Receipt]) {
+    func lie(in receipts: inout [Receipt]) {
         let foreign = Receipt(offset: Offset(rawValue: Int64(ledger.rows.count + 7)), .delivered)
         switch Int.random(in: 0..<5, using: &random) {
         case 0: receipts.removeLast()
@@ -349,7 +349,7 @@ final class DeliverySimulation {
         }
     }
 
-    private func outcome() -> Receipt.Outcome {
+    func outcome() -> Receipt.Outcome {
         switch mood == .flaky ? Int.random(in: 0..<10, using: &random) : 9 {
         case 0: .rejected(reason: "HTTP 400")
         case 1, 2, 3: .retry(after: chance(2) ? .seconds(90) : nil, reason: "busy")
@@ -359,126 +359,11 @@ final class DeliverySimulation {
         }
     }
 
-    private func state(_ offset: Offset, _ outcome: Receipt.Outcome) -> FoldState? {
+    func state(_ offset: Offset, _ outcome: Receipt.Outcome) -> FoldState? {
         guard limits.keepsState, outcome == .delivered else { return nil }
         var state = FoldState()
         state.values["last"] = "\(offset)"
         return state
-    }
-
-    // MARK: - Time and the process
-
-    private func pass(_ duration: Duration) {
-        monotonic += duration.nanoseconds
-        let due = pending.filter(isDue)
-        pending.removeAll(where: isDue)
-        for wake in due { complete(wake) }
-        drain()
-    }
-
-    private func isDue(_ action: Pending) -> Bool {
-        if case .wake(let time) = action { time <= monotonic } else { false }
-    }
-
-    private func fireNextWake() -> Bool {
-        let times = pending.compactMap { if case .wake(let time) = $0 { time } else { nil } }
-        guard let next = times.min() else { return false }
-        pass(.nanoseconds(max(0, next - monotonic)))
-        return true
-    }
-
-    /// The process dies; of the settlement under way nobody knows whether it had committed.
-    private func crash() {
-        for case .settle(let settlement) in pending where chance(2) { _ = commit(settlement) }
-        begin()
-    }
-
-    // MARK: - The operator
-
-    private func operate() {
-        switch Int.random(in: 0..<3, using: &random) {
-        case 0 where ledger.hold == nil:
-            restart { ledger.hold(SinkHold(kind: .paused, reason: "maintenance", since: now)) }
-        case 1:
-            ledger.detach(
-                upTo: Offset(rawValue: Int64.random(in: 0...Int64(ledger.rows.count), using: &random)))
-        default: _ = resume()
-        }
-    }
-
-    /// False where nothing is held.
-    private func resume() -> Bool {
-        guard ledger.hold != nil else { return false }
-        restart {
-            truth.resumed()
-            ledger.hold(nil)
-        }
-        return true
-    }
-
-    /// A graceful stop: what is in flight ends, and all of it is settled.
-    ///
-    /// - Parameter change: What somebody does before the next worker begins.
-    private func restart(_ change: () -> Void = {}) {
-        isStopping = true
-        // A slow sink is slow in virtual time only; here it is waited for.
-        if mood == .slow { mood = .healthy }
-        machine.stop(at: now)
-        drain()
-        for _ in 0..<500 where !machine.isStopped {
-            guard completeOne() || fireNextWake() else { break }
-        }
-        ledger.check(machine.isStopped || ledger.isMoved, "the machine does not stop")
-        let unsettled = ledger.ended.filter { ledger.waiting.contains($0) }
-        ledger.check(
-            unsettled.isEmpty || ledger.isMoved, "stopped before \(unsettled.map(\.rawValue)) were settled")
-        change()
-        isStopping = false
-        begin()
-    }
-
-    /// New rules, and the sink with new settings: its worker ends as in a stop, and another goes on.
-    private func reload() {
-        rules = SimulatedRules.all.randomElement(using: &random) ?? rules
-        guard chance(2) else { return }
-        limits.concurrency = limits.foldsUsers ? 1 : Int.random(in: 1...8, using: &random)
-        if limits.batchEventsMax > 1 { limits.batchEventsMax = Int.random(in: 2...9, using: &random) }
-        restart()
-    }
-
-    /// A worker begins; of what the one before it had with the sink nobody knows what became.
-    private func begin() {
-        for case .attempt(let attempt, _) in pending where mood != .down {
-            for key in attempt.deliveries where chance(2) {
-                let offsets = (attempt.merged[key] ?? []) + [key]
-                // What may be there is asked for before it is sent.
-                if !attempt.unknown.contains(key) || truth.has(offsets) == false { act(offsets, at: nil) }
-            }
-        }
-        pending = []
-        let lease = ledger.lease()
-        mirrored { mirror in
-            let kept = try mirror.lease()
-            ledger.check(kept == lease, "the journal leases \(kept), not \(lease)")
-        }
-        machine = Self.makeMachine(lease, limits, policy, seed: random.next())
-        if isStopping { machine.stop(at: now) }
-        drain()
-    }
-
-    private func commit(_ settlement: Settlement) -> Bool {
-        let isCommitted = ledger.settle(settlement, mayGiveUp: mayGiveUp)
-        mirrored { try $0.settle(settlement, at: now) }
-        return isCommitted
-    }
-
-    private func mirrored(_ body: (JournalMirror) throws -> Void) {
-        guard let mirror else { return }
-        do {
-            try body(mirror)
-        } catch {
-            ledger.check(false, "the journal refused: \(error)")
-        }
     }
 }
 

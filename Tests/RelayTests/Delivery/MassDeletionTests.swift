@@ -6,8 +6,8 @@ import Rules
 import ServiceLifecycle
 import Testing
 
-/// A bad import deletes 5,000 users while the CRM is away: the wire of another sink trips, a person looks, and
-/// what was meant goes through.
+/// A bad import deletes 5,000 users while the CRM is away: the wire of another sink trips, a person looks,
+/// and what was meant goes through.
 @Suite(.timeLimit(.minutes(2))) struct MassDeletionTests {
     private static let users = 5_000
 

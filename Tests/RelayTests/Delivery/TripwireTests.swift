@@ -86,7 +86,7 @@ import Testing
         var second = wire(3, text: text)
         #expect(delete(&second, 4, at: Self.start + 1) != .pass)
         #expect(delete(&second, 4, at: Self.start + 2 * Self.hour) == .pass)
-        // A person let everything up to 40 pass: that is not counted, and what comes after counts from nothing.
+        // A person let everything up to 40 pass: that is not counted; what follows counts anew.
         var resumed = wire(3, text: text, exemptTo: 40)
         for number in 4...40 { #expect(delete(&resumed, Int64(number), at: Self.start + 1) == .pass) }
         for number in 41...43 { #expect(delete(&resumed, Int64(number), at: Self.start + 1) == .pass) }
