@@ -53,8 +53,8 @@ struct GroupMember {
 extension Operation {
     /// What several operations on one user, the oldest first, come to.
     ///
-    /// A deletion that no creation follows leaves nothing else to do, a creation makes all of it one; else the
-    /// last that decides whether the user is active counts for more than an update.
+    /// A deletion that no creation follows leaves nothing else to do, a creation makes all of it one; else
+    /// the last that decides whether the user is active counts for more than an update.
     public static func result(of operations: [Operation]) -> Operation {
         if let life = operations.last(where: { $0 == .create || $0 == .delete }) { return life }
         return operations.last { $0 == .deactivate || $0 == .reactivate } ?? operations.last ?? .none

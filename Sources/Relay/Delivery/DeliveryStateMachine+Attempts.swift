@@ -96,8 +96,8 @@ extension DeliveryStateMachine {
 
     // MARK: - What goes together
 
-    /// As much of the candidates as one batch holds, by events and bytes, and as the limits let pass; a suspect
-    /// goes alone, and nothing of its user passes it.
+    /// As much of the candidates as one batch holds, by events and bytes, and as the limits let pass; a
+    /// suspect goes alone, and nothing of its user passes it.
     private mutating func cut(_ candidates: [Offset], at now: Int64) -> [DeliveryGroup] {
         var bytes = 0
         var groups: [DeliveryGroup] = []

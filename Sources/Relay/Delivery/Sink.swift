@@ -90,8 +90,8 @@ public struct Delivery: Sendable {
     /// Events of the same user that are delivered with this one and come before it, the oldest first: only
     /// what all of them come to is for the destination.
     public let earlier: [Event]
-    /// Whether it may have been delivered before, and nobody knows; only where ``Sink/mustNotRepeat(_:)`` said
-    /// that it matters.
+    /// Whether it may have been delivered before, and nobody knows; only where ``Sink/mustNotRepeat(_:)``
+    /// said that it matters.
     public let isOutcomeUnknown: Bool
 
     public init(

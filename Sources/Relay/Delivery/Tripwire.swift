@@ -107,8 +107,8 @@ struct Tripwire {
             default: ("\(period)s", "\(period) seconds")
             }
         return
-            "\(delivered) of operation \(operation.rawValue) were delivered in the last \(last), and the limit"
-            + " is \(limit.count)/\(unit): look whether what waits is meant, then resume the sink"
+            "\(delivered) of operation \(operation.rawValue) were delivered in the last \(last), and the"
+            + " limit is \(limit.count)/\(unit): look whether what waits is meant, then resume the sink"
     }
 
     /// The wall clock was set back; what was counted in its future counts as just now.
