@@ -121,7 +121,7 @@ extension RootKeys.Draft {
                         kind = .sqlite(sqlite)
                     }
                     return SinkConfiguration(
-                        name: name, isEnabled: sink.isEnabled, retry: sink.retry,
+                        name: name, isEnabled: sink.isEnabled, delivery: sink.delivery(to: kind),
                         maxBehind: sink.maxBehind, renamedFrom: sink.renamedFrom, kind: kind)
                 }
             },

@@ -141,7 +141,7 @@ extension SinkFactory {
         var members: [SinkFleet.Member] = []
         do throws(SinkError) {
             for sink in configurations {
-                members.append(SinkFleet.Member(sink: try make(sink), retry: sink.retry))
+                members.append(SinkFleet.Member(sink: try make(sink), policy: sink.delivery))
             }
         } catch {
             for member in members { await member.sink.shutdown() }

@@ -18,6 +18,8 @@ public struct EventSample: Sendable {
     /// A further target of type UserGroup.
     public var group: String?
     public var org: String
+    /// Nanoseconds since 1970.
+    public var receivedAt: Int64 = 1_767_225_600_000_000_000
 
     /// The id is made of type, user and second, so equal samples are the same event.
     public init(
@@ -41,7 +43,7 @@ public struct EventSample: Sendable {
     public var event: Event {
         do {
             return try Event(
-                body: JSONDocument(json), hook: "hook", org: org, receivedAt: 1_767_225_600_000_000_000)
+                body: JSONDocument(json), hook: "hook", org: org, receivedAt: receivedAt)
         } catch {
             preconditionFailure("a sample is not an event: \(error)")
         }

@@ -142,10 +142,11 @@ struct MemoryLog {
         for parked in settlement.parked { state.parked[parked.offset] = parked }
         for offset in settlement.unparked { state.parked[offset] = nil }
         state.states.merge(settlement.states) { $1 }
-        let known = Set(settlement.unparked + settlement.parked.map(\.offset) + settlement.settledAbove)
-        let (cursor, parked) = (state.cursor, state.parked)
+        let ended = settlement.endedIntents
+        let settled = state
         state.intents = state.intents.filter { offset in
-            !known.contains(offset) && (offset > cursor || parked[offset] != nil)
+            let isSettled = offset <= settled.cursor || settled.settledAbove.contains(offset)
+            return !ended.contains(offset) && (!isSettled || settled.parked[offset] != nil)
         }
         state.hold = settlement.hold ?? state.hold
         state.limitCounts = settlement.limitCounts ?? state.limitCounts

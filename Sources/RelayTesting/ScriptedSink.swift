@@ -28,14 +28,18 @@ public final class ScriptedSink: Sink {
     private let state = Mutex(State())
     private let arrivals = AsyncStream<[Delivery]>.makeStream()
     private let makeState: @Sendable (Delivery) -> FoldState?
+    private let mustNotRepeat: Bool
 
-    /// - Parameter state: The state that a receipt of a delivered event carries.
+    /// - Parameters:
+    ///   - mustNotRepeat: Whether nothing may be given to it twice.
+    ///   - state: The state that a receipt of a delivered event carries.
     public init(
-        name: String = "sink", limits: SinkLimits,
+        name: String = "sink", limits: SinkLimits, mustNotRepeat: Bool = false,
         state: @escaping @Sendable (Delivery) -> FoldState? = { _ in nil }
     ) {
         self.name = name
         self.limits = limits
+        self.mustNotRepeat = mustNotRepeat
         makeState = state
     }
 
@@ -43,7 +47,12 @@ public final class ScriptedSink: Sink {
     public func answer(_ answers: Answer...) { state.withLock { $0.answers += answers } }
 
     /// How the next calls of ``prepare()`` end; after them all succeed.
-    public func failPreparations(_ errors: SinkError...) { state.withLock { $0.preparations += errors } }
+    public func failPreparations(_ errors: SinkError...) { failPreparations(contentsOf: errors) }
+
+    /// The same.
+    public func failPreparations(contentsOf errors: [SinkError]) {
+        state.withLock { $0.preparations += errors }
+    }
 
     /// Lets go of the batches that wait; none waits any more.
     public func release() {
@@ -71,6 +80,8 @@ public final class ScriptedSink: Sink {
     }
 
     public func probe() async throws(SinkError) {}
+
+    public func mustNotRepeat(_ delivery: Delivery) -> Bool { mustNotRepeat }
 
     public func deliver(_ batch: [Delivery]) async throws(SinkError) -> [Receipt] {
         let answer = state.withLock { state in

@@ -110,15 +110,19 @@ enum Fixture {
                 }
               },
               "concurrency": 4, "rate": "600/min", "timeout": "5s", "allowPrivate": false, "allowHttp": true,
-              "retry": { "initial": "250ms", "max": "10m", "for": "24h" }
+              "retry": { "initial": "250ms", "max": "10m", "for": "24h" },
+              "limits": { "delete": "50/h", "deactivate": "500/d" }, "settle": "2s", "coalesce": false,
+              "maxBehind": "7d"
             },
             "chat": {
               "type": "http", "url": "https://chat.example.com/hook",
-              "auth": { "basic": { "user": "relay", "password": "${env:CHAT_PASSWORD}" } }
+              "auth": { "basic": { "user": "relay", "password": "${env:CHAT_PASSWORD}" } },
+              "limits": null, "lookup": { "url": "https://chat.example.com/{{ $.user.id }}", "headers": {} }
             },
             "log": {
               "type": "http", "url": "https://log.example.com/hook",
-              "auth": { "header": { "name": "X-Api-Key", "value": "${env:LOG_KEY}" } }
+              "auth": { "header": { "name": "X-Api-Key", "value": "${env:LOG_KEY}" } },
+              "unknown": "deadLetter"
             }
           },
           "rules": [

@@ -61,7 +61,7 @@ import Testing
         #expect(crm.authentication == .bearer(Secret("crm-token-value")))
         #expect(chat.authentication == .basic(user: "relay", password: Secret("chat-password-value")))
         #expect(crm.rate == RateLimit(count: 600, period: .seconds(60)))
-        #expect(configuration.sinks[2].retry.initial == .milliseconds(250))
+        #expect(configuration.sinks[2].delivery.retry.initial == .milliseconds(250))
         #expect(chat.on == nil)
         #expect(chat.request.method == "POST")
         #expect(chat.request.body == nil)
@@ -77,6 +77,38 @@ import Testing
         #expect(none.request == nil)
     }
 
+    @Test func whatRemovesForGoodIsLimitedUnlessTheFileSaysOtherwise() throws {
+        let standard: [Rules.Operation: RateLimit] = [.delete: RateLimit(count: 100, period: .seconds(3_600))]
+        func limits(_ text: String) -> [Rules.Operation: RateLimit]? {
+            Fixture.load(text).configuration?.sinks[0].delivery.limits
+        }
+        #expect(limits(Fixture.http("")) == standard)
+        #expect(limits(Fixture.http(#""limits": null"#)) == [:])
+        #expect(limits(Fixture.http(#""limits": {}"#)) == [:])
+        #expect(limits(Fixture.minimal()) == [:])
+        #expect(limits(Fixture.table(#""onDelete": "delete""#)) == standard)
+        #expect(limits(Fixture.table(#""mode": "append""#)) == [:])
+        let ours = limits(Fixture.http(#""limits": { "create": "5/min" }"#))
+        #expect(ours == [.create: RateLimit(count: 5, period: .seconds(60))])
+    }
+
+    @Test func whatIsUnknownIsLookedUpOrTreatedAsConfigured() throws {
+        func unknown(_ keys: String) throws -> UnknownOutcome {
+            let sink = try #require(Fixture.load(Fixture.http(keys)).configuration?.sinks[0])
+            guard case .http(let http) = sink.kind else { throw CancellationError() }
+            return http.unknown
+        }
+        #expect(try unknown("") == .retry)
+        #expect(try unknown(#""on": {"delete": null}"#) == .deadLetter)
+        #expect(try unknown(#""on": {"delete": null}, "unknown": "retry""#) == .retry)
+        let keys = #""headers": {"A": "b"}, "lookup": {"url": "https://crm.example.com/{{ $.user.id }}"}"#
+        guard case .lookUp(let request) = try unknown(keys) else {
+            Issue.record("no lookup")
+            return
+        }
+        #expect(request.method == "GET" && request.body == nil && request.headers.map(\.name) == ["A"])
+    }
+
     @Test func defaultsAreThoseOfTheLimits() throws {
         let text = Fixture.minimal().replacing(#"  "server": { "listen": "127.0.0.1:8080" },"#, with: "")
         let configuration = try #require(Fixture.load(text).configuration)
@@ -86,7 +118,7 @@ import Testing
         #expect(configuration.journal.path == "/srv/relay/data/journal.sqlite")
         #expect(configuration.journal.sizeMax == Limits.journalSizeDefault)
         #expect(configuration.hooks[0].org == "okta")
-        #expect(configuration.sinks[0].retry == RetryConfiguration())
+        #expect(configuration.sinks[0].delivery.retry == RetryConfiguration())
     }
 
     /// One mistake a line, one issue a mistake.

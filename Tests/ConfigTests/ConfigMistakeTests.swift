@@ -20,7 +20,9 @@ import Testing
         var testDescription: String { "\(pointer): \(part)" }
     }
 
-    @Test(arguments: shapes + servers + journals + hooks + tables + requests + mappings + rules + eventTypes)
+    @Test(
+        arguments: shapes + servers + journals + hooks + tables + requests + mappings + deliveries + rules
+            + eventTypes)
     func isReportedOnce(mistake: Mistake) {
         let issues = Fixture.load(mistake.text).issues
         #expect(issues.count == 1, "\(issues)")
@@ -159,6 +161,35 @@ import Testing
         return Fixture.minimal(
             hooks: "[{ \"name\": \"okta\", \"path\": \"/a\", \(secrets) }, { \(keys), \(secrets) }]")
     }
+
+    private static let on = #""on": { "delete": { "method": "DELETE" } }"#
+
+    static let deliveries = [
+        Mistake(Fixture.http(#""limits": { "delete": "100/s" }"#), "/sinks/crm/limits/delete", "\"100/h\""),
+        Mistake(Fixture.http(#""limits": { "none": "1/h" }"#), "/sinks/crm/limits/none", "deactivate"),
+        Mistake(Fixture.http(#""limits": []"#), "/sinks/crm/limits", "found a list"),
+        Mistake(
+            Fixture.table(#""mode": "append", "limits": { "create": "1/h" }"#), "/sinks/users/limits",
+            "only adds rows"),
+        Mistake(Fixture.table(#""mode": "append", "settle": "2s""#), "/sinks/users/settle", "as it comes"),
+        Mistake(Fixture.http(#""settle": "2s""#), "/sinks/crm/settle", "without \"on\""),
+        Mistake(Fixture.http(on + #", "coalesce": true"#), "/sinks/crm/coalesce", "needs \"settle\""),
+        Mistake(
+            Fixture.http(
+                #""settle": "2s", "coalesce": true, "on": { "user.lifecycle.suspend": { "body": 1 } }"#),
+            "/sinks/crm/on/user.lifecycle.suspend", "could be lost"),
+        Mistake(Fixture.http(#""unknown": "ignore""#), "/sinks/crm/unknown", "deadLetter, retry"),
+        Mistake(
+            Fixture.http(#""unknown": "retry", "lookup": { "url": "https://crm.example.com/u/1" }"#),
+            "/sinks/crm/unknown", "keep one"),
+        Mistake(Fixture.http(#""lookup": {}"#), "/sinks/crm/lookup", "\"url\" is missing"),
+        Mistake(
+            Fixture.http(#""lookup": { "url": "http://crm.example.com/1" }"#), "/sinks/crm/lookup/url",
+            "plain http"),
+        Mistake(
+            Fixture.http(#""method": "PUT", "unknown": "retry""#), "/sinks/crm/unknown", "is a POST", .warning
+        ),
+    ]
 
     static let tables = [
         Mistake(Fixture.table(#""key": ["idd"]"#), "/sinks/users/key/0", "did you mean \"id\""),

@@ -6,7 +6,8 @@ extension ConfigChecks {
     func checkMappings() {
         for (name, _) in draft.sinks {
             let pointer = place("sinks", .name(name))
-            for key in ["url", "headers", "body", "on", "columns"] where has(pointer.appending(key)) {
+            for key in ["url", "headers", "body", "on", "lookup", "columns"] where has(pointer.appending(key))
+            {
                 checkPlaceholders(at: pointer.appending(key))
             }
         }

@@ -21,6 +21,7 @@ extension ConfigChecks {
                     "an empty \"on\" makes the sink keep state but changes no request",
                     at: pointer.appending("on"))
             }
+            checkRequest(nil, http, at: pointer.appending("lookup"))
             checkAuthentication(http, at: pointer)
         }
     }

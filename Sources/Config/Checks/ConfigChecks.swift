@@ -17,6 +17,7 @@ struct ConfigChecks {
         checkTables()
         checkRequests()
         checkMappings()
+        checkDelivery()
         checkRules()
         checkReach()
         checkEventTypes()

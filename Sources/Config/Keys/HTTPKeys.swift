@@ -32,10 +32,18 @@ enum HTTPKeys {
     static let allowHttp = Field.defaulted(
         "allowHttp", .bool, false, standard: "false", "Whether a plain http URL may be called.")
 
+    static let unknown = Field.optional(
+        "unknown", .choice(Unknown.deadLetter, .retry),
+        standard: "deadLetter with `on`, retry without",
+        "What becomes of a `POST` of which nobody knows whether it arrived: sent again, or a dead letter.")
+    static let lookup = Field.optional(
+        "lookup", lookupShape, standard: "none",
+        "A `GET` that tells whether such a `POST` arrived: 2xx, it did; 404, it is sent again.")
+
     static let all = [
         method.description, url.description, headers.description, auth.description, body.description,
         on.description, concurrency.description, rate.description, timeout.description,
-        allowPrivate.description, allowHttp.description,
+        allowPrivate.description, allowHttp.description, unknown.description, lookup.description,
     ]
 
     /// Nil where the URL is wrong, which has been reported.
@@ -48,6 +56,10 @@ enum HTTPKeys {
             rate: reader[rate], timeout: reader[timeout], allowsPrivate: reader[allowPrivate],
             allowsHTTP: reader[allowHttp]
         )
+        let (unknown, lookup) = (reader[unknown], reader[lookup])
+        if unknown != nil, lookup != nil {
+            reader.error("\"lookup\" decides what becomes of it; keep one of the two", at: "unknown")
+        }
         guard let url = parts.url else { return nil }
         let request = HTTPRequestTemplate(
             method: parts.method.rawValue, url: url, headers: parts.headers, body: parts.body.template)
@@ -62,8 +74,15 @@ enum HTTPKeys {
             rate: settings.rate,
             timeout: settings.timeout,
             allowsPrivate: settings.allowsPrivate,
-            allowsHTTP: settings.allowsHTTP
+            allowsHTTP: settings.allowsHTTP,
+            unknown: lookup?.request(of: request) ?? unknown?.outcome
         )
+    }
+
+    enum Unknown: String, Sendable {
+        case deadLetter, retry
+
+        var outcome: UnknownOutcome { self == .retry ? .retry : .deadLetter }
     }
 
     enum Method: String, Sendable {
@@ -96,6 +115,31 @@ enum HTTPKeys {
     private static let headersShape = Shape<[(name: String, value: Template?)]>
         .map(.headerName, to: .headerTemplate, "headers")
         .map { headers in headers.compactMap { name, value in value.map { (name: name, value: $0) } } }
+
+    // MARK: - lookup
+
+    struct Lookup: Sendable {
+        var url: Template?
+        var headers: [(name: String, value: Template)]?
+
+        /// Nil where the URL is wrong, which has been reported.
+        func request(of request: HTTPRequestTemplate) -> UnknownOutcome? {
+            url.map {
+                .lookUp(HTTPRequestTemplate(method: "GET", url: $0, headers: headers ?? request.headers))
+            }
+        }
+    }
+
+    private static let lookupURL = Field.required(
+        "url", Shape<Template?>.urlTemplate, "The URL of the one thing that the `POST` would make.")
+    private static let lookupHeaders = Field.optional(
+        "headers", headersShape, standard: "the sink's", "The headers, instead of all of the sink's.")
+
+    private static let lookupShape = Shape<Lookup>.object([
+        lookupURL.description, lookupHeaders.description,
+    ]) { reader in
+        Lookup(url: reader[lookupURL], headers: reader[lookupHeaders])
+    }
 
     // MARK: - on
 

@@ -9,6 +9,17 @@ enum SinkKeys {
     static let retry = Field.defaulted(
         "retry", retryShape, RetryConfiguration(), standard: "the values below",
         "When a delivery that failed is tried again.")
+    static let limits = Field.optional(
+        "limits", limitsShape, standard: #"`{"delete": "100/h"}` for HTTP and for `"onDelete": "delete"`"#,
+        "Deliveries of an operation in a period; what would be one more stops the sink until a person"
+            + " resumes it. `null` or `{}`: no limits.")
+    static let settle = Field.optional(
+        "settle", .text(.duration), standard: "off",
+        "How long a user's events are gathered, from the first, to be delivered in the order in which they"
+            + " happened; for sinks with one row or contact per user.")
+    static let coalesce = Field.defaulted(
+        "coalesce", .bool, false, standard: "false",
+        "Whether only the result of the events gathered by `settle` is delivered.")
     static let maxBehind = Field.optional(
         "maxBehind", .text(.duration), standard: "journal.retention",
         "How long events wait for the sink when it is down, paused or slow; then they are given up.")
@@ -23,9 +34,16 @@ enum SinkKeys {
     struct Draft: Sendable {
         var isEnabled = true
         var retry = RetryConfiguration()
+        /// Nil where the file says nothing.
+        var limits: [Operation: RateLimit]?
+        var settle: SettleWindow?
         var maxBehind: Duration?
         var renamedFrom: String?
         var kind: SinkConfiguration.Kind?
+
+        func delivery(to kind: SinkConfiguration.Kind) -> DeliveryPolicy {
+            DeliveryPolicy(retry: retry, limits: limits ?? kind.standardLimits, settle: settle)
+        }
     }
 
     static let types: [(name: String, summary: String, shape: Shape<Draft>)] = [
@@ -41,7 +59,8 @@ enum SinkKeys {
     }
 
     private static let common = [
-        enabled.description, retry.description, maxBehind.description, renamedFrom.description,
+        enabled.description, retry.description, limits.description, settle.description,
+        coalesce.description, maxBehind.description, renamedFrom.description,
     ]
 
     private static let sqlite = Shape<Draft>.object(
@@ -70,9 +89,29 @@ enum SinkKeys {
     }
 
     private static func draft(_ reader: ObjectReader, _ kind: SinkConfiguration.Kind?) -> Draft {
-        Draft(
-            isEnabled: reader[enabled], retry: reader[retry], maxBehind: reader[maxBehind],
-            renamedFrom: reader[renamedFrom], kind: kind)
+        let coalesces = reader[coalesce]
+        return Draft(
+            isEnabled: reader[enabled],
+            retry: reader[retry],
+            limits: reader[limits].map {
+                Dictionary($0.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+            },
+            settle: reader[settle].map { SettleWindow(duration: $0, coalesces: coalesces) },
+            maxBehind: reader[maxBehind],
+            renamedFrom: reader[renamedFrom],
+            kind: kind
+        )
+    }
+
+    private static let limitsMap = Shape<[(name: Operation, value: RateLimit)]>.map(
+        .operation, to: .text(.limit), "limits")
+
+    private static let limitsShape = Shape<[(name: Operation, value: RateLimit)]>(
+        phrase: "an object of limits, or `null`",
+        schema: ["if": ["not": ["type": "null"]], "then": limitsMap.schema],
+        standIn: []
+    ) { node, context in
+        node.value.isNull ? [] : limitsMap.decode(node, context)
     }
 
     private static func foreign(_ fields: [FieldDescription], _ place: String) -> [String: String] {
@@ -153,5 +192,33 @@ enum SinkKeys {
             reader.error("\"for\" is shorter than \"initial\", so nothing would be tried again", at: key)
         }
         return retry
+    }
+}
+
+extension SinkConfiguration.Kind {
+    /// One bad import must not empty a CRM, nor a table whose rows go for good.
+    fileprivate var standardLimits: [Operation: RateLimit] {
+        let removesForGood =
+            switch self {
+            case .http: true
+            case .sqlite(let sqlite): sqlite.table.removesRows
+            case .postgresql(let postgresql): postgresql.table.removesRows
+            }
+        return removesForGood ? [.delete: RateLimit(count: 100, period: .seconds(3_600))] : [:]
+    }
+}
+
+extension TableConfiguration {
+    fileprivate var removesRows: Bool { mode == .upsert && onDelete == .delete }
+}
+
+extension TextFormat<Operation> {
+    static let operation = TextFormat(
+        phrase: "an operation",
+        advice: "the operations are create, update, reactivate, deactivate, delete",
+        pattern: "^(create|update|reactivate|deactivate|delete)$",
+        standIn: .delete
+    ) { text in
+        Operation(rawValue: text).flatMap { $0 == .none ? nil : $0 }
     }
 }

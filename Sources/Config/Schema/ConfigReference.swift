@@ -15,6 +15,7 @@ public enum ConfigReference {
         }
         sections += [
             ("`sinks.*.retry`", SinkKeys.retry.description.members),
+            ("`sinks.*.lookup`", HTTPKeys.lookup.description.members),
             ("`sinks.*.columns.*`, the long form", TableKeys.columns.description.members),
             ("`sinks.*.auth`, one of", HTTPKeys.auth.description.members),
             ("`sinks.*.auth.basic`", AuthenticationKeys.basic.description.members),

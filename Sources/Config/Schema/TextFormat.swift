@@ -95,6 +95,23 @@ extension TextFormat<RateLimit> {
     }
 }
 
+extension TextFormat<RateLimit> {
+    static let limit = TextFormat(
+        phrase: "a limit",
+        advice: "write a number, \"/\" and one of min, h, d, such as \"100/h\" or \"500/d\"",
+        pattern: "^[1-9][0-9]{0,8}/(min|h|d)$",
+        standIn: RateLimit(count: 1, period: .seconds(3_600))
+    ) { text in
+        guard let (count, unit) = measure(text) else { return nil }
+        switch unit {
+        case "/min": return RateLimit(count: count, period: .seconds(60))
+        case "/h": return RateLimit(count: count, period: .seconds(3_600))
+        case "/d": return RateLimit(count: count, period: .seconds(86_400))
+        default: return nil
+        }
+    }
+}
+
 /// A positive number of at most nine digits without leading zeros, and what follows it.
 private func measure(_ text: String) -> (count: Int, unit: String)? {
     let digits = text.utf8.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }

@@ -6,7 +6,7 @@ public import Rules
 public struct SinkConfiguration: Sendable, Equatable {
     public var name: String
     public var isEnabled: Bool
-    public var retry: RetryConfiguration
+    public var delivery: DeliveryPolicy
     /// How long its events are held when it is paused, failing or slow; nil means the journal's retention.
     public var maxBehind: Duration?
     /// What it was called before: it takes over what waits for that name.
@@ -26,28 +26,31 @@ public struct SinkConfiguration: Sendable, Equatable {
             case .http: "http"
             }
         }
+
+        /// The table of an SQL sink.
+        var table: TableConfiguration? {
+            switch self {
+            case .sqlite(let sqlite): sqlite.table
+            case .postgresql(let postgresql): postgresql.table
+            case .http: nil
+            }
+        }
     }
 
     public init(
-        name: String, isEnabled: Bool = true, retry: RetryConfiguration = RetryConfiguration(),
+        name: String, isEnabled: Bool = true, delivery: DeliveryPolicy = DeliveryPolicy(),
         maxBehind: Duration? = nil, renamedFrom: String? = nil, kind: Kind
     ) {
         self.name = name
         self.isEnabled = isEnabled
-        self.retry = retry
+        self.delivery = delivery
         self.maxBehind = maxBehind
         self.renamedFrom = renamedFrom
         self.kind = kind
     }
 
     /// The table of an SQL sink.
-    public var table: TableConfiguration? {
-        switch kind {
-        case .sqlite(let sqlite): sqlite.table
-        case .postgresql(let postgresql): postgresql.table
-        case .http: nil
-        }
-    }
+    public var table: TableConfiguration? { kind.table }
 }
 
 /// When a delivery that failed is tried again.
@@ -169,6 +172,8 @@ public struct HTTPSinkConfiguration: Sendable, Equatable {
     public var allowsPrivate: Bool
     /// Whether plain `http:` URLs may be called; loopback needs ``allowsPrivate`` as well.
     public var allowsHTTP: Bool
+    /// What becomes of a `POST` of which nobody knows whether it arrived.
+    public var unknown: UnknownOutcome
 
     public init(
         request: HTTPRequestTemplate,
@@ -178,7 +183,8 @@ public struct HTTPSinkConfiguration: Sendable, Equatable {
         rate: RateLimit? = nil,
         timeout: Duration = .seconds(15),
         allowsPrivate: Bool = false,
-        allowsHTTP: Bool = false
+        allowsHTTP: Bool = false,
+        unknown: UnknownOutcome? = nil
     ) {
         self.request = request
         self.on = on
@@ -188,7 +194,19 @@ public struct HTTPSinkConfiguration: Sendable, Equatable {
         self.timeout = timeout
         self.allowsPrivate = allowsPrivate
         self.allowsHTTP = allowsHTTP
+        self.unknown = unknown ?? (on == nil ? .retry : .deadLetter)
     }
+}
+
+/// What to do about a `POST` of which nobody knows whether it arrived: its connection died before the answer,
+/// or the relay itself did.
+public enum UnknownOutcome: Sendable, Equatable {
+    /// It is sent again, with the same `Idempotency-Key`: at least once.
+    case retry
+    /// It is not sent again, and a person looks: at most once.
+    case deadLetter
+    /// This `GET` tells: what it answers with 2xx is there, what it answers with 404 is sent again.
+    case lookUp(HTTPRequestTemplate)
 }
 
 /// One request, before an event fills it in.

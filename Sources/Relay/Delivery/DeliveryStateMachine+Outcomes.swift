@@ -1,4 +1,5 @@
 import Config
+import Rules
 
 /// What follows from a delivery: settled, parked, dead, or back in line.
 extension DeliveryStateMachine {
@@ -17,15 +18,20 @@ extension DeliveryStateMachine {
     }
 
     /// The sink gave its receipts; one for each delivery of the attempt, or the batch counts as failed.
-    mutating func receiptsArrived(_ receipts: [Receipt], attempt id: Int, at now: Int64) {
+    ///
+    /// - Parameter took: From the call to its end.
+    mutating func receiptsArrived(
+        _ receipts: [Receipt], attempt id: Int, took: Duration? = nil, at now: Int64
+    ) {
         clockReads(now)
         guard let attempt = attempts[id] else { return }
-        guard receipts.count == attempt.offsets.count,
-            Set(receipts.map(\.offset)) == Set(attempt.offsets)
+        guard receipts.count == attempt.numbers.count,
+            Set(receipts.map(\.offset)) == Set(attempt.numbers.keys)
         else {
             return attemptFailed(
                 .unavailable(reason: "the sink did not account for every delivery of a batch"),
                 attempt: id,
+                took: took,
                 at: now
             )
         }
@@ -34,13 +40,20 @@ extension DeliveryStateMachine {
         let wasClosed = breaker.state == .closed
         breaker.succeeded()
         if !wasClosed, breaker.state == .closed { countOutage(at: now) }
-        for receipt in receipts.sorted(by: { $0.offset < $1.offset }) { settle(receipt, at: now) }
+        for receipt in receipts.sorted(by: { $0.offset < $1.offset }) {
+            settle(receipt, with: attempt.merged[receipt.offset] ?? [], took: took, at: now)
+        }
+        if let counts = tripwire.takeText() { settlement.keep(limitCounts: counts) }
         for lane in lanes { release(lane) }
         rewindIfIdle()
     }
 
     /// The sink could not deliver the attempt at all.
-    mutating func attemptFailed(_ error: SinkError, attempt id: Int, at now: Int64) {
+    ///
+    /// - Parameter intended: What was intended for this attempt, and was not sent after all.
+    mutating func attemptFailed(
+        _ error: SinkError, attempt id: Int, intended: [Offset] = [], took: Duration? = nil, at now: Int64
+    ) {
         clockReads(now)
         guard let attempt = attempts.removeValue(forKey: id) else { return }
         var isPoison = false
@@ -48,16 +61,22 @@ extension DeliveryStateMachine {
             var strike = strikes[offset] ?? Strikes(successesBefore: successes)
             strike.count += 1
             strikes[offset] = strike
-            let isAlone = attempt.offsets.count == 1
+            let isAlone = attempt.numbers.count == 1
             isPoison = isAlone && strike.count >= Self.strikesMax && successes > strike.successesBefore
         }
         let lanes = attempt.offsets.map { lane($0) }
-        if isPoison, let offset = attempt.offsets.first {
+        settlement.unsent(intended)
+        if isPoison, let offset = attempt.deliveries.first {
             let reason = "the sink fails on this event alone: \(error.reason)"
-            settle(Receipt(offset: offset, .retry(after: nil, reason: reason)), at: now)
+            // What was unknown before was not even asked for.
+            let receipt = Receipt(
+                offset: offset, .retry(after: nil, reason: reason),
+                isOutcomeUnknown: attempt.unknown.contains(offset))
+            settle(receipt, with: attempt.merged[offset] ?? [], took: took, at: now)
             // It stays a suspect: its next failure needs no more than one success of another to count.
             strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)
         } else {
+            for offset in attempt.numbers.keys { tripwire.end(offset, isDelivered: false, at: now) }
             for (offset, lane) in zip(attempt.offsets, lanes) { putBack(offset, lane) }
         }
         for lane in lanes { release(lane) }
@@ -75,12 +94,22 @@ extension DeliveryStateMachine {
             schedule.delay(afterFailures: failures, retryAfter: retryAfter, using: &generator)
         }
         self.generator = generator
-        for offset in parkedReady {
+        letGo()
+    }
+
+    /// Nothing is delivered for a while, so nothing is kept ready for it.
+    mutating func letGo() {
+        giveBackReady(of: parkedReady)
+        rewindIfIdle()
+    }
+
+    /// Parked deliveries that were read and not tried wait for their time again.
+    private mutating func giveBackReady(of offsets: [Offset]) {
+        for offset in offsets {
             parked.giveBack(offset)
             parkedEntries[offset] = nil
         }
-        parkedReady = []
-        rewindIfIdle()
+        parkedReady.removeAll { offsets.contains($0) }
     }
 
     /// How much of an outage a crash may charge to the retries' time.
@@ -97,6 +126,7 @@ extension DeliveryStateMachine {
         guard !isDelivering, attempts.isEmpty, !window.isEmpty else { return }
         window.rewind()
         line.removeAll()
+        for lane in settling.removeAll() { line.go(lane) }
         held = []
         hasNews = true
     }
@@ -114,9 +144,10 @@ extension DeliveryStateMachine {
 
     /// A lane has nothing more with the sink: it goes on, or waits behind what is parked.
     mutating func release(_ lane: ParkedLanes.Lane) {
+        busy.remove(lane)
         if parked.isBlocked(lane) { return parkBehind(lane) }
         held.removeAll { $0 == lane }
-        line.go(lane)
+        goOn(lane)
     }
 
     /// Parks what is in line behind a parked delivery of its user, in order, as far as there is room.
@@ -145,45 +176,87 @@ extension DeliveryStateMachine {
 
     // MARK: - Outcomes
 
-    private mutating func settle(_ receipt: Receipt, at now: Int64) {
+    /// A delivery ended as its receipt says, and what was merged into it with it.
+    private mutating func settle(
+        _ receipt: Receipt, with earlier: [Offset] = [], took: Duration?, at now: Int64
+    ) {
         let offset = receipt.offset
         if let state = receipt.state, let subject = entry(offset)?.event.subject {
             settlement.keep(state, of: subject)
         }
+        tripwire.end(offset, isDelivered: receipt.outcome == .delivered, at: now)
+        if !receipt.isOutcomeUnknown { unknown.subtract(earlier + [offset]) }
         switch receipt.outcome {
-        case .delivered: succeed(offset, .delivered)
-        case .superseded: succeed(offset, .superseded)
-        case .skipped: succeed(offset, .skipped)
-        case .rejected(let reason): giveUp(offset, reason: reason, at: now)
-        case .retry(let after, let reason): postpone(offset, after: after, reason: reason, at: now)
+        case .delivered:
+            keep(receipt, .delivered, with: earlier)
+            succeed(offset, .delivered)
+            for offset in earlier { succeed(offset, .superseded) }
+        case .superseded: for offset in earlier + [offset] { succeed(offset, .superseded) }
+        case .skipped: for offset in earlier + [offset] { succeed(offset, .skipped) }
+        case .rejected(let reason): giveUp(offset, with: earlier, reason: reason, took: took, at: now)
+        case .retry(let after, let reason):
+            if receipt.isOutcomeUnknown { unknown.formUnion(earlier + [offset]) }
+            postpone(offset, with: earlier, after: after, reason: reason, took: took, at: now)
         }
+        if parked[offset] == nil { for offset in earlier { close(offset) } }
+        close(offset)
+    }
+
+    private mutating func close(_ offset: Offset) {
         window.close(offset)
         parkedEntries[offset] = nil
+    }
+
+    /// What is kept of a delivery when its event is gone: an answer, and whom it removed.
+    private mutating func keep(_ receipt: Receipt, _ outcome: SettledOutcome, with earlier: [Offset]) {
+        guard let event = entry(receipt.offset)?.event else { return }
+        let result = result(of: receipt.offset, with: earlier)
+        // What a sink of other things than users removes says nothing about the user.
+        let isOfUser = !earlier.isEmpty || event.meaning.operation == result
+        var removal: DeliveryReceipt.Removal?
+        if isOfUser, result == .deactivate || result == .delete, let subject = event.subject {
+            removal = DeliveryReceipt.Removal(operation: result, subject: subject, eventID: event.id)
+        }
+        guard receipt.detail != nil || removal != nil else { return }
+        settlement.keep(
+            DeliveryReceipt(
+                offset: receipt.offset, outcome: outcome, detail: receipt.detail, removal: removal))
     }
 
     private mutating func succeed(_ offset: Offset, _ outcome: SettledOutcome) {
         successes += 1
         strikes[offset] = nil
         unpark(offset)
-        settlement.count(outcome)
+        settlement.count(offset, outcome)
     }
 
-    mutating func giveUp(_ offset: Offset, reason: String, at now: Int64) {
-        let failures = failures(of: offset, and: reason, at: now)
-        let subject = subject(offset)
-        successes += 1
-        strikes[offset] = nil
-        unpark(offset)
-        settlement.deadLetter(DeadLetter(offset: offset, subject: subject, failures: failures))
+    mutating func giveUp(
+        _ offset: Offset, with earlier: [Offset] = [], reason: String, took: Duration? = nil, at now: Int64
+    ) {
+        let failures = failures(of: offset, with: earlier, and: reason, took: took, at: now)
+        for offset in earlier + [offset] {
+            let subject = subject(offset)
+            successes += 1
+            strikes[offset] = nil
+            unknown.remove(offset)
+            unpark(offset)
+            settlement.deadLetter(DeadLetter(offset: offset, subject: subject, failures: failures))
+        }
     }
 
-    private mutating func postpone(_ offset: Offset, after: Duration?, reason: String, at now: Int64) {
-        let failures = failures(of: offset, and: reason, at: now)
-        let giveUpAt = parked[offset]?.giveUpAt ?? now + retry.giveUpAfter.nanoseconds
-        guard now < giveUpAt else { return giveUp(offset, reason: reason, at: now) }
+    private mutating func postpone(
+        _ offset: Offset, with earlier: [Offset], after: Duration?, reason: String, took: Duration?,
+        at now: Int64
+    ) {
+        let failures = failures(of: offset, with: earlier, and: reason, took: took, at: now)
+        let giveUpAt =
+            history(of: offset, with: earlier)?.giveUpAt ?? now + policy.retry.giveUpAfter.nanoseconds
+        guard now < giveUpAt else {
+            return giveUp(offset, with: earlier, reason: reason, took: took, at: now)
+        }
         let attempts = failures.last?.number ?? 1
         let delay = schedule.delay(afterFailures: attempts, retryAfter: after, using: &generator)
-        strikes[offset] = nil
+        for offset in earlier + [offset] { strikes[offset] = nil }
         settlement.countRetry()
         park(
             ParkedDelivery(
@@ -194,11 +267,23 @@ extension DeliveryStateMachine {
                 giveUpAt: giveUpAt
             )
         )
+        // Those that were merged, and all that is ready of the same user, wait with it.
+        let lane = lane(offset)
+        for offset in earlier { putBack(offset, lane) }
+        if gathers { giveBackReady(of: parkedReady.filter { self.lane($0) == lane }) }
     }
 
-    private func failures(of offset: Offset, and reason: String, at now: Int64) -> [FailedAttempt] {
-        var failures = parked[offset]?.failures ?? []
-        failures.append(FailedAttempt(number: (failures.last?.number ?? 0) + 1, at: now, reason: reason))
+    /// What is known of the attempts of a delivery: where events are merged, of the one that was tried most.
+    func history(of offset: Offset, with earlier: [Offset]) -> ParkedDelivery? {
+        ([offset] + earlier).compactMap { parked[$0] }.max { $0.failures.count < $1.failures.count }
+    }
+
+    private func failures(
+        of offset: Offset, with earlier: [Offset], and reason: String, took: Duration?, at now: Int64
+    ) -> [FailedAttempt] {
+        var failures = history(of: offset, with: earlier)?.failures ?? []
+        failures.append(
+            FailedAttempt(number: (failures.last?.number ?? 0) + 1, at: now, reason: reason, took: took))
         if failures.count > Self.failuresFirst + Self.failuresLast { failures.remove(at: Self.failuresFirst) }
         return failures
     }

@@ -1,5 +1,6 @@
 import Config
 import JSON
+import Rules
 
 /// Decides what a sink's worker does next: pure, driven by what happened, and the owner of every delivery
 /// rule.
@@ -12,9 +13,13 @@ import JSON
 /// - a sink that is *unavailable* holds the cursor behind the breaker; a *rejected* event is dead-lettered
 ///   and one that asks for a *retry* is parked, while the others pass;
 /// - an event on which delivery fails as unavailable three times, while others succeed, is the problem itself
-///   and is parked like one that asked for a retry.
+///   and is parked like one that asked for a retry;
+/// - with a settle window, a user's events are gathered, sorted by their stamps, and merged where that is
+///   asked for;
+/// - a sink whose limits one delivery more would exceed is held, as one is that a person paused.
 ///
-/// What happens after a delivery is in `DeliveryStateMachine+Outcomes.swift`.
+/// What goes out together is in `DeliveryStateMachine+Attempts.swift`, what happens after a delivery in
+/// `DeliveryStateMachine+Outcomes.swift`.
 struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// What the worker is asked to do; each comes back through one of the methods below.
     enum Action: Equatable {
@@ -27,12 +32,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         case wake(at: Int64)
     }
 
-    /// One call of the sink's `deliver`: offsets in order, each with the number of this attempt.
-    struct Attempt: Equatable {
-        let id: Int
-        let offsets: [Offset]
-        let numbers: [Offset: Int]
-    }
+    typealias Attempt = DeliveryAttempt
 
     /// Failures as unavailable, and how many deliveries had succeeded at the first.
     struct Strikes {
@@ -44,11 +44,11 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     static var strikesMax: Int { 3 }
     /// Parked entries that are in memory to be tried next.
     private static var parkedReadyMax: Int { 64 }
-    /// Candidates that a trial of a sink that was down looks at.
-    private static var trialMax: Int { 64 }
 
     let limits: SinkLimits
-    let retry: RetryConfiguration
+    let policy: DeliveryPolicy
+    /// What an event does to what the sink keeps.
+    let operation: (Event) -> Operation
     let schedule: RetrySchedule
     let bounds: DeliveryBounds
     var generator: Generator
@@ -64,9 +64,16 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// Lanes that wait behind a parked delivery and could not be parked themselves: there are too many.
     var held: [ParkedLanes.Lane] = []
     var settlement: PendingSettlement
+    /// Users whose settle window is open; their lanes are stopped in line.
+    var settling: SettlingLanes
+    var tripwire: Tripwire
+    /// Deliveries that may have reached the destination, and nobody knows.
+    var unknown: Set<Offset>
 
     var attempts: [Int: Attempt] = [:]
-    private var nextAttemptID = 0
+    var nextAttemptID = 0
+    /// The lanes of all attempts.
+    var busy: Set<ParkedLanes.Lane> = []
     var strikes: [Offset: Strikes] = [:]
     var successes = 0
 
@@ -76,15 +83,17 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     var hasNews = true
     var isStopping = false
     private var wakeAsked: Int64?
-    private var lastNow: Int64 = .min
+    private(set) var lastNow: Int64 = .min
 
     init(
-        lease: SinkLease, limits: SinkLimits, retry: RetryConfiguration, generator: Generator,
-        bounds: DeliveryBounds = DeliveryBounds()
+        lease: SinkLease, limits: SinkLimits, policy: DeliveryPolicy, generator: Generator,
+        bounds: DeliveryBounds = DeliveryBounds(),
+        operation: @escaping (Event) -> Operation = { $0.meaning.operation }
     ) {
         self.limits = limits
-        self.retry = retry
-        self.schedule = RetrySchedule(retry)
+        self.policy = policy
+        self.operation = operation
+        self.schedule = RetrySchedule(policy.retry)
         self.generator = generator
         self.bounds = bounds
         breaker = CircuitBreaker(hold: lease.hold)
@@ -92,6 +101,9 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         line = DeliveryLine(foldsUsers: limits.foldsUsers)
         parked = ParkedLanes(lease.parked)
         settlement = PendingSettlement(sink: lease.sink, epoch: lease.epoch, cursor: lease.cursor)
+        settling = SettlingLanes(policy.settle?.duration)
+        tripwire = Tripwire(limits: policy.limits, text: lease.limitCounts, exemptTo: lease.exemptTo)
+        unknown = lease.intents
         for lane in parked.blocked { line.stop(lane) }
     }
 
@@ -114,12 +126,15 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         clockReads(now)
         breaker.timePassed(to: now)
         parkHeld()
-        if let settlement = settlement.take(window) { return .settle(settlement) }
+        for lane in settling.takeDue(at: now) { line.go(lane) }
+        if let settlement = nextSettlement() { return .settle(settlement) }
         if isStopping { return nil }
         if breaker.takePreparation() { return .prepare }
         if isDelivering {
             if let read = nextRead(at: now) { return read }
-            if let attempt = nextAttempt() { return .deliver(attempt) }
+            if let attempt = nextAttempt(at: now) { return .deliver(attempt) }
+            // The limits may have stopped the sink just now.
+            if let settlement = nextSettlement() { return .settle(settlement) }
         }
         return nextWake(at: now).map { .wake(at: $0) }
     }
@@ -130,6 +145,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         if behind > Duration.seconds(1).nanoseconds {
             breaker.clockWasSetBack(by: behind)
             parked.clockWasSetBack(by: behind)
+            settling.clockWasSetBack(by: behind)
+            tripwire.clockWasSet(to: now)
             wakeAsked? -= behind
         }
         lastNow = now
@@ -138,9 +155,18 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// Whether deliveries may be under way at all.
     var isDelivering: Bool { breaker.state == .closed || breaker.state == .halfOpen }
 
+    private mutating func nextSettlement() -> Settlement? {
+        let (unknown, attempts) = (unknown, attempts)
+        return settlement.take(window) { offset in
+            unknown.contains(offset) || attempts.values.contains { $0.offsets.contains(offset) }
+        }
+    }
+
     private mutating func nextRead(at now: Int64) -> Action? {
         if parkedUnderWay == nil, parkedReady.count < Self.parkedReadyMax {
-            let due = parked.takeDue(at: now, limit: Self.parkedReadyMax - parkedReady.count)
+            let due = parked.takeDue(
+                at: now, limit: Self.parkedReadyMax - parkedReady.count,
+                followers: gathers ? Self.groupMax - 1 : 0)
             if !due.isEmpty {
                 parkedUnderWay = due
                 return .readParked(due)
@@ -162,85 +188,12 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     }
 
     private mutating func nextWake(at now: Int64) -> Int64? {
-        var wake = isDelivering ? parked.earliest() : nil
+        var wake = isDelivering ? [parked.earliest(), settling.earliest].compactMap(\.self).min() : nil
         if case .open(let until, _) = breaker.state { wake = until }
         // What is overdue waits for an event that is on its way already: a read or a delivery.
         guard let wake, wake > now, wake < wakeAsked ?? .max else { return nil }
         wakeAsked = wake
         return wake
-    }
-
-    // MARK: - Attempts
-
-    private mutating func nextAttempt() -> Attempt? {
-        let isTrial = breaker.state == .halfOpen
-        guard attempts.count < (isTrial ? 1 : limits.concurrency) else { return nil }
-        let candidates = isTrial ? trialCandidates : candidates
-        let offsets = cut(candidates).sorted()
-        guard !offsets.isEmpty else { return nil }
-        nextAttemptID += 1
-        let numbers = offsets.map { ($0, (parked[$0]?.failures.last?.number ?? 0) + 1) }
-        let attempt = Attempt(
-            id: nextAttemptID, offsets: offsets, numbers: Dictionary(uniqueKeysWithValues: numbers))
-        attempts[attempt.id] = attempt
-        for offset in offsets {
-            let lane = lane(offset)
-            line.remove(offset, lane)
-            line.stop(lane)
-            if parked[offset] != nil { parkedReady.remove(at: offset) }
-        }
-        return attempt
-    }
-
-    /// What may go now: parked deliveries and the line take turns at being first, so that neither starves.
-    private var candidates: [Offset] {
-        let queued = lineCandidates.prefix(limits.batchEventsMax)
-        let due = parkedReady.prefix(limits.batchEventsMax)
-        return nextAttemptID.isMultiple(of: 2) ? Array(due) + queued : Array(queued) + due
-    }
-
-    /// Where too many are parked the cursor is held: nothing new is begun that might have to be parked.
-    private var lineCandidates: ArraySlice<Offset> {
-        parked.count < bounds.parkedMax ? line.ready[...] : []
-    }
-
-    /// One event, the one that has gone wrong least often, to see whether the sink is back.
-    private var trialCandidates: [Offset] {
-        var lanes: Set<ParkedLanes.Lane> = []
-        let firsts = (parkedReady + lineCandidates.prefix(Self.trialMax)).filter {
-            lanes.insert(lane($0)).inserted
-        }
-        return firsts.min { strikeCount($0) < strikeCount($1) }.map { [$0] } ?? []
-    }
-
-    private func isSuspect(_ offset: Offset) -> Bool { strikeCount(offset) >= Self.strikesMax - 1 }
-
-    private func strikeCount(_ offset: Offset) -> Int { strikes[offset]?.count ?? 0 }
-
-    func lane(_ offset: Offset) -> ParkedLanes.Lane {
-        ParkedLanes.Lane(subject(offset), offset)
-    }
-
-    func subject(_ offset: Offset) -> Subject? {
-        entry(offset)?.event.subject ?? parked[offset]?.subject
-    }
-
-    /// As much of the candidates as one batch holds, by events and bytes; a suspect goes alone, and
-    /// nothing of
-    /// its user passes it.
-    private func cut(_ candidates: [Offset]) -> [Offset] {
-        if let first = candidates.first, isSuspect(first) { return [first] }
-        var bytes = 0
-        var offsets: [Offset] = []
-        var passedOver: Set<ParkedLanes.Lane> = []
-        for offset in candidates.prefix(limits.batchEventsMax) {
-            if isSuspect(offset) { passedOver.insert(lane(offset)) }
-            if !passedOver.isEmpty, passedOver.contains(lane(offset)) { continue }
-            bytes += entry(offset)?.event.body.bytes.count ?? 0
-            if !offsets.isEmpty, bytes > limits.batchBytesMax { break }
-            offsets.append(offset)
-        }
-        return offsets
     }
 
     // MARK: - What happened in the journal and to the worker
@@ -265,7 +218,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         for entry in window.add(page) {
             let lane = ParkedLanes.Lane(entry.event.subject, entry.offset)
             line.add(entry.offset, lane)
-            if parked.isBlocked(lane) { parkBehind(lane) }
+            if parked.isBlocked(lane) { parkBehind(lane) } else { gather(lane, entry) }
         }
         settlement.cursorMoved(window)
     }
@@ -310,7 +263,7 @@ struct DeliveryBounds {
 
 extension [Offset] {
     /// Removes the offset where it is; the array is short and in no order.
-    fileprivate mutating func remove(at offset: Offset) {
+    mutating func remove(at offset: Offset) {
         if let index = firstIndex(of: offset) { remove(at: index) }
     }
 }

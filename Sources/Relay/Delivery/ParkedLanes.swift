@@ -1,5 +1,7 @@
-/// The deliveries that wait out of line, by user: the first of a user waits for its time, the others behind
-/// it.
+/// The deliveries that wait out of line, by user.
+///
+/// A user's lane waits until the latest time that one of its deliveries was told to wait for, and then its
+/// first one goes.
 struct ParkedLanes {
     /// A user's events wait for each other; an event without a user waits for none.
     enum Lane: Hashable {
@@ -11,7 +13,7 @@ struct ParkedLanes {
         }
     }
 
-    /// The first delivery of a lane, by when it is due; may be out of date.
+    /// The first delivery of a lane, by when the lane is due; may be out of date.
     private struct Turn: Comparable {
         let time: Int64
         let offset: Offset
@@ -19,9 +21,14 @@ struct ParkedLanes {
         static func < (a: Turn, b: Turn) -> Bool { (a.time, a.offset) < (b.time, b.offset) }
     }
 
+    /// Ascending offsets, never empty, and when they are due.
+    private struct Line {
+        var offsets: [Offset] = []
+        var time: Int64 = 0
+    }
+
     private var deliveries: [Offset: ParkedDelivery] = [:]
-    /// Ascending offsets; never empty.
-    private var lanes: [Lane: [Offset]] = [:]
+    private var lanes: [Lane: Line] = [:]
     /// A binary heap, the earliest first.
     ///
     /// Each head that is not with the sink has its turn here.
@@ -40,6 +47,9 @@ struct ParkedLanes {
 
     func isBlocked(_ lane: Lane) -> Bool { lanes[lane] != nil }
 
+    /// When a lane is due, in nanoseconds since 1970.
+    func time(of lane: Lane) -> Int64? { lanes[lane]?.time }
+
     subscript(offset: Offset) -> ParkedDelivery? { deliveries[offset] }
 
     /// Adds a delivery, or replaces what is known of it; one that was taken is given back.
@@ -48,17 +58,29 @@ struct ParkedLanes {
         taken.remove(offset)
         let isNew = deliveries.updateValue(delivery, forKey: offset) == nil
         let lane = Lane(delivery.subject, offset)
-        if isNew { lanes[lane, default: []].insert(sorted: offset) }
-        if lanes[lane]?.first == offset { push(Turn(time: delivery.notBefore, offset: offset)) }
+        var line = lanes[lane] ?? Line()
+        if isNew { line.offsets.insert(sorted: offset) }
+        line.time = max(line.time, delivery.notBefore)
+        lanes[lane] = line
+        push(lane)
     }
 
     mutating func remove(_ offset: Offset) {
         guard let delivery = deliveries.removeValue(forKey: offset) else { return }
         taken.remove(offset)
         let lane = Lane(delivery.subject, offset)
-        lanes[lane]?.remove(sorted: offset)
-        guard let head = lanes[lane]?.first else { return lanes[lane] = nil }
-        push(Turn(time: deliveries[head]?.notBefore ?? 0, offset: head))
+        lanes[lane]?.offsets.remove(sorted: offset)
+        guard let line = lanes[lane], !line.offsets.isEmpty else { return lanes[lane] = nil }
+        // Whoever waits behind another has no time of its own, so there is seldom anything to look for.
+        if delivery.notBefore > 0, delivery.notBefore == line.time {
+            lanes[lane]?.time = line.offsets.reduce(0) { max($0, deliveries[$1]?.notBefore ?? 0) }
+        }
+        push(lane)
+    }
+
+    private mutating func push(_ lane: Lane) {
+        guard let line = lanes[lane], let head = line.offsets.first else { return }
+        push(Turn(time: line.time, offset: head))
     }
 
     // MARK: - Whose turn it is
@@ -70,13 +92,16 @@ struct ParkedLanes {
     }
 
     /// Takes up to `limit` deliveries whose time has come, the earliest first; each comes back by
-    /// ``insert(_:)``,
-    /// ``giveBack(_:)`` or ``remove(_:)``.
-    mutating func takeDue(at now: Int64, limit: Int) -> [Offset] {
+    /// ``insert(_:)``, ``giveBack(_:)`` or ``remove(_:)``.
+    ///
+    /// - Parameter followers: How many of those behind it each may bring along, over the limit.
+    mutating func takeDue(at now: Int64, limit: Int, followers: Int = 0) -> [Offset] {
         var due: [Offset] = []
         while due.count < limit, let time = earliest(), time <= now, let turn = pop() {
-            taken.insert(turn.offset)
-            due.append(turn.offset)
+            let lane = Lane(deliveries[turn.offset]?.subject, turn.offset)
+            let some = lanes[lane]?.offsets.prefix(1 + followers).filter { !taken.contains($0) } ?? []
+            taken.formUnion(some)
+            due += some
         }
         return due
     }
@@ -84,13 +109,14 @@ struct ParkedLanes {
     /// It was taken and not tried.
     mutating func giveBack(_ offset: Offset) {
         guard taken.remove(offset) != nil, let delivery = deliveries[offset] else { return }
-        push(Turn(time: delivery.notBefore, offset: offset))
+        push(Lane(delivery.subject, offset))
     }
 
     private func isCurrent(_ turn: Turn) -> Bool {
-        guard let delivery = deliveries[turn.offset], !taken.contains(turn.offset) else { return false }
-        return delivery.notBefore == turn.time
-            && lanes[Lane(delivery.subject, turn.offset)]?.first == turn.offset
+        guard let delivery = deliveries[turn.offset], !taken.contains(turn.offset),
+            let line = lanes[Lane(delivery.subject, turn.offset)]
+        else { return false }
+        return line.time == turn.time && line.offsets.first == turn.offset
     }
 
     // MARK: - Time
@@ -108,8 +134,9 @@ struct ParkedLanes {
             deliveries[offset]?.giveUpAt? -= nanoseconds
         }
         turns = []
-        for head in lanes.values.compactMap(\.first) where !taken.contains(head) {
-            push(Turn(time: deliveries[head]?.notBefore ?? 0, offset: head))
+        for lane in lanes.keys {
+            if let time = lanes[lane]?.time, time > 0 { lanes[lane]?.time = time - nanoseconds }
+            push(lane)
         }
     }
 

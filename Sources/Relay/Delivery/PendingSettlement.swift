@@ -8,11 +8,18 @@ struct PendingSettlement {
     private var unparked: Set<Offset> = []
     private var deadLetters: [DeadLetter] = []
     private var states: [Subject: FoldState] = [:]
+    private var range: ClosedRange<Offset>?
+    private var receipts: [DeliveryReceipt] = []
+    private var hold: SinkHold?
+    private var limitCounts: String?
+    private var unsent: Set<Offset> = []
     private var isDirty = false
     /// The cursor that was settled, or asked to be.
     private var cursor: Offset
     /// Under way; kept until it has committed.
     private var underWay: Settlement?
+    /// Intents that end with it.
+    private var ending: Set<Offset> = []
     private var isSending = false
 
     /// Moves of the cursor over entries of other sinks are settled only when they are this far, or with
@@ -28,8 +35,30 @@ struct PendingSettlement {
     /// Whether everything that was gathered has committed.
     var isIdle: Bool { underWay == nil && !isDirty }
 
-    mutating func count(_ outcome: SettledOutcome) {
+    mutating func count(_ offset: Offset, _ outcome: SettledOutcome) {
         outcomes[outcome, default: 0] += 1
+        ended(offset)
+    }
+
+    private mutating func ended(_ offset: Offset) {
+        range = range.map { min($0.lowerBound, offset)...max($0.upperBound, offset) } ?? offset...offset
+        isDirty = true
+    }
+
+    mutating func keep(_ receipt: DeliveryReceipt) { receipts.append(receipt) }
+
+    mutating func hold(_ hold: SinkHold) {
+        self.hold = hold
+        isDirty = true
+    }
+
+    /// What the tripwire has counted; goes out with what was counted.
+    mutating func keep(limitCounts: String) { self.limitCounts = limitCounts }
+
+    /// They were intended, and are known not to have been sent.
+    mutating func unsent(_ offsets: [Offset]) {
+        guard !offsets.isEmpty else { return }
+        unsent.formUnion(offsets)
         isDirty = true
     }
 
@@ -52,7 +81,7 @@ struct PendingSettlement {
 
     mutating func deadLetter(_ letter: DeadLetter) {
         deadLetters.append(letter)
-        isDirty = true
+        ended(letter.offset)
     }
 
     mutating func keep(_ state: FoldState, of subject: Subject) {
@@ -68,7 +97,9 @@ struct PendingSettlement {
     }
 
     /// The next settlement to send; nil while one is under way, or where there is nothing to say.
-    mutating func take(_ window: DeliveryWindow) -> Settlement? {
+    ///
+    /// - Parameter isUnknown: Whether a parked delivery may have been sent all the same.
+    mutating func take(_ window: DeliveryWindow, isUnknown: (Offset) -> Bool) -> Settlement? {
         guard !isSending else { return nil }
         if let underWay {
             isSending = true
@@ -85,16 +116,30 @@ struct PendingSettlement {
             parked: parked.values.sorted { $0.offset < $1.offset },
             unparked: unparked.sorted(),
             deadLetters: deadLetters,
-            states: states
+            states: states,
+            range: range,
+            receipts: receipts,
+            hold: hold,
+            limitCounts: limitCounts,
+            unknown: parked.keys.filter(isUnknown).sorted(),
+            unsent: unsent.sorted()
         )
         self = PendingSettlement(sink: sink, epoch: epoch, cursor: window.cursor)
         underWay = settlement
+        ending = settlement.endedIntents
         isSending = true
         return settlement
     }
 
+    /// Whether the intent of a delivery ends with something that has not committed: until then it cannot be
+    /// intended again.
+    func endsIntent(of offset: Offset) -> Bool {
+        parked[offset] != nil || unsent.contains(offset) || ending.contains(offset)
+    }
+
     mutating func succeeded() {
         underWay = nil
+        ending = []
         isSending = false
     }
 

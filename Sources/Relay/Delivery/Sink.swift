@@ -1,3 +1,5 @@
+public import Rules
+
 /// A destination that commits batches: the seam between the delivery engine and SQLite, PostgreSQL and
 /// HTTP.
 ///
@@ -21,11 +23,27 @@ public protocol Sink: Sendable {
     /// counts as delivered: the engine gives all of it again, so deliveries must be idempotent.
     func deliver(_ batch: [Delivery]) async throws(SinkError) -> [Receipt]
 
+    /// What an event does to what the sink keeps: what its limits count.
+    func operation(of event: Event) -> Operation
+
+    /// Whether the destination must not get this delivery twice, and would not know it again.
+    ///
+    /// Before such a one is sent the engine records that it will be, so that after a crash it comes with
+    /// ``Delivery/isOutcomeUnknown``.
+    func mustNotRepeat(_ delivery: Delivery) -> Bool
+
     /// Looks whether the destination can be used, without delivering anything.
     func probe() async throws(SinkError)
 
     /// Lets go of connections; no other call comes after it.
     func shutdown() async
+}
+
+extension Sink {
+    /// What it does to its user.
+    public func operation(of event: Event) -> Operation { event.meaning.operation }
+
+    public func mustNotRepeat(_ delivery: Delivery) -> Bool { false }
 }
 
 /// How much a sink takes at once.
@@ -69,10 +87,16 @@ public struct Delivery: Sendable {
     public let replay: String?
     /// What this sink was told of the user so far, where ``SinkLimits/keepsState`` asks for it.
     public let state: FoldState?
+    /// Events of the same user that are delivered with this one and come before it, the oldest first: only
+    /// what all of them come to is for the destination.
+    public let earlier: [Event]
+    /// Whether it may have been delivered before, and nobody knows; only where ``Sink/mustNotRepeat(_:)``
+    /// said that it matters.
+    public let isOutcomeUnknown: Bool
 
     public init(
         offset: Offset, event: Event, rule: String, attempt: Int, replay: String? = nil,
-        state: FoldState? = nil
+        state: FoldState? = nil, earlier: [Event] = [], isOutcomeUnknown: Bool = false
     ) {
         self.offset = offset
         self.event = event
@@ -80,6 +104,8 @@ public struct Delivery: Sendable {
         self.attempt = attempt
         self.replay = replay
         self.state = state
+        self.earlier = earlier
+        self.isOutcomeUnknown = isOutcomeUnknown
     }
 }
 
@@ -93,6 +119,9 @@ public struct Receipt: Sendable, Equatable {
     ///
     /// No user data.
     public let detail: String?
+    /// Whether the destination may have done it all the same; only with `retry`, and then the next attempt
+    /// has ``Delivery/isOutcomeUnknown``.
+    public let isOutcomeUnknown: Bool
 
     public enum Outcome: Sendable, Equatable {
         case delivered
@@ -106,7 +135,11 @@ public struct Receipt: Sendable, Equatable {
         case rejected(reason: String)
     }
 
-    public init(offset: Offset, _ outcome: Outcome, state: FoldState? = nil, detail: String? = nil) {
+    public init(
+        offset: Offset, _ outcome: Outcome, state: FoldState? = nil, detail: String? = nil,
+        isOutcomeUnknown: Bool = false
+    ) {
+        self.isOutcomeUnknown = isOutcomeUnknown
         self.offset = offset
         self.outcome = outcome
         self.state = state

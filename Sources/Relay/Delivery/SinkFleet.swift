@@ -13,11 +13,11 @@ public final class SinkFleet: Service {
     /// A sink and what its worker has to know about it.
     public struct Member: Sendable {
         public let sink: any Sink
-        public let retry: RetryConfiguration
+        public let policy: DeliveryPolicy
 
-        public init(sink: any Sink, retry: RetryConfiguration) {
+        public init(sink: any Sink, policy: DeliveryPolicy = DeliveryPolicy()) {
             self.sink = sink
-            self.retry = retry
+            self.policy = policy
         }
     }
 

@@ -102,7 +102,7 @@ final class SinkShift: Service {
             sink: member.sink,
             journal: surroundings.journal,
             lease: lease,
-            retry: member.retry,
+            policy: member.policy,
             clock: surroundings.clock,
             metrics: surroundings.metrics,
             board: surroundings.board,

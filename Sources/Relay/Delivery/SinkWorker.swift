@@ -11,7 +11,7 @@ public import ServiceLifecycle
 public struct SinkWorker: Service {
     private let sink: any Sink
     private let journal: any Journal
-    private let retry: RetryConfiguration
+    private let policy: DeliveryPolicy
     private let lease: SinkLease
     private let clock: any RelayClock
     private let metrics: RelayMetrics
@@ -41,7 +41,7 @@ public struct SinkWorker: Service {
         sink: any Sink,
         journal: any Journal,
         lease: SinkLease,
-        retry: RetryConfiguration,
+        policy: DeliveryPolicy,
         clock: any RelayClock,
         metrics: RelayMetrics,
         board: SinkBoard,
@@ -51,7 +51,7 @@ public struct SinkWorker: Service {
         self.sink = sink
         self.journal = journal
         self.lease = lease
-        self.retry = retry
+        self.policy = policy
         self.clock = clock
         self.metrics = metrics
         self.board = board
@@ -96,18 +96,23 @@ public struct SinkWorker: Service {
         case prepared(SinkError?)
         case read(Result<JournalPage, JournalError>)
         case readParked([Offset], Result<[JournalEntry], JournalError>)
-        case delivered(attempt: Int, Result<[Receipt], SinkError>)
+        case delivered(AttemptRunner.Ended)
         case settled(Settlement, JournalError?)
 
         /// The end that it means, where the journal has said that this lease is no longer good.
         var end: End? {
+            switch journalError {
+            case .moved: .moved
+            case .fenced?, .closed?: journalError.map(End.shutOut)
+            case .cannotCommit, .unusable, nil: nil
+            }
+        }
+
+        private var journalError: JournalError? {
             switch self {
             case .read(.failure(let error)), .readParked(_, .failure(let error)), .settled(_, let error?):
-                switch error {
-                case .moved: .moved
-                case .fenced, .closed: .shutOut(error)
-                case .cannotCommit, .unusable: nil
-                }
+                error
+            case .delivered(let ended): ended.journalError
             default: nil
             }
         }
@@ -119,7 +124,8 @@ public struct SinkWorker: Service {
 
     private func drive(_ tasks: inout DiscardingTaskGroup) async -> End {
         var machine = Machine(
-            lease: lease, limits: sink.limits, retry: retry, generator: SystemRandomNumberGenerator())
+            lease: lease, limits: sink.limits, policy: policy, generator: SystemRandomNumberGenerator(),
+            operation: sink.operation(of:))
         var reporter = SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
         var end = End.stopped
         act(&machine, &tasks)
@@ -129,9 +135,11 @@ public struct SinkWorker: Service {
                 reporter.isShutOut(error, now: clock.now)
                 return .shutOut(error)
             case (_, .moved):
-                // What is in flight ends by itself, and is not settled any more.
+                // What is in flight ends by itself, and is not settled any more: the settlement that was
+                // refused stays under way.
                 end = .moved
                 stop(&machine, &tasks)
+                if case .delivered = event { take(event, &machine, reporter) }
             case (.stop, _): stop(&machine, &tasks)
             case (.stopDeadline, _): return end
             default: take(event, &machine, reporter)
@@ -172,10 +180,14 @@ public struct SinkWorker: Service {
         case .readParked(_, .failure(let error)):
             logger.error("the journal could not be read", metadata: ["reason": "\(error.reason)"])
             machine.readParkedFailed()
-        case .delivered(let attempt, .success(let receipts)):
-            machine.receiptsArrived(receipts, attempt: attempt, at: now)
-        case .delivered(let attempt, .failure(let error)):
-            machine.attemptFailed(error, attempt: attempt, at: now)
+        case .delivered(let ended):
+            switch ended.result {
+            case .success(let receipts):
+                machine.receiptsArrived(receipts, attempt: ended.attempt, took: ended.took, at: now)
+            case .failure(let error):
+                machine.attemptFailed(
+                    error, attempt: ended.attempt, intended: ended.intended, took: ended.took, at: now)
+            }
         case .settled(let settlement, nil):
             machine.settleSucceeded()
             reporter.settled(settlement)
@@ -187,6 +199,10 @@ public struct SinkWorker: Service {
 
     // MARK: - Actions
 
+    private var runner: AttemptRunner {
+        AttemptRunner(sink: sink, journal: journal, epoch: lease.epoch, clock: clock)
+    }
+
     /// Carries out everything that the machine wants done now.
     private func act(_ machine: inout Machine, _ tasks: inout DiscardingTaskGroup) {
         while let action = machine.nextAction(at: clock.now) {
@@ -197,7 +213,8 @@ public struct SinkWorker: Service {
                 for subject in entries.compactMap(\.event.subject) where sink.limits.keepsState {
                     unsettled[subject] = machine.unsettledState(of: subject)
                 }
-                tasks.addTask { [input, unsettled] in await input.yield(deliver(attempt, entries, unsettled))
+                tasks.addTask { [input, runner, unsettled] in
+                    await input.yield(.delivered(runner.run(attempt, entries, unsettled)))
                 }
             case .wake(let time):
                 tasks.addTask { [clock, input] in
@@ -234,43 +251,6 @@ public struct SinkWorker: Service {
             guard case .failure(let error) = result else { return .settled(settlement, nil) }
             return .settled(settlement, error)
         case .deliver, .wake: return .timePassed
-        }
-    }
-
-    private func deliver(
-        _ attempt: Machine.Attempt, _ entries: [JournalEntry], _ unsettled: [Subject: FoldState]
-    ) async -> Input {
-        do throws(SinkError) {
-            var states: [Subject: FoldState] = [:]
-            if sink.limits.keepsState {
-                states = try await known(of: entries.compactMap(\.event.subject), unsettled)
-            }
-            let batch = entries.map { entry in
-                Delivery(
-                    offset: entry.offset,
-                    event: entry.event,
-                    rule: entry.rule,
-                    attempt: attempt.numbers[entry.offset] ?? 1,
-                    replay: entry.replay,
-                    state: entry.event.subject.flatMap { states[$0] }
-                )
-            }
-            return .delivered(attempt: attempt.id, .success(try await sink.deliver(batch)))
-        } catch {
-            return .delivered(attempt: attempt.id, .failure(error))
-        }
-    }
-
-    /// What the sink was told of these users: by receipts that are not settled yet, or by the journal.
-    private func known(
-        of subjects: [Subject], _ unsettled: [Subject: FoldState]
-    ) async throws(SinkError) -> [Subject: FoldState] {
-        let missing = subjects.filter { unsettled[$0] == nil }
-        guard !missing.isEmpty else { return unsettled }
-        do throws(JournalError) {
-            return try await journal.states(sink.name, of: missing).merging(unsettled) { $1 }
-        } catch {
-            throw .unavailable(reason: "the journal could not be read: \(error.reason)")
         }
     }
 

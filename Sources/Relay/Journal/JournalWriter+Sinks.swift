@@ -165,18 +165,21 @@ extension JournalWriter {
         }
     }
 
-    /// An intent ends with its delivery, and where that is parked: then its outcome is known.
+    /// An intent ends with its delivery, and where that is parked with a known outcome.
     private func endIntents(_ settlement: Settlement, sinkID: Int64, _ db: Database) throws {
-        let known = settlement.unparked + settlement.parked.map(\.offset) + settlement.settledAbove
+        let ended = settlement.endedIntents.sorted()
         try db.cachedStatement(
             sql: """
                 DELETE FROM intents WHERE sink_id = ?1 AND (
                     "offset" IN (SELECT value FROM json_each(?2))
-                    OR "offset" <= ?3 AND NOT EXISTS (
+                    OR ("offset" <= ?3 OR "offset" IN (SELECT value FROM json_each(?4))) AND NOT EXISTS (
                         SELECT 1 FROM parked
                         WHERE parked.sink_id = ?1 AND parked."offset" = intents."offset"))
                 """
-        ).execute(arguments: [sinkID, "\(known.map(\.rawValue))", settlement.cursor.rawValue])
+        ).execute(arguments: [
+            sinkID, "\(ended.map(\.rawValue))", settlement.cursor.rawValue,
+            "\(settlement.settledAbove.map(\.rawValue))",
+        ])
     }
 
     private func writeReceipts(_ settlement: Settlement, at now: Int64, _ db: Database) throws {

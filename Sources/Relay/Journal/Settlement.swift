@@ -174,6 +174,10 @@ public struct Settlement: Sendable, Equatable {
     public var hold: SinkHold?
     /// What the tripwire has counted; nil leaves it as it is.
     public var limitCounts: String?
+    /// Of ``parked``, those of which it is not known whether the destination has them: their intents stay.
+    public var unknown: [Offset]
+    /// Deliveries whose intents end because they were not sent after all.
+    public var unsent: [Offset]
 
     public init(
         sink: String,
@@ -189,7 +193,9 @@ public struct Settlement: Sendable, Equatable {
         range: ClosedRange<Offset>? = nil,
         receipts: [DeliveryReceipt] = [],
         hold: SinkHold? = nil,
-        limitCounts: String? = nil
+        limitCounts: String? = nil,
+        unknown: [Offset] = [],
+        unsent: [Offset] = []
     ) {
         self.sink = sink
         self.epoch = epoch
@@ -205,5 +211,12 @@ public struct Settlement: Sendable, Equatable {
         self.receipts = receipts
         self.hold = hold
         self.limitCounts = limitCounts
+        self.unknown = unknown
+        self.unsent = unsent
+    }
+
+    /// Deliveries whose intents end, parked or not; those of settled ones end where they are not parked.
+    public var endedIntents: Set<Offset> {
+        Set(unparked + parked.map(\.offset) + unsent).subtracting(unknown)
     }
 }

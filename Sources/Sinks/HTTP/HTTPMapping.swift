@@ -20,6 +20,10 @@ struct HTTPMapping: Sendable {
         var removes: Bool
         /// The state to keep once it was delivered.
         var state: FoldState?
+        /// Whether the destination would do it twice, and that is not wanted.
+        var mustNotRepeat = false
+        /// Asks whether an earlier attempt arrived; nil where nobody needs to know, or cannot.
+        var lookup: CurlRequest?
     }
 
     /// A request template and the digest of all that it was written as.
@@ -54,30 +58,41 @@ struct HTTPMapping: Sendable {
 
     var policyOfRequests: AddressPolicy { policy }
 
+    /// Whether a request asks what became of a `POST`.
+    var looksUp: Bool { if case .lookUp = configuration.unknown { true } else { false } }
+
     /// The header that `auth` sets; nil without `auth`.
     var authenticationHeader: String? { configuration.authentication?.headerName }
 
     /// Every request the mapping knows, for checks.
     var templates: [HTTPRequestTemplate] {
-        [form.template] + (cases.map { $0.values.compactMap { $0?.template } } ?? [])
+        let templates = [form.template] + (cases.map { $0.values.compactMap { $0?.template } } ?? [])
+        guard case .lookUp(let lookup) = configuration.unknown else { return templates }
+        return templates + [lookup]
     }
 
     func plan(_ delivery: Delivery) -> Plan {
         let event = delivery.event
-        let operation = event.meaning.operation
-        switch choice(for: event.type, operation) {
-        case .skip(let reason): return .settled(Receipt(offset: delivery.offset, .skipped(reason)))
-        case .form(let form):
-            guard cases != nil else {
-                let user = EventDocument.User(event)
-                return render(form, delivery, user, operation, state: nil)
-            }
-            switch HTTPUserFold.apply(event, to: delivery.state) {
-            case .rejected(let reason):
-                return .settled(Receipt(offset: delivery.offset, .rejected(reason: reason)))
-            case .superseded(let state):
-                return .settled(Receipt(offset: delivery.offset, .superseded, state: state))
-            case .send(let user, let state): return render(form, delivery, user, operation, state: state)
+        guard cases != nil else {
+            return render(form, delivery, EventDocument.User(event), event.meaning.operation, state: nil)
+        }
+        func settled(_ outcome: Receipt.Outcome, _ state: FoldState? = nil) -> Plan {
+            .settled(Receipt(offset: delivery.offset, outcome, state: state))
+        }
+        // What no request is made for leaves no trace in the state.
+        let events = (delivery.earlier + [event]).filter { event in
+            if case .form = choice(for: event.type, event.meaning.operation) { true } else { false }
+        }
+        if events.isEmpty, case .skip(let reason) = choice(for: event.type, event.meaning.operation) {
+            return settled(.skipped(reason))
+        }
+        switch HTTPUserFold.apply(events, to: delivery.state) {
+        case .rejected(let reason): return settled(.rejected(reason: reason))
+        case .superseded(let state): return settled(.superseded, state)
+        case .send(let user, let operation, let state):
+            switch choice(for: event.type, operation) {
+            case .form(let form): return render(form, delivery, user, operation, state: state)
+            case .skip(let reason): return settled(.skipped(reason))
             }
         }
     }
@@ -116,20 +131,29 @@ struct HTTPMapping: Sendable {
         do throws(HTTPRenderingError) {
             let request = try request(form.template, over: document, key: key)
             let origin = try origin(of: request.url)
-            return .send(Step(request: request, origin: origin, removes: removes, state: state))
+            var step = Step(request: request, origin: origin, removes: removes, state: state)
+            step.mustNotRepeat = request.method == "POST" && configuration.unknown != .retry
+            if step.mustNotRepeat, delivery.isOutcomeUnknown, case .lookUp(let lookup) = configuration.unknown
+            {
+                step.lookup = try self.request(lookup, over: document, key: key, at: "lookup.")
+            }
+            return .send(step)
         } catch {
             return .settled(Receipt(offset: delivery.offset, .rejected(reason: error.reason)))
         }
     }
 
     private func request(
-        _ template: HTTPRequestTemplate, over document: JSONValue, key: String
+        _ template: HTTPRequestTemplate, over document: JSONValue, key: String, at place: String = ""
     ) throws(HTTPRenderingError) -> CurlRequest {
-        let url = try text(template.url, over: document, at: "url")
-        guard let url, !url.isEmpty else { throw HTTPRenderingError(reason: "url: it yields nothing") }
+        let url = try text(template.url, over: document, at: "\(place)url")
+        guard let url, !url.isEmpty else {
+            throw HTTPRenderingError(reason: "\(place)url: it yields nothing")
+        }
         var headers = HTTPHeaderList()
         for (name, value) in template.headers {
-            if let value = try text(value, over: document, at: "header \(name)") { headers.set(name, value) }
+            let value = try text(value, over: document, at: "\(place)header \(name)")
+            if let value { headers.set(name, value) }
         }
         let body = try body(template.body, over: document, isJSON: headers.allowsJSONBody)
         if body != nil { headers.setDefault("Content-Type", "application/json") }

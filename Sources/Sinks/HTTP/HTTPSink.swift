@@ -14,7 +14,7 @@ public final class HTTPSink: DeliveryPreviewing {
     /// A destination that asks for a longer pause is asked again after this.
     static let pauseMax = Duration.seconds(3_600)
 
-    private let mapping: HTTPMapping
+    let mapping: HTTPMapping
     private let client: CurlClient
     private let clock: any RelayClock
     private let rate: Mutex<RateWindow?>
@@ -49,6 +49,11 @@ public final class HTTPSink: DeliveryPreviewing {
         return receipts
     }
 
+    /// A `POST`, unless the config says that it may be repeated.
+    public func mustNotRepeat(_ delivery: Delivery) -> Bool {
+        if case .send(let step) = mapping.plan(delivery) { step.mustNotRepeat } else { false }
+    }
+
     public func preview(_ delivery: Delivery) -> DeliveryPreview { mapping.preview(delivery) }
 
     /// Opens a connection to each host, TLS included, and closes it again; sends nothing.
@@ -74,17 +79,24 @@ public final class HTTPSink: DeliveryPreviewing {
         switch mapping.plan(delivery) {
         case .settled(let receipt): return receipt
         case .send(let step):
-            try await waitForToken()
-            do {
-                let response = try await client.send(step.request)
-                return try receipt(for: response, step, delivery)
-            } catch let failure as CurlFailure {
-                return try receipt(for: failure, step, delivery)
-            } catch let error as SinkError {
-                throw error
-            } catch {
-                throw .unavailable(reason: "\(step.origin): \(error)")
+            if delivery.isOutcomeUnknown, step.mustNotRepeat,
+                let receipt = try await receiptOfEarlierAttempt(step, delivery)
+            {
+                return receipt
             }
+            switch try await send(step.request) {
+            case .success(let response): return try receipt(for: response, step, delivery)
+            case .failure(let failure): return try receipt(for: failure, step, delivery)
+            }
+        }
+    }
+
+    func send(_ request: CurlRequest) async throws(SinkError) -> Result<CurlResponse, CurlFailure> {
+        try await waitForToken()
+        do throws(CurlFailure) {
+            return .success(try await client.send(request))
+        } catch {
+            return .failure(error)
         }
     }
 
@@ -108,13 +120,19 @@ public final class HTTPSink: DeliveryPreviewing {
         denial.withLock { $0 = .none }
         switch verdict {
         case .delivered:
-            let id = Self.remoteID(in: response).map { ", id \($0)" } ?? ""
-            return Receipt(offset: delivery.offset, .delivered, state: step.state, detail: text + id)
+            return Receipt(
+                offset: delivery.offset, .delivered, state: step.state, detail: Self.detail(of: response))
         case .retry: return Receipt(offset: delivery.offset, .retry(after: pause, reason: text), detail: text)
-        case .unavailable: throw .unavailable(reason: "\(step.origin): \(text)", retryAfter: pause)
+        case .unavailable: throw unavailable(response, step)
         case .rejected, .denied:
             return Receipt(offset: delivery.offset, .rejected(reason: text), detail: text)
         }
+    }
+
+    func unavailable(_ response: CurlResponse, _ step: HTTPMapping.Step) -> SinkError {
+        .unavailable(
+            reason: "\(step.origin): HTTP \(response.status)",
+            retryAfter: response.retryAfter.map { min($0, Self.pauseMax) })
     }
 
     /// One refusal may be about one contact; a second user in a row says that the credentials are wrong.
@@ -136,6 +154,9 @@ public final class HTTPSink: DeliveryPreviewing {
     ) throws(SinkError) -> Receipt {
         switch failure {
         case .invalidRequest(let reason): return Receipt(offset: delivery.offset, .rejected(reason: reason))
+        case .outcomeUnknown(let reason) where step.mustNotRepeat,
+            .badResponse(let reason) where step.mustNotRepeat:
+            return unknown(reason, delivery)
         case .outcomeUnknown(let reason) where !step.request.mayRepeat:
             return Receipt(offset: delivery.offset, .retry(after: nil, reason: "outcome unknown: \(reason)"))
         case .badResponse(let reason):
@@ -145,7 +166,7 @@ public final class HTTPSink: DeliveryPreviewing {
         }
     }
 
-    private func sinkError(_ failure: CurlFailure, _ origin: String) -> SinkError {
+    func sinkError(_ failure: CurlFailure, _ origin: String) -> SinkError {
         switch failure {
         case .invalidRequest(let reason), .misconfigured(let reason):
             .misconfigured(reason: "\(origin): \(reason)")
@@ -170,6 +191,11 @@ public final class HTTPSink: DeliveryPreviewing {
             if !origins.contains(origin) { origins.append(origin) }
         }
         return origins
+    }
+
+    /// What a receipt keeps of an answer.
+    static func detail(of response: CurlResponse) -> String {
+        "HTTP \(response.status)" + (remoteID(in: response).map { ", id \($0)" } ?? "")
     }
 
     /// The `id` of a JSON object that came back, where it looks like one: for the receipt, so that a person

@@ -13,8 +13,8 @@ enum HTTPUserFold {
         case rejected(String)
         /// Nothing to send; the state to keep where it changed.
         case superseded(FoldState?)
-        /// To be sent with this user; the state to keep once it was delivered.
-        case send(EventDocument.User, FoldState?)
+        /// To be sent with this user, as this operation; the state to keep once it was delivered.
+        case send(EventDocument.User, Operation, FoldState?)
     }
 
     static let login = "login"
@@ -22,13 +22,37 @@ enum HTTPUserFold {
     static let status = "status"
     static let active = "active"
 
+    /// Applies several events of one user, in order; what they come to is sent once.
+    ///
+    /// What is superseded has no part in the operation.
+    static func apply(_ events: [Event], to before: FoldState?) -> Result {
+        var state = before
+        var operations: [Operation] = []
+        var result = Result.superseded(nil)
+        for event in events {
+            let next = apply(event, to: state)
+            switch next {
+            case .rejected: if operations.isEmpty { result = next }
+            case .superseded(let after):
+                state = after ?? state
+                if operations.isEmpty { result = .superseded(state == before ? nil : state) }
+            case .send(let user, let operation, let after):
+                state = after ?? state
+                operations.append(operation)
+                result = .send(user, operation, nil)
+            }
+        }
+        guard case .send(let user, _, _) = result else { return result }
+        return .send(user, Operation.result(of: operations), state == before ? nil : state)
+    }
+
     static func apply(_ event: Event, to before: FoldState?) -> Result {
         guard let user = event.user else { return .rejected("no user") }
         let meaning = event.meaning
         var state = before ?? FoldState()
         guard meaning.operation != .none else {
             // It changes nothing, but a contact that was deleted hears no more.
-            return state.isDeleted ? .superseded(nil) : .send(view(of: user, meaning, in: state), nil)
+            return state.isDeleted ? .superseded(nil) : .send(view(of: user, meaning, in: state), .none, nil)
         }
         guard let stamp = event.stamp else { return .rejected("no usable `published` to order it by") }
 
@@ -43,7 +67,7 @@ enum HTTPUserFold {
         case (.delete, _), (_, .dead): return .superseded(changed)
         default: break
         }
-        return .send(view(of: user, meaning, in: state), state)
+        return .send(view(of: user, meaning, in: state), meaning.operation, state)
     }
 
     /// The aspects that an event says something about, in the order of their names below.

@@ -1,7 +1,7 @@
 import Config
 import JSON
 public import Relay
-import Rules
+public import Rules
 
 /// A table in a PostgreSQL database.
 ///
@@ -49,6 +49,8 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
             }
         }
     }
+
+    public nonisolated func operation(of event: Event) -> Operation { plan.operation(of: event) }
 
     public nonisolated func preview(_ delivery: Delivery) -> DeliveryPreview {
         plan.preview(delivery, sink: name)

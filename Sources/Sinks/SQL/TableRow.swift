@@ -77,6 +77,12 @@ extension TablePlan {
         RowKey.text([.string(subject.org), .string(subject.userID)])
     }
 
+    /// What an event does to this table's rows; `none` where it has no row to change.
+    func operation(of event: Event) -> Operation {
+        guard mode == .upsert, let meaning = try? meaning(of: event) else { return .none }
+        return meaning.operation
+    }
+
     private func meaning(
         of event: Event
     ) throws(TableRowDefect) -> (operation: Operation, isForAllRowsOfUser: Bool) {

@@ -2,7 +2,7 @@ import Config
 import GRDB
 import JSON
 public import Relay
-import Rules
+public import Rules
 
 /// A table in a SQLite file.
 ///
@@ -52,6 +52,8 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
             }
         }
     }
+
+    public nonisolated func operation(of event: Event) -> Operation { plan.operation(of: event) }
 
     public nonisolated func preview(_ delivery: Delivery) -> DeliveryPreview {
         plan.preview(delivery, sink: name)

@@ -27,13 +27,15 @@ final class DeliveryBench {
 
     init(
         _ limits: SinkLimits, users: [String?], giveUpAfter: Duration = .seconds(3 * 86_400),
-        hold: SinkHold? = nil
+        hold: SinkHold? = nil, policy: DeliveryPolicy = DeliveryPolicy(), intents: Set<Offset> = []
     ) {
         let lease = SinkLease(
-            sink: "sink", epoch: 1, cursor: .zero, settledAbove: [], parked: [], hold: hold)
+            sink: "sink", epoch: 1, cursor: .zero, settledAbove: [], parked: [], hold: hold,
+            intents: intents)
+        var policy = policy
+        policy.retry.giveUpAfter = giveUpAfter
         machine = Machine(
-            lease: lease, limits: limits, retry: RetryConfiguration(giveUpAfter: giveUpAfter),
-            generator: SeededGenerator(seed: 1))
+            lease: lease, limits: limits, policy: policy, generator: SeededGenerator(seed: 1))
         append(users)
         run()
     }
@@ -41,11 +43,24 @@ final class DeliveryBench {
     // MARK: - What happens
 
     /// Appends an event for each user, with offsets from 1, and tells nobody.
-    func append(_ users: [String?]) {
-        for user in users {
+    func append(_ users: [String?]) { append(users.map { DeliveryFixture.event(of: $0) }) }
+
+    func append(_ events: [Event]) {
+        for event in events {
             let offset = Offset(rawValue: Int64(log.count + 1))
-            log.append(JournalEntry(offset: offset, event: DeliveryFixture.event(of: user), rule: "rule"))
+            log.append(JournalEntry(offset: offset, event: event, rule: "rule"))
         }
+    }
+
+    /// Appends events of these types of the user `u`, all received now and published at these seconds.
+    func append(_ types: (type: String, second: Int64)...) {
+        append(
+            types.map { type, second in
+                var sample = EventSample(type: "user.\(type)", user: "u", second: second)
+                sample.receivedAt = now
+                return sample.event
+            })
+        news()
     }
 
     func news() {
@@ -62,7 +77,7 @@ final class DeliveryBench {
     func answer(_ offset: Int64, _ outcome: Receipt.Outcome = .delivered) {
         guard let attempt = take(offset) else { return }
         machine.receiptsArrived(
-            attempt.offsets.map { Receipt(offset: $0, outcome) }, attempt: attempt.id, at: now)
+            attempt.deliveries.map { Receipt(offset: $0, outcome) }, attempt: attempt.id, at: now)
         run()
     }
 
@@ -73,9 +88,12 @@ final class DeliveryBench {
         run()
     }
 
-    func fail(_ offset: Int64, _ error: SinkError = .unavailable(reason: "refused")) {
+    func fail(
+        _ offset: Int64, _ error: SinkError = .unavailable(reason: "refused"), intended: [Int64] = []
+    ) {
         guard let attempt = take(offset) else { return }
-        machine.attemptFailed(error, attempt: attempt.id, at: now)
+        machine.attemptFailed(
+            error, attempt: attempt.id, intended: intended.map(Offset.init(rawValue:)), at: now)
         run()
     }
 

@@ -6,9 +6,11 @@ import Rules
 struct DeliveryLedger {
     struct Row {
         let offset: Offset
-        /// Nil for an event without a user.
-        let user: String?
+        let event: Event
         let isRouted: Bool
+
+        /// Nil for an event without a user.
+        var user: String? { event.user?.id }
     }
 
     private(set) var rows: [Row] = []
@@ -30,19 +32,51 @@ struct DeliveryLedger {
     private(set) var attempts: [Offset: Int] = [:]
     private var withSink: Set<Offset> = []
     private(set) var violations: [String] = []
+    /// Deliveries that were about to be sent.
+    private(set) var intents: Set<Offset> = []
+    private(set) var hold: SinkHold?
+    private(set) var limitCounts = ""
+    private(set) var exemptTo = Offset.zero
+    /// The place was changed since the lease.
+    private(set) var isMoved = false
+    private(set) var detached: Set<Offset> = []
     let windowMax: Int
+    /// Whether a user's events are sorted, so that they need not come in the order of the journal.
+    let sorts: Bool
 
-    init(windowMax: Int) { self.windowMax = windowMax }
+    init(windowMax: Int, sorts: Bool) {
+        self.windowMax = windowMax
+        self.sorts = sorts
+    }
 
     // MARK: - The journal
 
-    mutating func append(_ user: String?, isRouted: Bool) {
-        let row = Row(offset: Offset(rawValue: Int64(rows.count + 1)), user: user, isRouted: isRouted)
+    mutating func append(_ event: Event, isRouted: Bool) {
+        let row = Row(offset: Offset(rawValue: Int64(rows.count + 1)), event: event, isRouted: isRouted)
         rows.append(row)
         guard isRouted else { return }
         routed.append(row)
-        if let user { byUser[user, default: []].append(row.offset) }
+        if let user = row.user { byUser[user, default: []].append(row.offset) }
     }
+
+    /// A person pauses or resumes the sink.
+    mutating func hold(_ hold: SinkHold?) {
+        self.hold = hold
+        if hold == nil { exemptTo = Offset(rawValue: Int64(rows.count)) }
+    }
+
+    /// Retention gives up what is oldest, up to an offset, whatever the worker is at.
+    mutating func detach(upTo offset: Offset) {
+        detached.formUnion(routed.map(\.offset).filter { $0 <= offset && !isSettled($0) })
+        parked = parked.filter { $0.key > offset }
+        intents = intents.filter { $0 > offset }
+        cursor = max(cursor, offset)
+        settledAbove = settledAbove.filter { $0 > cursor }
+        isMoved = true
+        epoch += 1
+    }
+
+    mutating func intend(_ offsets: [Offset]) { intents.formUnion(offsets) }
 
     /// The machine has given up on a delivery that asked for a retry once too often.
     mutating func gaveUp(_ offset: Offset, mayGiveUp: Bool) {
@@ -52,12 +86,14 @@ struct DeliveryLedger {
 
     mutating func lease() -> SinkLease {
         epoch += 1
+        isMoved = false
         ended = Set(routed.map(\.offset).filter { isSettled($0) })
         told = states
         withSink = []
         return SinkLease(
             sink: "sink", epoch: epoch, cursor: cursor, settledAbove: settledAbove.sorted(),
-            parked: parked.values.sorted { $0.offset < $1.offset })
+            parked: parked.values.sorted { $0.offset < $1.offset }, hold: hold, intents: intents,
+            limitCounts: limitCounts, exemptTo: exemptTo)
     }
 
     func page(after offset: Offset, limit: ReadLimit) -> JournalPage {
@@ -74,12 +110,12 @@ struct DeliveryLedger {
     }
 
     private func entry(_ row: Row) -> JournalEntry {
-        JournalEntry(offset: row.offset, event: DeliveryFixture.event(of: row.user), rule: "rule")
+        JournalEntry(offset: row.offset, event: row.event, rule: "rule")
     }
 
-    func subject(_ offset: Offset) -> Subject? {
-        DeliveryFixture.event(of: rows[Int(offset.rawValue) - 1].user).subject
-    }
+    func event(_ offset: Offset) -> Event { rows[Int(offset.rawValue) - 1].event }
+
+    func subject(_ offset: Offset) -> Subject? { event(offset).subject }
 
     private func isSettled(_ offset: Offset) -> Bool {
         (offset <= cursor || settledAbove.contains(offset)) && parked[offset] == nil
@@ -90,18 +126,28 @@ struct DeliveryLedger {
     // MARK: - What the checkers see
 
     /// The sink is handed an attempt.
-    mutating func began(_ offsets: [Offset], numbers: [Offset: Int], unsettled: (Subject) -> FoldState?) {
+    mutating func began(_ attempt: DeliveryAttempt, unsettled: (Subject) -> FoldState?) {
+        let offsets = attempt.offsets
         check(offsets == offsets.sorted() && Set(offsets).count == offsets.count, "a batch out of order")
+        check(hold == nil, "a sink that is held gets \(offsets.map(\.rawValue))")
+        checkGroups(attempt)
+        for delivery in attempt.deliveries {
+            check((attempt.numbers[delivery] ?? 0) >= 1, "\(delivery) has no attempt number")
+        }
         for (index, offset) in offsets.enumerated() {
-            check(!isSettled(offset), "\(offset) was settled and is delivered again")
+            // Nobody has told this worker yet.
+            check(isMoved || !isSettled(offset), "\(offset) was settled and is delivered again")
             check(!ended.contains(offset), "\(offset) had ended and is delivered again")
             let isNew = withSink.insert(offset).inserted
             check(isNew, "\(offset) is with the sink twice")
-            check((numbers[offset] ?? 0) >= 1, "\(offset) has no attempt number")
             attempts[offset, default: 0] += 1
             guard let subject = subject(offset) else { continue }
             // The one before it is enough: that one had to wait for those before itself.
-            if let before = byUser[subject.userID]?.last(where: { $0 < offset }) {
+            let mine = byUser[subject.userID] ?? []
+            if sorts {
+                let others = mine.filter { withSink.contains($0) && !offsets.contains($0) }
+                check(others.isEmpty, "\(offset) goes while \(others) of its user are with the sink")
+            } else if let before = mine.last(where: { $0 < offset }) {
                 let isBefore = offsets[..<index].contains(before)
                 check(ended.contains(before) || isBefore, "\(offset) passes \(before) of its user")
             }
@@ -110,15 +156,28 @@ struct DeliveryLedger {
         }
     }
 
+    /// What goes out as one is of one user, and in the order in which it happened.
+    private mutating func checkGroups(_ attempt: DeliveryAttempt) {
+        let all = attempt.deliveries + attempt.merged.values.flatMap(\.self)
+        check(all.sorted() == attempt.offsets, "an attempt is not what its deliveries are")
+        for (key, earlier) in attempt.merged {
+            let stamps = (earlier + [key]).compactMap { event($0).stamp }
+            check(
+                stamps == stamps.sorted() && stamps.count == earlier.count + 1, "\(key): merged out of order")
+            check(Set((earlier + [key]).map(subject)).count == 1, "\(key): users are merged")
+        }
+    }
+
     /// The sink has given honest receipts, and the machine gets them.
-    mutating func received(_ receipts: [Receipt]) {
+    mutating func received(_ receipts: [Receipt], of attempt: DeliveryAttempt) {
         for receipt in receipts {
-            withSink.remove(receipt.offset)
+            let offsets = (attempt.merged[receipt.offset] ?? []) + [receipt.offset]
+            withSink.subtract(offsets)
             switch receipt.outcome {
-            case .delivered, .superseded, .skipped: ended.insert(receipt.offset)
+            case .delivered, .superseded, .skipped: ended.formUnion(offsets)
             case .rejected:
-                ended.insert(receipt.offset)
-                refused.insert(receipt.offset)
+                ended.formUnion(offsets)
+                refused.formUnion(offsets)
             case .retry: break
             }
             if let state = receipt.state, let subject = subject(receipt.offset) { told[subject] = state }
@@ -127,8 +186,9 @@ struct DeliveryLedger {
 
     mutating func failed(_ offsets: [Offset]) { withSink.subtract(offsets) }
 
-    /// The journal commits a settlement.
-    mutating func settle(_ settlement: Settlement, mayGiveUp: Bool) {
+    /// The journal commits a settlement, or refuses it: false.
+    mutating func settle(_ settlement: Settlement, mayGiveUp: Bool) -> Bool {
+        if isMoved { return false }
         check(settlement.epoch == epoch, "a settlement of another lease")
         check(settlement.cursor >= cursor, "the cursor moves back")
         let above = Set(settlement.settledAbove)
@@ -147,12 +207,18 @@ struct DeliveryLedger {
             check(!letter.failures.isEmpty, "a dead letter without a failure")
             ended.insert(letter.offset)
         }
+        intents.subtract(settlement.endedIntents)
+        for offset in intents where isSettled(offset) { intents.remove(offset) }
+        hold = settlement.hold ?? hold
+        limitCounts = settlement.limitCounts ?? limitCounts
         states.merge(settlement.states) { $1 }
         outcomes += settlement.outcomes.values.reduce(0, +)
         for offset in before { check(isSettled(offset), "\(offset) was settled and is no more") }
         for row in routed where isSettled(row.offset) {
-            check(ended.contains(row.offset), "\(row.offset) is settled and was never delivered")
+            let isOver = ended.contains(row.offset) || detached.contains(row.offset)
+            check(isOver, "\(row.offset) is settled and was never delivered")
         }
+        return true
     }
 
     /// Everything has come to rest at a healthy sink.
@@ -160,7 +226,8 @@ struct DeliveryLedger {
         let left = waiting
         check(left.isEmpty, "still waiting: \(left.map(\.rawValue))")
         check(parked.isEmpty, "still parked")
-        let (ended, all) = (outcomes + dead.count, routed.count)
+        check(intents.isEmpty, "still intended")
+        let (ended, all) = (outcomes + dead.count + detached.count, routed.count)
         check(ended == all, "\(ended) of \(all) deliveries counted")
         for (offset, count) in attempts {
             check(count <= (attemptsBefore[offset] ?? 0) + 2, "\(offset) was tried again and again")

@@ -152,23 +152,80 @@ import Testing
         #expect(last == 90 && lanes.count == 2)
     }
 
+    @Test func aUsersLaneWaitsForTheLatestTimeThatOneOfItWasGiven() {
+        var lanes = ParkedLanes([parked(1, "a", at: 0), parked(2, "a", at: 50), parked(3, "a", at: 0)])
+        let early = lanes.takeDue(at: 49, limit: 9, followers: 9)
+        #expect(early == [])
+        let all = lanes.takeDue(at: 50, limit: 1, followers: 1)
+        #expect(all == [offset(1), offset(2)])
+        lanes.remove(offset(2))
+        lanes.giveBack(offset(1))
+        let next = lanes.earliest()
+        #expect(next == 0)
+    }
+
+    // MARK: - SettlingLanes
+
+    @Test func aUsersWindowBeginsWithTheirFirstEvent() {
+        var lanes = SettlingLanes(.nanoseconds(100))
+        let (a, b) = (ParkedLanes.Lane(nil, offset(1)), ParkedLanes.Lane(nil, offset(2)))
+        let waits = [lanes.gather(a, from: 40, at: 50), lanes.gather(b, from: 10, at: 50)]
+        #expect(waits == [true, true] && lanes.earliest == 110)
+        let first = lanes.takeDue(at: 110)
+        #expect(first == [b] && lanes.earliest == 140)
+        // What was received before the window closed belongs to it; what comes later opens the next one.
+        let late = [lanes.gather(b, from: 105, at: 115), lanes.gather(b, from: 111, at: 115)]
+        #expect(late == [false, true])
+        let rest = lanes.removeAll()
+        #expect(rest == [a, b] && lanes.earliest == nil)
+    }
+
+    @Test func anEventFromTheFutureWaitsNoLongerThanOthers() {
+        var lanes = SettlingLanes(.nanoseconds(100))
+        _ = lanes.gather(ParkedLanes.Lane(nil, offset(1)), from: 5_000, at: 50)
+        #expect(lanes.earliest == 150)
+        lanes.clockWasSetBack(by: 40)
+        #expect(lanes.earliest == 110)
+        let isOld = SettlingLanes(.nanoseconds(100))
+        var old = isOld
+        let waits = old.gather(ParkedLanes.Lane(nil, offset(1)), from: 5, at: 500)
+        #expect(!waits)
+    }
+
     // MARK: - PendingSettlement
+
+    @Test func anIntentEndsOnlyWithItsSettlement() {
+        let window = DeliveryWindow(lease(cursor: 5))
+        var settlement = PendingSettlement(sink: "sink", epoch: 1, cursor: offset(5))
+        settlement.unsent([offset(6)])
+        settlement.park(parked(7, "a", at: 0))
+        settlement.park(parked(8, "b", at: 0))
+        let first = settlement.take(window) { $0 == offset(8) }
+        #expect(first?.unknown == [offset(8)] && first?.endedIntents == [offset(6), offset(7)])
+        settlement.failed()
+        let ending = [6, 7, 8].map { settlement.endsIntent(of: offset($0)) }
+        #expect(ending == [true, true, false])
+        settlement.succeeded()
+        let ended = settlement.endsIntent(of: offset(6))
+        #expect(!ended)
+    }
 
     @Test func aSettlementThatFailedGoesOutAgainUnchanged() {
         let window = DeliveryWindow(lease(cursor: 5))
         var settlement = PendingSettlement(sink: "sink", epoch: 1, cursor: offset(5))
-        settlement.count(.delivered)
-        let first = settlement.take(window)
+        settlement.count(offset(6), .delivered)
+        let first = settlement.take(window) { _ in false }
         #expect(first?.outcomes == [.delivered: 1])
-        settlement.count(.skipped)
-        let meanwhile = settlement.take(window)
+        settlement.count(offset(7), .skipped)
+        let meanwhile = settlement.take(window) { _ in false }
         #expect(meanwhile == nil)
         settlement.failed()
-        let again = settlement.take(window)
+        let again = settlement.take(window) { _ in false }
         #expect(again == first)
         settlement.succeeded()
-        let second = settlement.take(window)
+        let second = settlement.take(window) { _ in false }
         #expect(second?.outcomes == [.skipped: 1] && !settlement.isIdle)
+        #expect(first?.range == offset(6)...offset(6) && second?.range == offset(7)...offset(7))
         settlement.succeeded()
         #expect(settlement.isIdle)
     }

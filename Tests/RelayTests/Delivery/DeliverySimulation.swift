@@ -6,51 +6,59 @@ import Rules
 /// One run of the delivery machine against a made-up journal, sink and clock, all of it from one seed.
 ///
 /// What the machine asks for is answered late and in any order, and events come by a rule table that is
-/// swapped. First everything goes wrong, then nothing does, and all that was appended has to arrive. Now and
-/// then the real journal's writer runs along.
+/// swapped. Some runs have a settle window, limits, an operator or a sink that must not get anything twice.
+/// First everything goes wrong, then nothing does, and all that was appended has to arrive. Now and then the
+/// real journal's writer runs along.
 final class DeliverySimulation {
     typealias Machine = DeliveryStateMachine<SeededGenerator>
 
     /// What the machine has asked for and nobody has answered.
-    private enum Pending {
+    enum Pending {
         case news, prepare
         case read(after: Offset, ReadLimit, JournalPage?)
         case readParked([Offset])
-        case attempt(Machine.Attempt)
+        case intend(Machine.Attempt)
+        case attempt(Machine.Attempt, intended: [Offset])
         case settle(Settlement)
         case wake(at: Int64)
     }
 
-    private enum Mood: CaseIterable { case healthy, down, slow, flaky, lying, misconfigured, poisoned }
+    enum Mood: CaseIterable { case healthy, down, slow, flaky, lying, misconfigured, poisoned }
 
     /// Faults that this run has at all: with some switched off, others get further.
-    private struct Faults {
+    struct Faults {
         var crashes: Bool
         var reloads: Bool
         var clockJumps: Bool
         var journalFails: Bool
+        /// Pauses, resumes, and gives up what is oldest.
+        var operates: Bool
         var moods: [Mood]
     }
 
-    private var random: SeededGenerator
-    private var limits: SinkLimits
-    private var rules = SimulatedRules.all[0]
+    var random: SeededGenerator
+    var limits: SinkLimits
+    var rules = SimulatedRules.all[0]
     /// Nil in most runs, for it takes its time.
-    private let mirror: JournalMirror?
-    private let faults: Faults
-    private let giveUpAfter: Duration
-    private(set) var ledger: DeliveryLedger
-    private var machine: Machine
-    private var pending: [Pending] = []
-    private var monotonic: Int64 = 1_767_225_600_000_000_000
-    private var skew: Int64 = 0
-    private var mood = Mood.healthy
-    private var poison: Set<Offset> = []
-    private var isHealed = false
-    private var steps = 0
-    private static let bounds = DeliveryBounds(windowMax: 24, parkedMax: 10)
+    let mirror: JournalMirror?
+    let faults: Faults
+    let policy: DeliveryPolicy
+    /// Whether the sink must get nothing twice, and can be asked what it has.
+    let mustNotRepeat: Bool
+    var truth = DeliveryTruth()
+    var ledger: DeliveryLedger
+    var machine: Machine
+    var pending: [Pending] = []
+    var monotonic: Int64 = 1_767_225_600_000_000_000
+    var skew: Int64 = 0
+    var mood = Mood.healthy
+    var poison: Set<Offset> = []
+    var isHealed = false
+    var isStopping = false
+    var steps = 0
+    static let bounds = DeliveryBounds(windowMax: 24, parkedMax: 10)
 
-    private var now: Int64 { monotonic + skew }
+    var now: Int64 { monotonic + skew }
 
     init(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
@@ -64,21 +72,41 @@ final class DeliverySimulation {
         faults = Faults(
             crashes: Bool.random(using: &random), reloads: Bool.random(using: &random),
             clockJumps: Bool.random(using: &random), journalFails: Bool.random(using: &random),
+            operates: Bool.random(using: &random) && seed % 50 != 0,
             moods: [.healthy] + Mood.allCases.filter { _ in Bool.random(using: &random) })
-        giveUpAfter = Bool.random(using: &random) ? .seconds(3 * 86_400) : .seconds(600)
-        ledger = DeliveryLedger(windowMax: Self.bounds.windowMax)
-        machine = Self.makeMachine(ledger.lease(), limits, giveUpAfter, seed: random.next())
+        policy = Self.policy(seed, &random)
+        // A sink that lies about what it has done cannot be asked either.
+        mustNotRepeat = !limits.foldsUsers && !faults.moods.contains(.lying) && Bool.random(using: &random)
+        let sorts = policy.settle != nil && !limits.foldsUsers
+        ledger = DeliveryLedger(windowMax: Self.bounds.windowMax, sorts: sorts)
+        machine = Self.makeMachine(ledger.lease(), limits, policy, seed: random.next())
         mirror = seed % 50 == 0 ? try? JournalMirror() : nil
         self.random = random
         ledger.check((try? mirror?.lease().epoch) == (mirror == nil ? nil : 1), "no lease of the journal")
     }
 
-    private static func makeMachine(
-        _ lease: SinkLease, _ limits: SinkLimits, _ giveUpAfter: Duration, seed: UInt64
+    static func policy(_ seed: UInt64, _ random: inout SeededGenerator) -> DeliveryPolicy {
+        let giveUpAfter: Duration = Bool.random(using: &random) ? .seconds(3 * 86_400) : .seconds(600)
+        var policy = DeliveryPolicy(retry: RetryConfiguration(giveUpAfter: giveUpAfter))
+        if Int.random(in: 0..<3, using: &random) == 0 {
+            let seconds = Int.random(in: 1...200, using: &random)
+            policy.settle = SettleWindow(
+                duration: .seconds(seconds), coalesces: Bool.random(using: &random))
+        }
+        // The mirror of the journal has no operator who resumes.
+        if Int.random(in: 0..<4, using: &random) == 0, seed % 50 != 0 {
+            let count = Int.random(in: 1...12, using: &random)
+            policy.limits = [.update: RateLimit(count: count, period: .seconds(600))]
+        }
+        return policy
+    }
+
+    static func makeMachine(
+        _ lease: SinkLease, _ limits: SinkLimits, _ policy: DeliveryPolicy, seed: UInt64
     ) -> Machine {
         Machine(
-            lease: lease, limits: limits, retry: RetryConfiguration(giveUpAfter: giveUpAfter),
-            generator: SeededGenerator(seed: seed), bounds: bounds)
+            lease: lease, limits: limits, policy: policy, generator: SeededGenerator(seed: seed),
+            bounds: bounds)
     }
 
     /// Runs to the end; what was violated, in order.
@@ -95,7 +123,7 @@ final class DeliverySimulation {
         mood = .healthy
         let attempts = ledger.attempts
         for _ in 0..<20_000 where ledger.violations.isEmpty {
-            guard completeOne() || fireNextWake() else { break }
+            guard completeOne() || resume() || fireNextWake() else { break }
         }
         ledger.finish(attemptsBefore: attempts)
         return ledger.violations
@@ -103,7 +131,7 @@ final class DeliverySimulation {
 
     // MARK: - Steps
 
-    private func step(appending: Bool) {
+    func step(appending: Bool) {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<25 where appending: append()
         case 25..<80: _ = completeOne()
@@ -114,6 +142,7 @@ final class DeliverySimulation {
         case 94..<96 where faults.crashes: crash()
         case 96 where faults.crashes: restart()
         case 97 where faults.reloads: reload()
+        case 98 where faults.operates: operate()
         case 97..<100:
             mood = faults.moods.randomElement(using: &random) ?? .healthy
             poison = Set(ledger.routed.suffix(12).map(\.offset).filter { _ in chance(6) })
@@ -121,23 +150,37 @@ final class DeliverySimulation {
         }
     }
 
-    private func chance(_ outOf: Int) -> Bool { Int.random(in: 0..<outOf, using: &random) == 0 }
+    func chance(_ outOf: Int) -> Bool { Int.random(in: 0..<outOf, using: &random) == 0 }
 
-    private func append() {
+    func append() {
         for _ in 0..<Int.random(in: 1...6, using: &random) {
             let number = Int.random(in: 0...7, using: &random)
             let user = number == 7 ? nil : "u\(number / 2)"
-            let event = DeliveryFixture.event(of: user)
+            let event = event(of: user)
             let isRouted = rules.routes(event)
             ledger.check(isRouted == rules.wants(user), "an event of \(user ?? "nobody") took a wrong route")
-            ledger.append(user, isRouted: isRouted)
+            ledger.append(event, isRouted: isRouted)
             mirrored { try $0.append(event, isRouted: isRouted) }
         }
         pending.append(.news)
         if chance(3) { pending.append(.news) }
     }
 
-    private func drain() {
+    /// Where nothing is sorted all events of a user are alike, for making one takes its time.
+    func event(of user: String?) -> Event {
+        guard policy.settle != nil, let user else { return DeliveryFixture.event(of: user) }
+        let types = [
+            "lifecycle.create", "lifecycle.deactivate", "lifecycle.delete.initiated", "session.start",
+        ]
+        let type = chance(2) ? types.randomElement(using: &random) ?? "" : "account.update_profile"
+        var sample = EventSample(
+            type: "user.\(type)", user: user, second: Int64.random(in: 0...20, using: &random))
+        sample.id += "/\(ledger.rows.count)"
+        sample.receivedAt = now
+        return sample.event
+    }
+
+    func drain() {
         while let action = machine.nextAction(at: now) {
             steps += 1
             guard steps < 200_000 else { return ledger.check(false, "the machine spins") }
@@ -149,10 +192,8 @@ final class DeliverySimulation {
                 pending.append(.read(after: offset, limit, page))
             case .readParked(let offsets): pending.append(.readParked(offsets))
             case .deliver(let attempt):
-                ledger.began(attempt.offsets, numbers: attempt.numbers) { subject in
-                    machine.unsettledState(of: subject)
-                }
-                pending.append(.attempt(attempt))
+                ledger.began(attempt) { subject in machine.unsettledState(of: subject) }
+                pending.append(mustNotRepeat ? .intend(attempt) : .attempt(attempt, intended: []))
             case .settle(let settlement): pending.append(.settle(settlement))
             case .wake(let time): pending.append(.wake(at: monotonic + max(0, time - now)))
             }
@@ -160,7 +201,7 @@ final class DeliverySimulation {
     }
 
     /// Answers one of the things that were asked for; false where there are none but sleeps.
-    private func completeOne() -> Bool {
+    func completeOne() -> Bool {
         let ready = pending.indices.filter { index in
             switch pending[index] {
             case .wake: false
@@ -174,7 +215,7 @@ final class DeliverySimulation {
         return true
     }
 
-    private func complete(_ action: Pending) {
+    func complete(_ action: Pending) {
         let journalFails = faults.journalFails && !isHealed && chance(6)
         switch action {
         case .news: machine.newsArrived()
@@ -190,26 +231,41 @@ final class DeliverySimulation {
         case .readParked(let offsets):
             if journalFails { return machine.readParkedFailed() }
             machine.parkedRead(ledger.entries(at: offsets), of: offsets, at: now)
-        case .attempt(let attempt): answer(attempt)
+        case .intend(let attempt):
+            if ledger.isMoved { return begin() }
+            if journalFails {
+                ledger.failed(attempt.offsets)
+                return machine.attemptFailed(.unavailable(reason: "disk"), attempt: attempt.id, at: now)
+            }
+            intend(attempt)
+        case .attempt(let attempt, let intended): answer(attempt, intended)
         case .settle(let settlement):
             if journalFails { return machine.settleFailed() }
-            commit(settlement)
+            guard commit(settlement) else { return begin() }
             machine.settleSucceeded()
         case .wake: machine.wokeUp()
         }
     }
 
     /// Whether time enough can have passed for a retry to be given up.
-    private var mayGiveUp: Bool { giveUpAfter < .seconds(86_400) || faults.clockJumps }
+    var mayGiveUp: Bool { policy.retry.giveUpAfter < .seconds(86_400) || faults.clockJumps }
+
+    func intend(_ attempt: Machine.Attempt) {
+        let intended = attempt.deliveries.filter { !attempt.unknown.contains($0) }
+            .flatMap { (attempt.merged[$0] ?? []) + [$0] }
+        ledger.intend(intended)
+        mirrored { try $0.intend(intended) }
+        pending.append(.attempt(attempt, intended: intended))
+    }
 
     // MARK: - The sink
 
-    private var error: SinkError {
+    var error: SinkError {
         if mood == .misconfigured { return .misconfigured(reason: "wrong password") }
         return .unavailable(reason: "refused", retryAfter: chance(3) ? .seconds(30) : nil)
     }
 
-    private func answer(_ attempt: Machine.Attempt) {
+    func answer(_ attempt: Machine.Attempt, _ intended: [Offset]) {
         let parkedBefore = attempt.offsets.filter { machine.parked[$0] != nil }
         defer {
             // What was parked, has failed alone again and is out of time is given up.
@@ -220,35 +276,69 @@ final class DeliverySimulation {
         let isPoisoned = mood == .poisoned && !poison.isDisjoint(with: attempt.offsets)
         if mood == .down || mood == .misconfigured || isPoisoned || (mood == .flaky && chance(8)) {
             ledger.failed(attempt.offsets)
-            return machine.attemptFailed(error, attempt: attempt.id, at: now)
+            return machine.attemptFailed(error, attempt: attempt.id, intended: intended, at: now)
         }
         var receipts: [Receipt] = []
         var waiting: Set<Subject> = []
-        for offset in attempt.offsets {
+        for offset in attempt.deliveries {
             let subject = ledger.subject(offset)
             // An honest sink does not deliver a user's later event of a batch whose earlier one it put off.
             let outcome: Receipt.Outcome =
                 subject.map(waiting.contains) == true ? .retry(after: nil, reason: "behind") : outcome()
-            if case .retry = outcome, let subject { waiting.insert(subject) }
-            receipts.append(Receipt(offset: offset, outcome, state: state(offset, outcome)))
+            let receipt = receipt(offset, outcome, attempt)
+            if case .retry = receipt.outcome, let subject { waiting.insert(subject) }
+            receipts.append(receipt)
         }
         if mood == .lying, chance(2) {
             ledger.failed(attempt.offsets)
             lie(in: &receipts)
         } else {
-            ledger.received(receipts)
+            ledger.received(receipts, of: attempt)
         }
-        let isHonest = receipts.count == attempt.offsets.count
+        let isHonest = receipts.count == attempt.deliveries.count
         receipts.shuffle(using: &random)
         machine.receiptsArrived(receipts, attempt: attempt.id, at: now)
         for receipt in receipts where isHonest && receipt.outcome.isRetry && machine.hasEnded(receipt.offset)
         {
-            ledger.gaveUp(receipt.offset, mayGiveUp: mayGiveUp)
+            for offset in (attempt.merged[receipt.offset] ?? []) + [receipt.offset] {
+                ledger.gaveUp(offset, mayGiveUp: mayGiveUp)
+            }
         }
     }
 
+    /// The sink does what the outcome says; what it may have done already, it is asked for first.
+    func receipt(
+        _ offset: Offset, _ outcome: Receipt.Outcome, _ attempt: Machine.Attempt
+    ) -> Receipt {
+        let offsets = (attempt.merged[offset] ?? []) + [offset]
+        if attempt.unknown.contains(offset) {
+            let isThere = truth.has(offsets)
+            ledger.check(isThere != nil, "of what is merged into \(offset) only a part had been sent")
+            if isThere == true {
+                return Receipt(offset: offset, .delivered, state: state(offset, .delivered))
+            }
+        }
+        if mustNotRepeat, mood == .flaky, chance(4) {
+            if chance(2) { act(offsets, at: nil) }
+            return Receipt(offset: offset, .retry(after: nil, reason: "no answer"), isOutcomeUnknown: true)
+        }
+        if outcome == .delivered { act(offsets, at: attempt.id) }
+        return Receipt(offset: offset, outcome, state: state(offset, outcome))
+    }
+
+    /// - Parameter attempt: The one that is told of it; nil where nobody is.
+    func act(_ offsets: [Offset], at attempt: Int?) {
+        if let violation = truth.act(offsets, mayRepeat: !mustNotRepeat) { ledger.check(false, violation) }
+        let result = Operation.result(of: offsets.map { ledger.event($0).meaning.operation })
+        guard attempt != nil, let limit = policy.limits[result], let key = offsets.last,
+            key > ledger.exemptTo, !faults.crashes, !faults.clockJumps, !faults.operates,
+            !faults.moods.contains(.lying)
+        else { return }
+        if let violation = truth.count(at: now, limit: limit) { ledger.check(false, violation) }
+    }
+
     /// Fewer receipts than deliveries, more, the same twice, or somebody else's.
-    private func lie(in receipts: inout [Receipt]) {
+    func lie(in receipts: inout [Receipt]) {
         let foreign = Receipt(offset: Offset(rawValue: Int64(ledger.rows.count + 7)), .delivered)
         switch Int.random(in: 0..<5, using: &random) {
         case 0: receipts.removeLast()
@@ -259,7 +349,7 @@ final class DeliverySimulation {
         }
     }
 
-    private func outcome() -> Receipt.Outcome {
+    func outcome() -> Receipt.Outcome {
         switch mood == .flaky ? Int.random(in: 0..<10, using: &random) : 9 {
         case 0: .rejected(reason: "HTTP 400")
         case 1, 2, 3: .retry(after: chance(2) ? .seconds(90) : nil, reason: "busy")
@@ -269,89 +359,11 @@ final class DeliverySimulation {
         }
     }
 
-    private func state(_ offset: Offset, _ outcome: Receipt.Outcome) -> FoldState? {
+    func state(_ offset: Offset, _ outcome: Receipt.Outcome) -> FoldState? {
         guard limits.keepsState, outcome == .delivered else { return nil }
         var state = FoldState()
         state.values["last"] = "\(offset)"
         return state
-    }
-
-    // MARK: - Time and the process
-
-    private func pass(_ duration: Duration) {
-        monotonic += duration.nanoseconds
-        let due = pending.filter(isDue)
-        pending.removeAll(where: isDue)
-        for wake in due { complete(wake) }
-        drain()
-    }
-
-    private func isDue(_ action: Pending) -> Bool {
-        if case .wake(let time) = action { time <= monotonic } else { false }
-    }
-
-    private func fireNextWake() -> Bool {
-        let times = pending.compactMap { if case .wake(let time) = $0 { time } else { nil } }
-        guard let next = times.min() else { return false }
-        pass(.nanoseconds(max(0, next - monotonic)))
-        return true
-    }
-
-    /// The process dies; of the settlement under way nobody knows whether it had committed.
-    private func crash() {
-        for case .settle(let settlement) in pending where chance(2) {
-            commit(settlement)
-        }
-        begin()
-    }
-
-    /// A graceful stop: what is in flight ends, and all of it is settled.
-    private func restart() {
-        // A slow sink is slow in virtual time only; here it is waited for.
-        if mood == .slow { mood = .healthy }
-        machine.stop(at: now)
-        drain()
-        for _ in 0..<500 where !machine.isStopped {
-            guard completeOne() || fireNextWake() else { break }
-        }
-        ledger.check(machine.isStopped, "the machine does not stop")
-        let unsettled = ledger.ended.intersection(ledger.waiting)
-        ledger.check(unsettled.isEmpty, "stopped before \(unsettled.map(\.rawValue)) were settled")
-        begin()
-    }
-
-    /// New rules, and the sink with new settings: its worker ends as in a stop, and another goes on.
-    private func reload() {
-        rules = SimulatedRules.all.randomElement(using: &random) ?? rules
-        guard chance(2) else { return }
-        limits.concurrency = limits.foldsUsers ? 1 : Int.random(in: 1...8, using: &random)
-        if limits.batchEventsMax > 1 { limits.batchEventsMax = Int.random(in: 2...9, using: &random) }
-        restart()
-    }
-
-    private func begin() {
-        pending = []
-        let lease = ledger.lease()
-        mirrored { mirror in
-            let kept = try mirror.lease()
-            ledger.check(kept == lease, "the journal leases \(kept), not \(lease)")
-        }
-        machine = Self.makeMachine(lease, limits, giveUpAfter, seed: random.next())
-        drain()
-    }
-
-    private func commit(_ settlement: Settlement) {
-        ledger.settle(settlement, mayGiveUp: mayGiveUp)
-        mirrored { try $0.settle(settlement, at: now) }
-    }
-
-    private func mirrored(_ body: (JournalMirror) throws -> Void) {
-        guard let mirror else { return }
-        do {
-            try body(mirror)
-        } catch {
-            ledger.check(false, "the journal refused: \(error)")
-        }
     }
 }
 

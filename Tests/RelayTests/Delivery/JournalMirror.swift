@@ -13,6 +13,7 @@ final class JournalMirror {
 
     private let writer: JournalWriter
     private var count = 0
+    private var epoch: Int64 = 0
 
     init() throws {
         let queue = try DatabaseQueue()
@@ -40,10 +41,16 @@ final class JournalMirror {
         try writer.transaction { try writer.settle(settlement, at: now) }
     }
 
+    func intend(_ offsets: [Offset]) throws {
+        let epoch = epoch
+        try writer.transaction { try writer.intend("sink", epoch: epoch, offsets) }
+    }
+
     func lease() throws -> SinkLease {
         var lease: SinkLease?
         try writer.transaction { lease = try writer.lease("sink") }
         guard let lease else { throw JournalError.closed }
+        epoch = lease.epoch
         return lease
     }
 }

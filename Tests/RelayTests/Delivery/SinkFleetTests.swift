@@ -65,7 +65,7 @@ import Testing
     }
 
     private func member(_ sink: RecordingSink) -> SinkFleet.Member {
-        SinkFleet.Member(sink: sink, retry: RetryConfiguration())
+        SinkFleet.Member(sink: sink)
     }
 
     @Test func aSinkGetsWhatComesAfterItWasAdded() async throws {

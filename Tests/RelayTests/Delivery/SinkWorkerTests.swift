@@ -1,6 +1,6 @@
 import Config
 import Logging
-import Relay
+@testable import Relay
 import RelayTesting
 import Rules
 import ServiceLifecycle
@@ -18,14 +18,16 @@ import Testing
         let board = SinkBoard()
         let group: ServiceGroup
 
-        init(_ sink: ScriptedSink, _ journal: any Journal) async throws {
+        init(
+            _ sink: ScriptedSink, _ journal: any Journal, policy: DeliveryPolicy = DeliveryPolicy()
+        ) async throws {
             self.sink = sink
             self.journal = journal
             var logger = Logger(label: "test")
             logger.logLevel = .critical
             let worker = SinkWorker(
                 sink: sink, journal: journal, lease: try await journal.lease(sink.name),
-                retry: RetryConfiguration(), clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0),
+                policy: policy, clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0),
                 board: board, stopTimeout: .seconds(10), logger: logger)
             group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
@@ -152,6 +154,68 @@ import Testing
             sink.release()
         }
         #expect(stage.board.snapshot[sink.name]?.reason == JournalError.closed.reason)
+    }
+
+    // MARK: - What must not be repeated
+
+    /// Ends a worker that has this answer to its one delivery, and looks how the next one gets it.
+    private func isUnknownToTheNext(
+        _ journal: any Journal, after answer: ScriptedSink.Answer, at end: @Sendable (Stage) async -> Void
+    ) async throws -> Bool? {
+        let first = ScriptedSink(limits: Self.one, mustNotRepeat: true)
+        first.answer(answer)
+        let stage = try await Stage(first, journal)
+        try await stage.append("u1")
+        try await stage.run {
+            _ = await first.nextBatch()
+            await end(stage)
+        }
+        let second = ScriptedSink(limits: Self.one, mustNotRepeat: true)
+        let next = try await Stage(second, journal)
+        let isUnknown = OneShot<Bool?>()
+        try await next.run { isUnknown.resolve(await second.nextBatch().first?.isOutcomeUnknown) }
+        await journal.close()
+        return await isUnknown.value
+    }
+
+    private func journal(onDisk: Bool, _ folder: TemporaryFolder) async throws -> any Journal {
+        guard onDisk else { return InMemoryJournal() }
+        return try await SQLiteJournal(
+            path: folder.file("j"), retention: .seconds(86_400 * 3_650), clock: SystemClock())
+    }
+
+    @Test(arguments: [false, true])
+    func whatWasInFlightWhenAWorkerEndedIsUnknownToTheNext(onDisk: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let isUnknown = try await isUnknownToTheNext(journal(onDisk: onDisk, folder), after: .waits) {
+            stage in
+            await stage.group.triggerGracefulShutdown()
+            _ = await stage.clock.nextSleep()
+            stage.clock.advance(by: .seconds(11))
+        }
+        #expect(isUnknown == true)
+    }
+
+    @Test(arguments: [false, true])
+    func whatNeverReachedTheSinkIsNotUnknown(onDisk: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let refused = ScriptedSink.Answer.fails(.unavailable(reason: "refused"))
+        let isUnknown = try await isUnknownToTheNext(journal(onDisk: onDisk, folder), after: refused) {
+            stage in
+            // The breaker is open, so the failure has been taken in.
+            _ = await stage.clock.nextSleep()
+        }
+        #expect(isUnknown == false)
+    }
+
+    @Test func nothingIsSentThatCouldNotBeIntended() async throws {
+        let journal = InMemoryJournal()
+        let sink = ScriptedSink(limits: Self.one, mustNotRepeat: true)
+        let stage = try await Stage(sink, journal)
+        _ = try await journal.lease(sink.name)
+        try await stage.append("u1")
+        try await stage.run { while !sink.hasShutDown { await Task.yield() } }
+        #expect(sink.batches.isEmpty)
     }
 
     @Test func aStatefulSinkSeesItsLastReceiptsState() async throws {

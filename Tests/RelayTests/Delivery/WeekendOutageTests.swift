@@ -74,7 +74,8 @@ private final class Weekend {
             lease: lease,
             limits: SinkLimits(batchEventsMax: 1, concurrency: 8, foldsUsers: false, keepsState: false),
             // Far less than the outage lasts.
-            retry: RetryConfiguration(initial: .seconds(retryAfter), giveUpAfter: .seconds(3_600)),
+            policy: DeliveryPolicy(
+                retry: RetryConfiguration(initial: .seconds(retryAfter), giveUpAfter: .seconds(3_600))),
             generator: SeededGenerator(seed: 2))
         act()
     }

@@ -1,0 +1,195 @@
+import Config
+import JSON
+import Rules
+
+/// What goes to the sink next: who may go, what goes together, and whether the limits let it.
+extension DeliveryStateMachine {
+    /// Candidates that a trial of a sink that was down looks at.
+    private static var trialMax: Int { 64 }
+    /// Events of one user that are sorted, or merged, together.
+    static var groupMax: Int { 64 }
+
+    /// Whether a user's events are sorted before they go; a sink that folds them needs no order.
+    var gathers: Bool { settling.isActive && !limits.foldsUsers }
+
+    mutating func nextAttempt(at now: Int64) -> Attempt? {
+        let isTrial = breaker.state == .halfOpen
+        guard attempts.count < (isTrial ? 1 : limits.concurrency) else { return nil }
+        let groups = cut(isTrial ? trialCandidates : candidates, at: now)
+        guard !groups.isEmpty else { return nil }
+        nextAttemptID += 1
+        let offsets = groups.flatMap(\.offsets).sorted()
+        let attempt = Attempt(
+            id: nextAttemptID,
+            offsets: offsets,
+            numbers: Dictionary(uniqueKeysWithValues: groups.map { ($0.key, number(of: $0)) }),
+            merged: Dictionary(
+                uniqueKeysWithValues: groups.filter { !$0.earlier.isEmpty }.map { ($0.key, $0.earlier) }),
+            unknown: unknown.isEmpty ? [] : Set(groups.filter { isUnknown($0) }.map(\.key))
+        )
+        attempts[attempt.id] = attempt
+        for offset in offsets {
+            let lane = lane(offset)
+            if gathers { busy.insert(lane) }
+            line.remove(offset, lane)
+            line.stop(lane)
+            if parked[offset] != nil { parkedReady.remove(at: offset) }
+        }
+        return attempt
+    }
+
+    private func number(of group: DeliveryGroup) -> Int {
+        (history(of: group.key, with: group.earlier)?.failures.last?.number ?? 0) + 1
+    }
+
+    private func isUnknown(_ group: DeliveryGroup) -> Bool { group.contains { unknown.contains($0) } }
+
+    // MARK: - Who may go
+
+    /// What may go now: parked deliveries and the line take turns at being first, so that neither starves.
+    private var candidates: [Offset] {
+        let queued = first(lineCandidates) { !settlement.endsIntent(of: $0) }
+        let due = first(parkedReady[...]) { mayGo($0) }
+        return nextAttemptID.isMultiple(of: 2) ? due + queued : queued + due
+    }
+
+    /// As many of these as a batch holds.
+    private func first(_ offsets: ArraySlice<Offset>, where isMeant: (Offset) -> Bool) -> [Offset] {
+        var found: [Offset] = []
+        for offset in offsets where isMeant(offset) {
+            found.append(offset)
+            if found.count == limits.batchEventsMax { break }
+        }
+        return found
+    }
+
+    /// Where too many are parked the cursor is held: nothing new is begun that might have to be parked.
+    private var lineCandidates: ArraySlice<Offset> {
+        parked.count < bounds.parkedMax ? line.ready[...] : []
+    }
+
+    /// Where events are gathered, some of a user's may be ready while another is with the sink.
+    private func mayGo(_ offset: Offset) -> Bool {
+        !busy.contains(lane(offset)) && !settlement.endsIntent(of: offset)
+    }
+
+    /// One event, the one that has gone wrong least often, to see whether the sink is back.
+    private var trialCandidates: [Offset] {
+        var lanes: Set<ParkedLanes.Lane> = []
+        let firsts = (parkedReady + lineCandidates.prefix(Self.trialMax)).filter {
+            mayGo($0) && lanes.insert(lane($0)).inserted
+        }
+        return firsts.min { strikeCount($0) < strikeCount($1) }.map { [$0] } ?? []
+    }
+
+    private func hasFailedOften(_ offset: Offset) -> Bool { strikeCount(offset) >= Self.strikesMax - 1 }
+
+    private func strikeCount(_ offset: Offset) -> Int { strikes[offset]?.count ?? 0 }
+
+    func lane(_ offset: Offset) -> ParkedLanes.Lane {
+        ParkedLanes.Lane(subject(offset), offset)
+    }
+
+    func subject(_ offset: Offset) -> Subject? {
+        entry(offset)?.event.subject ?? parked[offset]?.subject
+    }
+
+    // MARK: - What goes together
+
+    /// As much of the candidates as one batch holds, by events and bytes, and as the limits let pass; a
+    /// suspect goes alone, and nothing of its user passes it.
+    private mutating func cut(_ candidates: [Offset], at now: Int64) -> [DeliveryGroup] {
+        var bytes = 0
+        var groups: [DeliveryGroup] = []
+        var passedOver: Set<ParkedLanes.Lane> = []
+        for candidate in candidates.prefix(limits.batchEventsMax) {
+            if !passedOver.isEmpty, passedOver.contains(lane(candidate)) { continue }
+            let group = group(of: candidate)
+            // Of a user whose events are gathered several may be candidates.
+            if gathers { passedOver.insert(lane(candidate)) }
+            let isSuspect = group.contains { hasFailedOften($0) }
+            if isSuspect, candidate != candidates.first {
+                passedOver.insert(lane(candidate))
+                continue
+            }
+            if group.contains(where: { settlement.endsIntent(of: $0) }) { continue }
+            bytes += group.earlier.reduce(size(group.key)) { $0 + size($1) }
+            if !groups.isEmpty, bytes > limits.batchBytesMax { break }
+            switch gate(group, at: now) {
+            case .pass: groups.append(group)
+            case .wait: passedOver.insert(lane(candidate))
+            case .trip(let reason):
+                // What may still go goes first.
+                if groups.isEmpty { trip(reason, at: now) }
+                return groups
+            }
+            if isSuspect { return groups }
+        }
+        return groups
+    }
+
+    private func size(_ offset: Offset) -> Int { entry(offset)?.event.body.bytes.count ?? 0 }
+
+    /// The candidate alone; or where events are gathered, what goes first of its user.
+    private func group(of candidate: Offset) -> DeliveryGroup {
+        guard gathers else { return DeliveryGroup(key: candidate) }
+        let lane = lane(candidate)
+        let isParked = parked[candidate] != nil
+        let all = isParked ? parkedReady.filter { self.lane($0) == lane } : line.offsets(in: lane)
+        let members = all.prefix(Self.groupMax).compactMap { offset in
+            entry(offset).map {
+                GroupMember(
+                    offset: offset, stamp: $0.event.stamp, operation: operation($0.event),
+                    isUnknown: unknown.contains(offset))
+            }
+        }
+        let group = GroupMember.first(of: members, merging: policy.settle?.coalesces == true)
+        return group ?? DeliveryGroup(key: candidate)
+    }
+
+    // MARK: - Limits
+
+    private mutating func gate(_ group: DeliveryGroup, at now: Int64) -> Tripwire.Gate {
+        guard !tripwire.isIdle else { return .pass }
+        let operation = result(of: group.key, with: group.earlier)
+        let subject = subject(group.key)
+        let gate = tripwire.gate(group.key, operation, subject, at: now)
+        if gate == .pass { tripwire.begin(group.key, operation, subject, at: now) }
+        return gate
+    }
+
+    /// What a delivery and all that is merged into it do to what the sink keeps.
+    func result(of key: Offset, with earlier: [Offset]) -> Operation {
+        Operation.result(of: (earlier + [key]).compactMap { entry($0).map { operation($0.event) } })
+    }
+
+    /// The limits have stopped the sink.
+    private mutating func trip(_ reason: String, at now: Int64) {
+        countOutage(at: now)
+        let hold = SinkHold(kind: .tripped, reason: reason, since: now)
+        breaker.hold(hold)
+        settlement.hold(hold)
+        letGo()
+    }
+
+    // MARK: - The settle window
+
+    /// An event that is alone in line may open its user's window.
+    mutating func gather(_ lane: ParkedLanes.Lane, _ entry: JournalEntry) {
+        guard settling.isActive, !line.isStopped(lane), line.offsets(in: lane).count == 1,
+            settling.gather(lane, from: entry.event.receivedAt, at: lastNow)
+        else { return }
+        line.stop(lane)
+    }
+
+    /// Nothing of a lane is with the sink any more: what is in line goes on, or opens a window of its own.
+    mutating func goOn(_ lane: ParkedLanes.Lane) {
+        line.go(lane)
+        guard settling.isActive else { return }
+        let offsets = line.offsets(in: lane)
+        guard let received = offsets.compactMap({ window.entry($0)?.event.receivedAt }).min() else {
+            return settling.emptied(lane)
+        }
+        if settling.gather(lane, from: received, at: lastNow) { line.stop(lane) }
+    }
+}

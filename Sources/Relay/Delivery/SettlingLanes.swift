@@ -1,0 +1,68 @@
+import Config
+
+/// Users whose events are gathered before any of them is delivered: each from its first event on, for as long
+/// as the sink's settle window.
+///
+/// Pure: time comes in.
+struct SettlingLanes {
+    private struct Turn {
+        var due: Int64
+        let lane: ParkedLanes.Lane
+    }
+
+    private let window: Int64?
+    /// By when they are due, ascending.
+    private var turns: [Turn] = []
+    private var settling: Set<ParkedLanes.Lane> = []
+    /// When a lane was last due, while it has anything in line: what was received by then goes with the rest.
+    private var closed: [ParkedLanes.Lane: Int64] = [:]
+
+    init(_ window: Duration?) { self.window = window?.nanoseconds }
+
+    /// Whether lanes are gathered at all.
+    var isActive: Bool { window != nil }
+
+    /// When the next lane is due, in nanoseconds since 1970.
+    var earliest: Int64? { turns.first?.due }
+
+    /// Whether a lane has to wait whose first event was received at that time; from now on, if so.
+    mutating func gather(_ lane: ParkedLanes.Lane, from receivedAt: Int64, at now: Int64) -> Bool {
+        guard let window else { return false }
+        if settling.contains(lane) { return true }
+        if let closed = closed[lane], receivedAt <= closed { return false }
+        // An event from the future, by a clock that was set back, waits no longer than others.
+        let due = min(receivedAt, now) + window
+        guard due > now else {
+            closed[lane] = now
+            return false
+        }
+        settling.insert(lane)
+        let index = turns.lastIndex { $0.due <= due }.map { $0 + 1 } ?? 0
+        turns.insert(Turn(due: due, lane: lane), at: index)
+        return true
+    }
+
+    /// The lanes whose time has come.
+    mutating func takeDue(at now: Int64) -> [ParkedLanes.Lane] {
+        let due = turns.prefix { $0.due <= now }.map(\.lane)
+        guard !due.isEmpty else { return [] }
+        turns.removeFirst(due.count)
+        settling.subtract(due)
+        for lane in due { closed[lane] = now }
+        return due
+    }
+
+    /// A lane has nothing in line any more.
+    mutating func emptied(_ lane: ParkedLanes.Lane) { closed[lane] = nil }
+
+    /// Forgets everything; the lanes that waited.
+    mutating func removeAll() -> Set<ParkedLanes.Lane> {
+        defer { (turns, settling, closed) = ([], [], [:]) }
+        return settling
+    }
+
+    mutating func clockWasSetBack(by nanoseconds: Int64) {
+        for index in turns.indices { turns[index].due -= nanoseconds }
+        for lane in closed.keys { closed[lane]? -= nanoseconds }
+    }
+}

@@ -1,0 +1,120 @@
+@testable import Relay
+import RelayTesting
+
+/// What happens to the process of a simulation: time, crashes, an operator, reloads.
+extension DeliverySimulation {
+    // MARK: - Time and the process
+
+    func pass(_ duration: Duration) {
+        monotonic += duration.nanoseconds
+        let due = pending.filter(isDue)
+        pending.removeAll(where: isDue)
+        for wake in due { complete(wake) }
+        drain()
+    }
+
+    func isDue(_ action: Pending) -> Bool {
+        if case .wake(let time) = action { time <= monotonic } else { false }
+    }
+
+    func fireNextWake() -> Bool {
+        let times = pending.compactMap { if case .wake(let time) = $0 { time } else { nil } }
+        guard let next = times.min() else { return false }
+        pass(.nanoseconds(max(0, next - monotonic)))
+        return true
+    }
+
+    /// The process dies; of the settlement under way nobody knows whether it had committed.
+    func crash() {
+        for case .settle(let settlement) in pending where chance(2) { _ = commit(settlement) }
+        begin()
+    }
+
+    // MARK: - The operator
+
+    func operate() {
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0 where ledger.hold == nil:
+            restart { ledger.hold(SinkHold(kind: .paused, reason: "maintenance", since: now)) }
+        case 1:
+            ledger.detach(
+                upTo: Offset(rawValue: Int64.random(in: 0...Int64(ledger.rows.count), using: &random)))
+        default: _ = resume()
+        }
+    }
+
+    /// False where nothing is held.
+    func resume() -> Bool {
+        guard ledger.hold != nil else { return false }
+        restart {
+            truth.resumed()
+            ledger.hold(nil)
+        }
+        return true
+    }
+
+    /// A graceful stop: what is in flight ends, and all of it is settled.
+    ///
+    /// - Parameter change: What somebody does before the next worker begins.
+    func restart(_ change: () -> Void = {}) {
+        isStopping = true
+        // A slow sink is slow in virtual time only; here it is waited for.
+        if mood == .slow { mood = .healthy }
+        machine.stop(at: now)
+        drain()
+        for _ in 0..<500 where !machine.isStopped {
+            guard completeOne() || fireNextWake() else { break }
+        }
+        ledger.check(machine.isStopped || ledger.isMoved, "the machine does not stop")
+        let unsettled = ledger.ended.filter { ledger.waiting.contains($0) }
+        ledger.check(
+            unsettled.isEmpty || ledger.isMoved, "stopped before \(unsettled.map(\.rawValue)) were settled")
+        change()
+        isStopping = false
+        begin()
+    }
+
+    /// New rules, and the sink with new settings: its worker ends as in a stop, and another goes on.
+    func reload() {
+        rules = SimulatedRules.all.randomElement(using: &random) ?? rules
+        guard chance(2) else { return }
+        limits.concurrency = limits.foldsUsers ? 1 : Int.random(in: 1...8, using: &random)
+        if limits.batchEventsMax > 1 { limits.batchEventsMax = Int.random(in: 2...9, using: &random) }
+        restart()
+    }
+
+    /// A worker begins; of what the one before it had with the sink nobody knows what became.
+    func begin() {
+        for case .attempt(let attempt, _) in pending where mood != .down {
+            for key in attempt.deliveries where chance(2) {
+                let offsets = (attempt.merged[key] ?? []) + [key]
+                // What may be there is asked for before it is sent.
+                if !attempt.unknown.contains(key) || truth.has(offsets) == false { act(offsets, at: nil) }
+            }
+        }
+        pending = []
+        let lease = ledger.lease()
+        mirrored { mirror in
+            let kept = try mirror.lease()
+            ledger.check(kept == lease, "the journal leases \(kept), not \(lease)")
+        }
+        machine = Self.makeMachine(lease, limits, policy, seed: random.next())
+        if isStopping { machine.stop(at: now) }
+        drain()
+    }
+
+    func commit(_ settlement: Settlement) -> Bool {
+        let isCommitted = ledger.settle(settlement, mayGiveUp: mayGiveUp)
+        mirrored { try $0.settle(settlement, at: now) }
+        return isCommitted
+    }
+
+    func mirrored(_ body: (JournalMirror) throws -> Void) {
+        guard let mirror else { return }
+        do {
+            try body(mirror)
+        } catch {
+            ledger.check(false, "the journal refused: \(error)")
+        }
+    }
+}

@@ -1,0 +1,206 @@
+import Config
+import JSON
+import Relay
+import RelayTesting
+import Rules
+import Sinks
+import Synchronization
+import Testing
+
+@Suite("The HTTP sink: requests whose outcome nobody knows, and merged events")
+struct HTTPUnknownTests {
+    /// Contacts are made by POST and looked up under their user's id.
+    private func contacts(
+        _ receiver: HTTPReceiver, _ unknown: (HTTPRequestTemplate) -> UnknownOutcome
+    ) throws -> HTTPSinkConfiguration {
+        let url = receiver.url + "/contacts"
+        let one = url + "/{{ $.user.id }}"
+        return try HTTPSinkConfiguration(
+            request: HTTPFixtures.request("PUT", one, body: HTTPFixtures.contactBody),
+            on: [
+                HTTPRequestCase(
+                    selector: .operation(.create),
+                    request: HTTPFixtures.request("POST", url, body: HTTPFixtures.contactBody)),
+                HTTPRequestCase(
+                    selector: .operation(.delete), request: HTTPFixtures.request("DELETE", one)),
+            ],
+            timeout: .seconds(2), allowsPrivate: true, allowsHTTP: true,
+            unknown: unknown(HTTPFixtures.request("GET", one, headers: [("X-Ask", "1")])))
+    }
+
+    private func sink(_ configuration: HTTPSinkConfiguration, _ client: CurlClient) -> HTTPSink {
+        HTTPSink(name: "crm", configuration: configuration, client: client, clock: ManualClock())
+    }
+
+    private func create(isOutcomeUnknown: Bool = false) throws -> Delivery {
+        Delivery(
+            offset: Offset(rawValue: 7), event: try HTTPFixtures.event("user.lifecycle.create"),
+            rule: "staff",
+            attempt: 2, isOutcomeUnknown: isOutcomeUnknown)
+    }
+
+    @Test func onlyAPostMustNotBeRepeated() async throws {
+        try await withReceiver { receiver, client in
+            let sink = sink(try contacts(receiver) { _ in .deadLetter }, client)
+            #expect(sink.mustNotRepeat(try create()))
+            for type in ["user.account.update_profile", "user.lifecycle.delete.initiated"] {
+                #expect(!sink.mustNotRepeat(HTTPFixtures.delivery(try HTTPFixtures.event(type))))
+            }
+            let freely = self.sink(try contacts(receiver) { _ in .retry }, client)
+            #expect(!freely.mustNotRepeat(try create()))
+            #expect(self.sink(try contacts(receiver) { .lookUp($0) }, client).mustNotRepeat(try create()))
+        }
+    }
+
+    @Test func aPostThatWasNotAnsweredIsADeadLetterThatSaysWhatToDo() async throws {
+        try await withReceiver({ _ in .closeBeforeResponse }) { receiver, client in
+            let sink = sink(try contacts(receiver) { _ in .deadLetter }, client)
+            for delivery in [try create(), try create(isOutcomeUnknown: true)] {
+                let receipt = try #require(try await sink.deliver([delivery]).first)
+                guard case .rejected(let reason) = receipt.outcome else {
+                    Issue.record("\(receipt)")
+                    return
+                }
+                #expect(reason.hasPrefix("outcome unknown") && reason.contains("redrive it if it is not"))
+            }
+            // What may be there already is not sent again.
+            #expect(receiver.requests.count == 1)
+        }
+    }
+
+    @Test func whatIsThereIsNotSentAgain() async throws {
+        try await withReceiver({ _ in .respond(200, body: #"{"id":"c9"}"#) }) { receiver, client in
+            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
+            let receipt = try #require(try await sink.deliver([try create(isOutcomeUnknown: true)]).first)
+            #expect(receipt.outcome == .delivered && receipt.detail == "HTTP 200, id c9, to the lookup")
+            #expect(receipt.state != nil)
+            #expect(receiver.requests.map(\.method) == ["GET"])
+            #expect(receiver.requests.first?.target == "/contacts/00u1")
+            #expect(receiver.requests.first?.header("x-ask") == "1")
+        }
+    }
+
+    @Test func whatIsNotThereIsSent() async throws {
+        try await withReceiver({ .respond($0.method == "GET" ? 404 : 201) }) { receiver, client in
+            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
+            let receipt = try #require(try await sink.deliver([try create(isOutcomeUnknown: true)]).first)
+            #expect(receipt.outcome == .delivered && receipt.detail == "HTTP 201")
+            #expect(receiver.requests.map(\.method) == ["GET", "POST"])
+        }
+    }
+
+    @Test func whatCannotBeLookedUpStaysUnknown() async throws {
+        for status in [400, 401, 500] {
+            try await withReceiver({ _ in .respond(status) }) { receiver, client in
+                let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
+                let receipt = try #require(try await sink.deliver([try create(isOutcomeUnknown: true)]).first)
+                guard case .retry = receipt.outcome else {
+                    Issue.record("\(receipt)")
+                    return
+                }
+                #expect(receipt.isOutcomeUnknown && receiver.requests.map(\.method) == ["GET"])
+            }
+        }
+        try await withReceiver({ _ in .respond(503) }) { receiver, client in
+            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
+            let delivery = try create(isOutcomeUnknown: true)
+            guard case .unavailable = await failure({ try await sink.deliver([delivery]) }) as? SinkError
+            else {
+                Issue.record("not unavailable")
+                return
+            }
+        }
+    }
+
+    @Test func aPostThatWasNotAnsweredIsLookedUpNext() async throws {
+        try await withReceiver({ _ in .closeBeforeResponse }) { receiver, client in
+            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
+            let receipt = try #require(try await sink.deliver([try create()]).first)
+            #expect(receipt.isOutcomeUnknown)
+            guard case .retry = receipt.outcome else {
+                Issue.record("\(receipt)")
+                return
+            }
+        }
+    }
+
+    @Test func whatNeverLeftIsNotUnknown() async throws {
+        let port = try LoopbackPort.free()
+        try await withReceiver { receiver, client in
+            var configuration = try contacts(receiver) { _ in .deadLetter }
+            configuration.on = [
+                HTTPRequestCase(
+                    selector: .operation(.create),
+                    request: try HTTPFixtures.request("POST", "http://127.0.0.1:\(port)/contacts"))
+            ]
+            let (sink, delivery) = (sink(configuration, client), try create())
+            guard case .unavailable = await failure({ try await sink.deliver([delivery]) }) as? SinkError
+            else {
+                Issue.record("not unavailable")
+                return
+            }
+        }
+    }
+
+    // MARK: - Merged events
+
+    private func merged(
+        _ sink: HTTPSink, _ earlier: [Event], _ event: Event, state: FoldState? = nil
+    ) async throws -> Receipt? {
+        let delivery = Delivery(
+            offset: Offset(rawValue: 7), event: event, rule: "staff", attempt: 1, state: state,
+            earlier: earlier)
+        return try await sink.deliver([delivery]).first
+    }
+
+    @Test func aCreationWithWhatFollowedIsOneCreation() async throws {
+        try await withReceiver { receiver, client in
+            let sink = sink(try contacts(receiver) { _ in .retry }, client)
+            let earlier = [
+                try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1"),
+                try HTTPFixtures.event("user.account.update_profile", name: "Ada L.", second: 2, id: "e2"),
+            ]
+            let last = try HTTPFixtures.event("user.lifecycle.activate", name: "Ada L.", second: 3, id: "e3")
+            let receipt = try await merged(sink, earlier, last)
+            #expect(receipt?.outcome == .delivered && receipt?.state?.values["status"] == "ACTIVE")
+            let request = try #require(receiver.requests.first)
+            #expect(receiver.requests.count == 1 && request.method == "POST")
+            #expect(request.text == #"{"email":"ada@example.com","name":"Ada L.","active":true}"#)
+            // The key is that of the last event.
+            _ = try await sink.deliver([HTTPFixtures.delivery(last)])
+            let keys = receiver.requests.map { $0.header("idempotency-key") }
+            #expect(keys[0] != nil && keys[0] != keys[1], "another mapping, another key")
+        }
+    }
+
+    @Test func aDeletionInAGroupThatIsStaleDeletesNothing() async throws {
+        try await withReceiver { receiver, client in
+            let sink = sink(try contacts(receiver) { _ in .retry }, client)
+            // The contact was made again after that deletion.
+            let born = try HTTPFixtures.event("user.lifecycle.create", second: 9, id: "e9")
+            let state = try await sink.deliver([HTTPFixtures.delivery(born)]).first?.state
+            let update = try HTTPFixtures.event("user.account.update_profile", second: 1, id: "e1")
+            let deletion = try HTTPFixtures.event("user.lifecycle.delete.initiated", second: 2, id: "e2")
+            let receipt = try await merged(sink, [update], deletion, state: state)
+            #expect(receipt?.outcome == .superseded)
+            #expect(receiver.requests.map(\.method) == ["POST"])
+        }
+    }
+
+    @Test func anOlderDeactivationInAGroupIsNotLostBehindAStaleProfile() async throws {
+        try await withReceiver { receiver, client in
+            let sink = sink(try contacts(receiver) { _ in .retry }, client)
+            let profile = try HTTPFixtures.event(
+                "user.account.update_profile", name: "New", second: 9, id: "e9")
+            let state = try await sink.deliver([HTTPFixtures.delivery(profile)]).first?.state
+            let deactivation = try HTTPFixtures.event("user.lifecycle.deactivate", second: 2, id: "e2")
+            let stale = try HTTPFixtures.event(
+                "user.account.update_profile", name: "Old", second: 3, id: "e3")
+            let receipt = try await merged(sink, [deactivation], stale, state: state)
+            #expect(receipt?.outcome == .delivered)
+            #expect(
+                receiver.requests.last?.text
+                    == #"{"email":"ada@example.com","name":"New","active":false}"#)
+        }
+    }
+}
