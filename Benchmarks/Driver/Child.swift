@@ -23,6 +23,8 @@ final class Child {
     }
 
     var isRunning: Bool { process.isRunning }
+    /// Whether it has ended without an error.
+    var succeeded: Bool { !process.isRunning && process.terminationStatus == 0 }
 
     /// The first line that it prints.
     func line() -> String {
