@@ -21,8 +21,9 @@ extension Suite {
     }
 
     private func hasExpress() throws -> Bool {
+        let log = try makeFolder() + "/log"
         let node = try Child(
-            "/usr/bin/env", ["node", "-e", "require('express'); require('sqlite3')"], log: "/dev/null")
+            "/usr/bin/env", ["node", "-e", "require('express'); require('sqlite3')"], log: log)
         _ = node.result()
         return node.succeeded
     }
