@@ -43,7 +43,7 @@ struct BenchmarkOptions {
     /// The relay to measure; the one built beside this program where nil.
     var relay: String?
     var jsonPath = "bench.json"
-    /// Keeps the relay of each load run alive that long before it is measured, for a profiler.
+    /// Prints each run.
     var isVerbose = false
 
     init(_ arguments: [String]) throws {

@@ -11,8 +11,10 @@ final class Child {
         process.arguments = arguments
         process.standardOutput = output
         if let log {
-            _ = FileManager.default.createFile(atPath: log, contents: nil)
-            process.standardError = FileHandle(forWritingAtPath: log)
+            // Not `FileManager.createFile`, which puts a new file in place of whatever is there, devices too.
+            let descriptor = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { throw BenchmarkError("cannot write \(log)") }
+            process.standardError = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         }
         try process.run()
     }
@@ -23,6 +25,8 @@ final class Child {
     }
 
     var isRunning: Bool { process.isRunning }
+    /// Whether it has ended without an error.
+    var succeeded: Bool { !process.isRunning && process.terminationStatus == 0 }
 
     /// The first line that it prints.
     func line() -> String {

@@ -16,7 +16,9 @@ struct Figure: Codable {
     var baselineRuns: [Double]
 
     /// A figure with a baseline, from runs in pairs.
-    init(_ row: String, _ unit: String, pairs: [(subject: Double, baseline: Double)], atLeast goal: Double?) {
+    init(
+        _ row: String, _ unit: String, pairs: [(subject: Double, baseline: Double)], atLeast goal: Double?
+    ) {
         let ratio = median(pairs.map { $0.subject / $0.baseline })
         self.init(row, unit, runs: pairs.map(\.subject))
         baselineRuns = pairs.map(\.baseline)
@@ -24,6 +26,20 @@ struct Figure: Codable {
         self.ratio = ratio
         self.goal = goal.map { "≥ \($0)" }
         isMet = goal.map { ratio >= $0 }
+    }
+
+    /// The same where the ratio is not to exceed the goal.
+    init(_ row: String, _ unit: String, pairs: [(subject: Double, baseline: Double)], atMost goal: Double) {
+        self.init(row, unit, pairs: pairs, atLeast: nil)
+        self.goal = "≤ \(goal)"
+        isMet = ratio.map { $0 <= goal }
+    }
+
+    /// A figure that stands alone, and must reach the goal.
+    init(_ row: String, _ unit: String, runs: [Double], atLeast goal: Double) {
+        self.init(row, unit, runs: runs)
+        self.goal = "≥ \(formatted(goal))"
+        isMet = median(runs) >= goal
     }
 
     /// A figure that stands alone.

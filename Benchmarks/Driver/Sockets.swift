@@ -39,6 +39,18 @@ enum Sockets {
         return descriptor
     }
 
+    /// Returns when somebody listens at the port.
+    static func waitUntilOpen(port: Int) throws {
+        for _ in 0..<10_000 {
+            if let descriptor = try? connect(port: port) {
+                close(descriptor)
+                return
+            }
+            usleep(1_000)
+        }
+        throw BenchmarkError("nobody listens at port \(port)")
+    }
+
     static func setNoDelay(_ descriptor: Int32) {
         var one: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))

@@ -43,6 +43,14 @@ extension Suite {
         add(Figure("f. memory, draining \(options.backlog) entries", "MB", runs: memory, atMost: 120))
     }
 
+    static func httpSink(port: Int) -> String {
+        """
+        {"type": "http", "method": "POST", "url": "http://127.0.0.1:\(port)/contacts/{{ $.user.id }}",
+         "allowPrivate": true, "allowHttp": true, "concurrency": 64, "body": {"email": "{{ $.user.login }}",
+         "name": "{{ $.user.displayName }}", "active": "{{ $.user.active }}"}}
+        """
+    }
+
     private func httpRow(_ stored: String, _ events: [Event], _ memory: inout [Double]) throws {
         let receiver = try Child.own(["receive"])
         defer { receiver.stop() }
@@ -55,11 +63,7 @@ extension Suite {
                 "{\"email\":\"\(user?.login ?? "")\",\"name\":\"\(user?.displayName ?? "")\"\(isActive)}"
             return (address + (user?.id ?? "none"), Array(text.utf8))
         }
-        let settings = """
-            {"type": "http", "method": "POST", "url": "\(address){{ $.user.id }}", "allowPrivate": true,
-             "allowHttp": true, "concurrency": 64, "body": {"email": "{{ $.user.login }}",
-             "name": "{{ $.user.displayName }}", "active": "{{ $.user.active }}"}}
-            """
+        let settings = Self.httpSink(port: port)
         let runs = try pairs(stored, "http", settings, &memory) { _ in try Loaders.http(bodies, port: port) }
         add(Figure("e. delivered over HTTP, 64 in flight", "events/s", pairs: runs, atLeast: 0.7))
     }
@@ -86,13 +90,15 @@ extension Suite {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let relay = try RelayProcess(self.relay, folder: folder, sinks: [(sink, settings)])
         defer { relay.stop() }
+        let before = relay.processorSeconds
         let rate = try relay.drain()
+        let cost = (relay.processorSeconds - before) * 1e6 / Double(options.backlog)
         memory.append(relay.residentMegabytes)
-        if options.isVerbose { say("    \(sink) \(Int(rate))/s") }
+        if options.isVerbose { say("    \(sink) \(Int(rate))/s, \(Int(cost)) us of processor time each") }
         return rate
     }
 
-    private func copy(of stored: String) throws -> String {
+    func copy(of stored: String) throws -> String {
         let folder = try makeFolder()
         for file in try FileManager.default.contentsOfDirectory(atPath: stored)
         where file.hasPrefix("journal.sqlite") && !file.hasSuffix("lock") {

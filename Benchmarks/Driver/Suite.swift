@@ -40,6 +40,9 @@ final class Suite {
         if options.has("e") { try drainRows() }
         if options.has("f") { try startRows() }
         if options.has("g") { try fanOutRows() }
+        if options.has("h") { try expressRows() }
+        if options.has("i") { try sustainedRow() }
+        if options.has("j") { try oldJournalRow() }
         say("\n" + Figure.table(figures))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -99,13 +102,7 @@ final class Suite {
         let port = try Sockets.freePort()
         let server = try Child.own(["no-op", "\(port)"])
         defer { server.stop() }
-        for _ in 0..<5_000 {
-            if let descriptor = try? Sockets.connect(port: port) {
-                close(descriptor)
-                break
-            }
-            usleep(1_000)
-        }
+        try Sockets.waitUntilOpen(port: port)
         let before = server.processorSeconds
         let result = try load(port)
         return (result.rate, (server.processorSeconds - before) * 1e6 / Double(result.requests))

@@ -12,9 +12,9 @@ public final class JSONDocument: Sendable {
 
     /// The text, exactly as it was given.
     public let bytes: [UInt8]
-    /// How many arrays and objects lie in each other at the deepest place; 0 for a scalar.
-    public let depth: Int
     let tape: [TapeEntry]
+    /// No array or object lies deeper; a part of a document may be less deep than the whole was.
+    private let depthAtMost: Int
 
     /// Checks and indexes a text.
     ///
@@ -22,7 +22,7 @@ public final class JSONDocument: Sendable {
     /// no stack for its nesting; what walks down one may, so more than ``depthMax`` is for who only looks at
     /// its uppermost levels.
     public init(_ bytes: [UInt8], depthMax: Int = JSONDocument.depthMax) throws(JSONSyntaxError) {
-        (tape, depth) = try TapeBuilder.tape(of: bytes, depthMax: depthMax)
+        (tape, depthAtMost) = try TapeBuilder.tape(of: bytes, depthMax: depthMax)
         self.bytes = bytes
     }
 
@@ -45,10 +45,14 @@ public final class JSONDocument: Sendable {
             part.next -= first
             return part
         }
-        depth = Self.depth(of: tape)
+        depthAtMost = value.document.depthAtMost
     }
 
-    private static func depth(of tape: [TapeEntry]) -> Int {
+    /// Whether arrays and objects lie in each other more than that deep.
+    public func isDeeper(than limit: Int) -> Bool { depthAtMost > limit && depth > limit }
+
+    /// How many arrays and objects lie in each other at the deepest place; 0 for a scalar.
+    private var depth: Int {
         var openEnds: [UInt32] = []
         var deepest = 0
         for (index, entry) in tape.enumerated() {

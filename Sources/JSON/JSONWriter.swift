@@ -8,6 +8,9 @@ public struct JSONWriter: Sendable {
 
     public init() {}
 
+    /// For a text of about that many bytes.
+    public init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
     /// The text so far, as a string.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 

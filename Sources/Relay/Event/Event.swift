@@ -42,7 +42,7 @@ public final class Event: Sendable {
     ) throws(EventDefect) {
         let root = body.root
         guard root.kind == .object else { throw .notAnObject }
-        guard body.depth <= Self.depthMax else { throw .nestedTooDeeply }
+        guard !body.isDeeper(than: Self.depthMax) else { throw .nestedTooDeeply }
         guard let id = root["uuid"]?.string, !id.isEmpty else { throw .noUUID }
         guard let type = root["eventType"]?.string, !type.isEmpty else { throw .noEventType }
         self.id = id

@@ -69,7 +69,7 @@ public enum EventDocument {
 
     /// Builds the document.
     public static func make(_ event: Event, user: User?, _ context: Context) -> JSONDocument {
-        var writer = JSONWriter()
+        var writer = JSONWriter(capacity: event.body.bytes.count + 1_024)
         writer.object { document in
             document.member("event", raw: event.body.root.raw)
             if let user {

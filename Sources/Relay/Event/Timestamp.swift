@@ -75,16 +75,22 @@ extension Timestamp {
         let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
         let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
         let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        let second = seconds - days * 86_400
-        let date = [pad(year, 4), pad(month, 2), pad(day, 2)].joined(separator: "-")
-        let time = [pad(second / 3_600, 2), pad(second / 60 % 60, 2), pad(second % 60, 2)].joined(
-            separator: ":")
-        return "\(date)T\(time).\(pad((nanoseconds - seconds * billion) / 1_000_000, 3))Z"
-    }
-
-    private static func pad(_ value: Int64, _ width: Int) -> String {
-        let text = String(value)
-        return String(repeating: "0", count: Swift.max(0, width - text.count)) + text
+        let time = seconds - days * 86_400
+        var text: [UInt8] = []
+        text.reserveCapacity(24)
+        for (value, width, behind) in [
+            (year, 4, "-"), (month, 2, "-"), (day, 2, "T"), (time / 3_600, 2, ":"), (time / 60 % 60, 2, ":"),
+            (time % 60, 2, "."), ((nanoseconds - seconds * billion) / 1_000_000, 3, "Z"),
+        ] as [(Int64, Int, Unicode.Scalar)] {
+            var digit: Int64 = 1
+            for _ in 1..<width { digit *= 10 }
+            while digit > 0 {
+                text.append(UInt8(ascii: "0") + UInt8(value / digit % 10))
+                digit /= 10
+            }
+            text.append(UInt8(ascii: behind))
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 
     private struct Reader {

@@ -3,8 +3,9 @@ import GRDB
 /// Copies the write-ahead log into the database file on a thread and a connection of its own, so that no
 /// commit, and nobody who waits for one, pays for it.
 final class JournalCheckpointer: Sendable {
-    /// A log larger than this begins anew at its start, for which the writer has to wait while the last
-    /// frames are copied; in frames of 16 KB, 32 MB. Its file stays as long as it is: writing over it is
+    /// A log of more frames begins anew at its start; in frames of 16 KB, 32 MB.
+    ///
+    /// The writer waits while the last frames are copied. The file stays as long as it is: writing over it is
     /// cheaper to sync than making it longer.
     private static let framesMax = 2_048
 

@@ -169,11 +169,11 @@ final class JournalWriter {
     func append(_ submission: Submission, digests: [EventDigest]) throws -> AppendReceipt {
         try refuseWithoutRoom()
         let db = try database
-        var added = AppendCounts()
+        var (accepted, duplicates, unrouted) = (0, 0, 0)
         for (routed, digest) in zip(submission.events, digests) {
             // A replay brings what is known.
             guard try routed.replay != nil || seen.insert(digest, db) else {
-                added.duplicates += 1
+                duplicates += 1
                 continue
             }
             let route = try routes.id(of: routed.route.renaming(renames), db)
@@ -187,20 +187,17 @@ final class JournalWriter {
                 )
             )
             if routed.replay == nil {
-                added.accepted += 1
-                added.unrouted += routed.route.isUnrouted ? 1 : 0
+                accepted += 1
+                unrouted += routed.route.isUnrouted ? 1 : 0
             }
-            added.routes[route, default: 0] += 1
+            counts.routes[route, default: 0] += 1
         }
         for input in submission.quarantined { try insert(input, db) }
-        added.quarantined = submission.quarantined.count
-        counts.add(added)
-        return AppendReceipt(
-            accepted: added.accepted,
-            duplicates: added.duplicates,
-            unrouted: added.unrouted,
-            quarantined: added.quarantined
-        )
+        let receipt = AppendReceipt(
+            accepted: accepted, duplicates: duplicates, unrouted: unrouted,
+            quarantined: submission.quarantined.count)
+        counts.add(receipt)
+        return receipt
     }
 
     private func insert(_ event: Event, route: Int64, replay: String?, _ db: Database) throws {
@@ -317,12 +314,11 @@ private struct AppendCounts {
     /// Entries by route number.
     var routes: [Int64: Int] = [:]
 
-    mutating func add(_ other: AppendCounts) {
-        accepted += other.accepted
-        duplicates += other.duplicates
-        unrouted += other.unrouted
-        quarantined += other.quarantined
-        routes.merge(other.routes, uniquingKeysWith: +)
+    mutating func add(_ receipt: AppendReceipt) {
+        accepted += receipt.accepted
+        duplicates += receipt.duplicates
+        unrouted += receipt.unrouted
+        quarantined += receipt.quarantined
     }
 
     func write(_ db: Database) throws {

@@ -91,7 +91,7 @@ public struct CurlResponse: Sendable {
 
     /// The first header of that name, in any case.
     public func header(_ name: String) -> String? {
-        headers.first { $0.name.lowercased() == name.lowercased() }?.value
+        headers.first { HTTPHeaderList.areSame($0.name, name) }?.value
     }
 }
 
@@ -164,7 +164,10 @@ struct CurlURL {
 
     /// A value that renders as `..` would address another resource than the mapping means.
     private static func isDotSegment(_ segment: Substring) -> Bool {
-        let plain = segment.lowercased().replacing("%2e", with: ".")
+        // At its longest it is %2e%2e.
+        guard segment.utf8.count <= 6 else { return false }
+        let plain = segment.lowercased().split(separator: "%2e", omittingEmptySubsequences: false)
+            .joined(separator: ".")
         return plain == "." || plain == ".."
     }
 

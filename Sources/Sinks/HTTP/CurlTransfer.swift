@@ -122,7 +122,7 @@ final class CurlTransfer {
     private func setHeaders(_ request: CurlRequest) -> Bool {
         // A name and a colon alone take out what libcurl would add by itself.
         var lines = ["Expect:"]
-        if !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
+        if !request.headers.contains(where: { HTTPHeaderList.areSame($0.name, "content-type") }) {
             lines.append("Content-Type:")
         }
         // An empty value is written with a semicolon: https://curl.se/libcurl/c/CURLOPT_HTTPHEADER.html
@@ -181,18 +181,29 @@ final class CurlTransfer {
             isHeadTooLong = true
             return false
         }
-        let text = String(decoding: line, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        if text.hasPrefix("HTTP/") {
+        let text = Self.trimmed(line)
+        if text.starts(with: "HTTP/".utf8) {
             // Each interim response (1xx) has a head of its own.
             headers = []
-            status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+            status =
+                text.split(separator: UInt8(ascii: " ")).dropFirst().first
+                .flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0
         } else if text.isEmpty {
             isHeadComplete = status >= 200
-        } else if let colon = text.firstIndex(of: ":"), !isHeadComplete {
-            let value = text[text.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-            headers.append((String(text[..<colon]), value))
+        } else if let colon = text.firstIndex(of: UInt8(ascii: ":")), !isHeadComplete {
+            let value = Self.trimmed(UnsafeRawBufferPointer(rebasing: text[(colon + 1)...]))
+            headers.append(
+                (String(decoding: text[..<colon], as: UTF8.self), String(decoding: value, as: UTF8.self)))
         }
         return true
+    }
+
+    /// Without the white space around it.
+    private static func trimmed(_ line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let isBlank: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        let start = line.firstIndex { !isBlank($0) } ?? line.endIndex
+        let end = line.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? start
+        return UnsafeRawBufferPointer(rebasing: line[start..<end])
     }
 
     /// Takes a piece of the body; false aborts.

@@ -5,17 +5,26 @@ import Foundation
 struct HTTPHeaderList {
     private(set) var entries: [(name: String, value: String)] = []
 
+    /// Whether two names are the same header's: in ASCII, in any case.
+    static func areSame(_ a: String, _ b: String) -> Bool {
+        a.utf8.count == b.utf8.count && a.utf8.elementsEqual(b.utf8, by: { lower($0) == lower($1) })
+    }
+
+    private static func lower(_ byte: UInt8) -> UInt8 {
+        byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
+    }
+
     func contains(_ name: String) -> Bool {
-        entries.contains { $0.name.lowercased() == name.lowercased() }
+        entries.contains { Self.areSame($0.name, name) }
     }
 
     /// Whether a text in the body is to be written as JSON: unless a content type says otherwise.
     var allowsJSONBody: Bool {
-        entries.first { $0.name.lowercased() == "content-type" }?.value.lowercased().contains("json") ?? true
+        entries.first { Self.areSame($0.name, "content-type") }?.value.lowercased().contains("json") ?? true
     }
 
     mutating func set(_ name: String, _ value: String) {
-        entries.removeAll { $0.name.lowercased() == name.lowercased() }
+        entries.removeAll { Self.areSame($0.name, name) }
         entries.append((name, value))
     }
 

@@ -133,15 +133,23 @@ enum PostgresArray {
                 continue
             }
             bytes.append(UInt8(ascii: "\""))
-            for byte in element.utf8 {
-                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-                    bytes.append(UInt8(ascii: "\\"))
-                }
-                bytes.append(byte)
-            }
+            var text = element
+            text.withUTF8 { appendEscaped($0, to: &bytes) }
             bytes.append(UInt8(ascii: "\""))
         }
         bytes.append(UInt8(ascii: "}"))
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// What needs no escape goes over in one piece.
+    private static func appendEscaped(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
+        var start = 0
+        for (index, byte) in text.enumerated() where byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+        {
+            bytes.append(contentsOf: text[start..<index])
+            bytes.append(UInt8(ascii: "\\"))
+            start = index
+        }
+        bytes.append(contentsOf: text[start...])
     }
 }

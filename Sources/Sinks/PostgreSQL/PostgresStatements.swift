@@ -137,7 +137,10 @@ struct PostgresStatements: Sendable {
     func text(_ value: RenderedValue, _ column: Int) -> String? {
         if value == .missing || value == .null { return nil }
         let type = columns[column].type
-        if type == "jsonb" { return SearchableJSON.text(value.jsonText.utf8) }
+        if type == "jsonb" {
+            if case .json(let bytes) = value { return SearchableJSON.text(bytes) }
+            return SearchableJSON.text(value.jsonText.utf8)
+        }
         if type == "json" { return value.jsonText }
         switch value {
         case .missing, .null: return nil

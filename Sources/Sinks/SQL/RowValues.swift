@@ -67,9 +67,10 @@ enum RowKey {
 enum SearchableJSON {
     /// The text with such escapes replaced by `\ufffd`; most texts have none and come back as they are.
     static func text(_ bytes: some Collection<UInt8>) -> String {
+        let bytes = Array(bytes)
+        guard bytes.contains(backslash) else { return String(decoding: bytes, as: UTF8.self) }
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
-        let bytes = Array(bytes)
         var index = 0
         while index < bytes.count {
             guard bytes[index] == backslash, index + 1 < bytes.count else {

@@ -58,7 +58,6 @@ struct TablePlan: Sendable {
     /// The table as messages name it.
     var displayName: String { schema.map { "\($0).\(name)" } ?? name }
 
-
     /// Whether a deletion takes this column's value away, or covers it.
     func isHiddenByDeletion(_ column: Int) -> Bool {
         onDelete == .delete || lifeColumns.contains(column)
