@@ -48,6 +48,20 @@ public final class InMemoryJournal: Journal {
         return await iterator.next() ?? 0
     }
 
+    /// Sets or ends a sink's hold, as an operator does; its worker sees it with its next lease.
+    ///
+    /// - Parameter exempting: Whether all that is there passes the sink's limits.
+    public func hold(_ sink: String, _ hold: SinkHold?, exempting: Bool = false) {
+        log.withLock { log in
+            let horizon = log.horizon
+            log.sinks[sink]?.hold = hold
+            if exempting { log.sinks[sink]?.exemptTo = horizon }
+        }
+    }
+
+    /// Has a sink go on behind another offset, as an operator does.
+    public func move(_ sink: String, to offset: Offset) { log.withLock { $0.move(sink, to: offset) } }
+
     /// Every accepted event with its route, oldest first.
     public var entries: [(event: Event, route: Route)] {
         log.withLock { $0.rows.map { ($0.event, $0.route) } }
@@ -100,12 +114,12 @@ public final class InMemoryJournal: Journal {
     }
 
     public func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) async throws(JournalError) {
-        guard try open({ $0.intend(sink, epoch: epoch, offsets) }) else { throw .fenced }
+        if let refusal = try open({ $0.intend(sink, epoch: epoch, offsets) }) { throw refusal }
     }
 
     public func settle(_ settlement: Settlement) async throws(JournalError) {
         let now = clock.now
-        guard try open({ $0.settle(settlement, at: now) }) else { throw .fenced }
+        if let refusal = try open({ $0.settle(settlement, at: now) }) { throw refusal }
     }
 
     public func news() -> AsyncStream<Void> {

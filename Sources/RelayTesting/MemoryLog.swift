@@ -29,6 +29,8 @@ struct MemoryLog {
         var intents: Set<Offset> = []
         var limitCounts = ""
         var receipts: [DeliveryReceipt] = []
+        var exemptTo = Offset.zero
+        var isMoved = false
     }
 
     struct Key: Hashable {
@@ -77,6 +79,7 @@ struct MemoryLog {
     mutating func lease(_ sink: String) -> SinkLease {
         var state = sinks[sink] ?? SinkState(cursor: horizon)
         state.epoch += 1
+        state.isMoved = false
         sinks[sink] = state
         return SinkLease(
             sink: sink,
@@ -86,15 +89,31 @@ struct MemoryLog {
             parked: state.parked.values.sorted { $0.offset < $1.offset },
             hold: state.hold,
             intents: state.intents,
-            limitCounts: state.limitCounts
+            limitCounts: state.limitCounts,
+            exemptTo: state.exemptTo
         )
     }
 
-    /// False where another lease is newer.
-    mutating func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) -> Bool {
-        guard sinks[sink]?.epoch == epoch else { return false }
+    /// What an operator does: the sink goes on behind another offset, whatever had been settled there.
+    mutating func move(_ sink: String, to offset: Offset) {
+        sinks[sink]?.cursor = offset
+        sinks[sink]?.settledAbove = []
+        sinks[sink]?.parked = [:]
+        sinks[sink]?.epoch += 1
+        sinks[sink]?.isMoved = true
+    }
+
+    /// Why a lease of that epoch is no longer good; nil where it is.
+    private func refusal(_ sink: String, epoch: Int64) -> JournalError? {
+        guard let state = sinks[sink] else { return .moved }
+        return state.epoch == epoch ? nil : state.isMoved ? .moved : .fenced
+    }
+
+    /// Changes nothing where it is refused.
+    mutating func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) -> JournalError? {
+        if let refusal = refusal(sink, epoch: epoch) { return refusal }
         sinks[sink]?.intents.formUnion(offsets)
-        return true
+        return nil
     }
 
     func read(_ sink: String, after offset: Offset, limit: ReadLimit) -> JournalPage {
@@ -112,9 +131,10 @@ struct MemoryLog {
         return JournalPage(entries: entries, end: max(horizon, offset), isAtHorizon: true)
     }
 
-    /// False where another lease is newer; then nothing is changed.
-    mutating func settle(_ settlement: Settlement, at now: Int64) -> Bool {
-        guard var state = sinks[settlement.sink], state.epoch == settlement.epoch else { return false }
+    /// Changes nothing where it is refused.
+    mutating func settle(_ settlement: Settlement, at now: Int64) -> JournalError? {
+        if let refusal = refusal(settlement.sink, epoch: settlement.epoch) { return refusal }
+        guard var state = sinks[settlement.sink] else { return .moved }
         state.cursor = max(state.cursor, settlement.cursor)
         state.settledAbove = Set(settlement.settledAbove.filter { $0 > state.cursor })
         state.outcomes.merge(settlement.outcomes, uniquingKeysWith: +)
@@ -135,7 +155,7 @@ struct MemoryLog {
             bury(letter, of: settlement.sink, at: now)
         }
         sinks[settlement.sink] = state
-        return true
+        return nil
     }
 
     private mutating func bury(_ letter: DeadLetter, of sink: String, at now: Int64) {

@@ -12,6 +12,8 @@ public enum BreakerState: String, Sendable, CaseIterable {
     case misconfigured
     /// A person has stopped it.
     case paused
+    /// Its limits have stopped it; a person has to look.
+    case tripped
 }
 
 /// The live state of one sink.

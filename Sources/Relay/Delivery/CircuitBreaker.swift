@@ -7,6 +7,8 @@
 ///          (open)
 /// ```
 ///
+/// A sink that is *held*, by a person or by its limits, stays so until its next lease: nothing is tried.
+///
 /// Pure: time and randomness come in as arguments.
 struct CircuitBreaker {
     enum State: Equatable {
@@ -18,6 +20,8 @@ struct CircuitBreaker {
         case preparing(isRunning: Bool)
         /// Nothing is tried before this time, in nanoseconds since 1970.
         case open(until: Int64, isMisconfigured: Bool)
+        /// Nothing is tried until a person resumes the sink.
+        case held(SinkHold)
     }
 
     /// A sink that can never work as it is gets looked at this often: a rotated password heals itself.
@@ -26,13 +30,29 @@ struct CircuitBreaker {
     /// sink that was away for hours must not wait for minutes once it is back.
     static let growingFailures = 5
 
-    private(set) var state: State = .preparing(isRunning: false)
+    private(set) var state: State
     /// Why it is not closed; nil when it is.
     private(set) var reason: String?
     /// Failures since it was last closed.
     private(set) var failures = 0
     /// Since when it is not closed, as far as ``takeOutage(at:)`` has not counted; nanoseconds since 1970.
     private(set) var openSince: Int64?
+
+    /// - Parameter hold: What the sink's lease says.
+    init(hold: SinkHold? = nil) {
+        state = hold.map(State.held) ?? .preparing(isRunning: false)
+        reason = hold?.reason
+    }
+
+    /// The sink's limits have stopped it.
+    ///
+    /// How long that lasts is counted by the journal, for it may be many restarts long; so an outage
+    /// before it has to be taken first.
+    mutating func hold(_ hold: SinkHold) {
+        state = .held(hold)
+        reason = hold.reason
+        openSince = nil
+    }
 
     /// Answers once whether `prepare` is to be called now.
     mutating func takePreparation() -> Bool {
@@ -60,7 +80,10 @@ struct CircuitBreaker {
     /// What had begun before the breaker opened says nothing new:
     /// eight requests that fail together are one failure.
     mutating func failed(_ error: SinkError, at now: Int64, delay: (_ failures: Int, Duration?) -> Duration) {
-        if case .open = state { return }
+        switch state {
+        case .open, .held: return
+        case .closed, .halfOpen, .preparing: break
+        }
         failures += 1
         reason = error.reason
         openSince = openSince ?? now

@@ -53,7 +53,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     let bounds: DeliveryBounds
     var generator: Generator
 
-    var breaker = CircuitBreaker()
+    var breaker: CircuitBreaker
     var window: DeliveryWindow
     /// The window's offsets that are not with the sink, by user.
     var line: DeliveryLine
@@ -87,6 +87,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         self.schedule = RetrySchedule(retry)
         self.generator = generator
         self.bounds = bounds
+        breaker = CircuitBreaker(hold: lease.hold)
         window = DeliveryWindow(lease, offsetsMax: bounds.windowMax)
         line = DeliveryLine(foldsUsers: limits.foldsUsers)
         parked = ParkedLanes(lease.parked)

@@ -9,7 +9,9 @@ public protocol Sink: Sendable {
     var name: String { get }
     var limits: SinkLimits { get }
 
-    /// Connects, and creates or checks what deliveries need. Called again after it failed.
+    /// Connects, and creates or checks what deliveries need.
+    ///
+    /// Called again after it failed, and by the next worker where one sink outlives its worker.
     func prepare() async throws(SinkError)
 
     /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any

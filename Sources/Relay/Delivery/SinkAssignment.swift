@@ -1,18 +1,19 @@
 import Logging
 import ServiceLifecycle
 
-/// One sink with the one worker that serves it, from its lease to its end.
+/// One sink with the workers that serve it, one after another, from its first lease to its end.
 ///
-/// The worker runs in a service group of its own, so that it can be stopped gracefully while others go on; a
-/// graceful shutdown of the whole relay reaches it too.
+/// They run in a service group of its own, so that it can be stopped gracefully while others go on; a
+/// graceful shutdown of the whole relay reaches them too.
 final class SinkAssignment: Sendable {
     let member: SinkFleet.Member
     /// Whose end it waits for before it leases the sink.
     let predecessor: SinkAssignment?
     private let group: ServiceGroup
+    private let shift: SinkShift
     private let ended = OneShot<Void>()
-    /// True where it ended while it was waited for.
-    private let endedInTime = OneShot<Bool>()
+    /// True once it has ended; false where somebody who waited for that gave up before.
+    let endedInTime = OneShot<Bool>()
 
     var name: String { member.sink.name }
 
@@ -23,15 +24,14 @@ final class SinkAssignment: Sendable {
     ) {
         self.member = member
         self.predecessor = predecessor
+        shift = SinkShift(member, lease: lease, after: predecessor, surroundings)
         var quiet = surroundings.logger
         quiet.logLevel = max(quiet.logLevel, .critical)
         group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [
                     ServiceGroupConfiguration.ServiceConfiguration(
-                        service: Watch(
-                            member: member, lease: lease, predecessor: predecessor, surroundings: surroundings
-                        ),
+                        service: shift,
                         successTerminationBehavior: .gracefullyShutdownGroup,
                         failureTerminationBehavior: .cancelGroup
                     )
@@ -48,6 +48,7 @@ final class SinkAssignment: Sendable {
     func run(onEnd: () -> Void) async throws {
         defer {
             onEnd()
+            shift.end()
             ended.resolve(())
             endedInTime.resolve(true)
         }
@@ -60,64 +61,13 @@ final class SinkAssignment: Sendable {
     /// Waits until ``run()`` has returned.
     func waitForEnd() async { await ended.value }
 
-    /// The same, but no longer than until ``giveUpWaiting()``; tells whether it has ended.
-    func waitForEndInTime() async -> Bool { await endedInTime.value }
-
-    /// Lets those who wait in time go on.
-    func giveUpWaiting() { endedInTime.resolve(false) }
+    /// Has its worker finish what is in flight and the next one begin with a new lease.
+    ///
+    /// - Returns: True once that is so, or the assignment has ended.
+    func restart() -> OneShot<Bool> { shift.restart() }
 }
 
 /// A worker came to its end without being told to.
 struct WorkerEnded: Error, CustomStringConvertible {
     let description = "its worker has ended"
-}
-
-/// What an assignment's service group runs.
-private struct Watch: Service {
-    let member: SinkFleet.Member
-    let lease: SinkLease?
-    let predecessor: SinkAssignment?
-    let surroundings: SinkFleet.Surroundings
-
-    /// How long it waits before it asks the journal again for a lease.
-    private static let journalRetry = Duration.seconds(1)
-
-    func run() async throws {
-        await predecessor?.waitForEnd()
-        guard let lease = await leased() else { return await member.sink.shutdown() }
-        let worker = SinkWorker(
-            sink: member.sink,
-            journal: surroundings.journal,
-            lease: lease,
-            retry: member.retry,
-            clock: surroundings.clock,
-            metrics: surroundings.metrics,
-            board: surroundings.board,
-            stopTimeout: surroundings.stopTimeout,
-            logger: surroundings.logger
-        )
-        try await worker.run()
-        guard Task.isShuttingDownGracefully || Task.isCancelled else { throw WorkerEnded() }
-    }
-
-    /// Nil where it is told to stop before the journal gives the lease.
-    private func leased() async -> SinkLease? {
-        if let lease { return lease }
-        while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            do throws(JournalError) {
-                return try await surroundings.journal.lease(member.sink.name)
-            } catch {
-                surroundings.logger.error(
-                    "the journal gives no lease; nothing is delivered to the sink meanwhile",
-                    metadata: ["sink": "\(member.sink.name)", "reason": "\(error.reason)"]
-                )
-                if error == .closed { return nil }
-            }
-            // A stop ends the pause, and the loop sees it.
-            try? await cancelWhenGracefulShutdown {
-                try await surroundings.clock.sleep(for: Self.journalRetry)
-            }
-        }
-        return nil
-    }
 }

@@ -103,6 +103,15 @@ public final class SinkFleet: Service {
         await stop(assignments.compactMap(\.predecessor))
     }
 
+    /// Has sinks go on as the journal says now: paused, resumed, or at another place.
+    ///
+    /// It waits until what was in flight is finished, as long as a stop may take. Names of sinks that are not
+    /// delivered to are left out.
+    public func restart(_ names: [String]) async {
+        let members = state.withLock { state in names.compactMap { state.members[$0] } }
+        await wait(for: members.map { ($0.name, $0.restart()) }, saying: "it goes on as told when it is done")
+    }
+
     /// Takes sinks out, and waits until their deliveries in flight are finished, as long as a stop may take.
     ///
     /// No rule may name them any more; what waits for them stays in the journal.
@@ -129,18 +138,27 @@ public final class SinkFleet: Service {
     }
 
     private func stop(_ assignments: [SinkAssignment]) async {
-        guard !assignments.isEmpty else { return }
         for assignment in assignments { await assignment.stop() }
+        await wait(
+            for: assignments.map { ($0.name, $0.endedInTime) },
+            saying: "its new settings begin when it is done")
+    }
+
+    /// Waits for workers to end, but no longer than a stop may take.
+    private func wait(
+        for ends: [(name: String, isReached: OneShot<Bool>)], saying consequence: String
+    ) async {
+        guard !ends.isEmpty else { return }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { [surroundings] in
                 // Cancelled where all ended in time; the answers are known then.
                 try? await surroundings.clock.sleep(for: surroundings.stopTimeout + Self.grace)
-                for assignment in assignments { assignment.giveUpWaiting() }
+                for end in ends { end.isReached.resolve(false) }
             }
-            for assignment in assignments where await !assignment.waitForEndInTime() {
+            for end in ends where await !end.isReached.value {
                 surroundings.logger.warning(
-                    "a sink is still finishing what is in flight; its new settings begin when it is done",
-                    metadata: ["sink": "\(assignment.name)"]
+                    "a sink is still finishing what is in flight; \(consequence)",
+                    metadata: ["sink": "\(end.name)"]
                 )
             }
             group.cancelAll()

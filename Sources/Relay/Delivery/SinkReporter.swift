@@ -42,7 +42,7 @@ struct SinkReporter {
         last = LiveSinkState(
             state: state,
             reason: breaker.reason,
-            since: hasChanged ? now : last.since,
+            since: breaker.heldSince ?? (hasChanged ? now : last.since),
             inFlight: inFlight
         )
         board.update(sink, last)
@@ -50,7 +50,8 @@ struct SinkReporter {
     }
 
     /// The journal takes no more settlements for this sink.
-    func isShutOut(_ reason: String, now: Int64) {
+    func isShutOut(_ error: JournalError, now: Int64) {
+        let reason = error.reason
         logger.error("nothing more is delivered to this sink", metadata: ["reason": "\(reason)"])
         board.update(sink, LiveSinkState(state: .open, reason: reason, since: now))
         metrics.breaker(sink: sink, .open)
@@ -63,7 +64,11 @@ struct SinkReporter {
         case .misconfigured:
             logger.error("sink cannot work as it is configured; its events wait", metadata: reason)
         case .closed where last.since != 0: logger.info("sink is available")
-        case .closed, .halfOpen, .paused: break
+        case .paused: logger.notice("sink is paused; its events wait until it is resumed", metadata: reason)
+        case .tripped:
+            logger.error(
+                "the sink's limits have stopped it; its events wait until it is resumed", metadata: reason)
+        case .closed, .halfOpen: break
         }
     }
 }
@@ -75,6 +80,12 @@ extension BreakerState {
             case .closed: .closed
             case .halfOpen, .preparing: .halfOpen
             case .open(_, let isMisconfigured): isMisconfigured ? .misconfigured : .open
+            case .held(let hold): hold.kind == .paused ? .paused : .tripped
             }
     }
+}
+
+extension CircuitBreaker {
+    /// Since when the sink is held, which may be longer than this worker lives.
+    fileprivate var heldSince: Int64? { if case .held(let hold) = state { hold.since } else { nil } }
 }

@@ -18,6 +18,18 @@ public struct SinkWorker: Service {
     private let board: SinkBoard
     private let stopTimeout: Duration
     private let logger: Logger
+    private let inputs: AsyncStream<Input>
+    private let input: AsyncStream<Input>.Continuation
+
+    /// Why a worker's run came to its end.
+    public enum End: Sendable, Equatable {
+        /// It was told to, or cancelled.
+        case stopped
+        /// The sink's place in the journal was changed: lease it again.
+        case moved
+        /// The journal takes no more settlements from it.
+        case shutOut(JournalError)
+    }
 
     /// How long the worker waits before it asks the journal again for what it could not do.
     private static let journalRetry = Duration.seconds(1)
@@ -47,24 +59,36 @@ public struct SinkWorker: Service {
         var logger = logger
         logger[metadataKey: "sink"] = "\(sink.name)"
         self.logger = logger
+        (inputs, input) = AsyncStream.makeStream(of: Input.self)
     }
 
-    /// Runs until a graceful shutdown, cancellation, or a newer lease on the sink.
+    /// Runs until a graceful shutdown, cancellation, or a newer lease on the sink; then shuts the sink down.
     public func run() async throws {
-        let (inputs, input) = AsyncStream.makeStream(of: Input.self)
+        _ = await serve()
+        await sink.shutdown()
+    }
+
+    /// Runs until ``stop()`` or a graceful shutdown, until it is cancelled, or until its lease is no longer
+    /// good; leaves the sink as it is.
+    public func serve() async -> End {
         await withGracefulShutdownHandler {
             // A group that discards: one that keeps results would grow with every delivery.
             await withDiscardingTaskGroup { tasks in
                 let news = journal.news()
-                tasks.addTask { for await _ in news { input.yield(.news) } }
-                await drive(inputs, input, &tasks)
+                tasks.addTask { [input] in for await _ in news { input.yield(.news) } }
+                let end = await drive(&tasks)
                 tasks.cancelAll()
+                return end
             }
         } onGracefulShutdown: {
-            input.yield(.stop)
+            stop()
         }
-        await sink.shutdown()
     }
+
+    /// Lets what is in flight finish, then ends.
+    ///
+    /// May be called from anywhere, more than once, and before ``serve()``.
+    public func stop() { input.yield(.stop) }
 
     /// What child tasks report.
     private enum Input: Sendable {
@@ -75,11 +99,15 @@ public struct SinkWorker: Service {
         case delivered(attempt: Int, Result<[Receipt], SinkError>)
         case settled(Settlement, JournalError?)
 
-        /// What the journal could not do.
-        var journalError: JournalError? {
+        /// The end that it means, where the journal has said that this lease is no longer good.
+        var end: End? {
             switch self {
             case .read(.failure(let error)), .readParked(_, .failure(let error)), .settled(_, let error?):
-                error
+                switch error {
+                case .moved: .moved
+                case .fenced, .closed: .shutOut(error)
+                case .cannotCommit, .unusable: nil
+                }
             default: nil
             }
         }
@@ -89,35 +117,38 @@ public struct SinkWorker: Service {
 
     // MARK: - The loop
 
-    private func drive(
-        _ inputs: AsyncStream<Input>,
-        _ input: AsyncStream<Input>.Continuation,
-        _ tasks: inout DiscardingTaskGroup
-    ) async {
+    private func drive(_ tasks: inout DiscardingTaskGroup) async -> End {
         var machine = Machine(
             lease: lease, limits: sink.limits, retry: retry, generator: SystemRandomNumberGenerator())
         var reporter = SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
-        act(&machine, input, &tasks)
+        var end = End.stopped
+        act(&machine, &tasks)
         for await event in inputs {
-            if let journalError = event.journalError,
-                journalError == .fenced || journalError == .moved || journalError == .closed
-            {
-                reporter.isShutOut(journalError.reason, now: clock.now)
-                return
-            }
-            switch event {
-            case .stop:
-                machine.stop(at: clock.now)
-                tasks.addTask { [clock, stopTimeout] in
-                    try? await clock.sleep(for: stopTimeout)
-                    input.yield(.stopDeadline)
-                }
-            case .stopDeadline: return
+            switch (event, event.end) {
+            case (_, .shutOut(let error)):
+                reporter.isShutOut(error, now: clock.now)
+                return .shutOut(error)
+            case (_, .moved):
+                // What is in flight ends by itself, and is not settled any more.
+                end = .moved
+                stop(&machine, &tasks)
+            case (.stop, _): stop(&machine, &tasks)
+            case (.stopDeadline, _): return end
             default: take(event, &machine, reporter)
             }
-            act(&machine, input, &tasks)
+            act(&machine, &tasks)
             reporter.isAt(machine.breaker, inFlight: machine.inFlight, now: clock.now)
-            if machine.isStopped { return }
+            if end == .moved ? machine.inFlight == 0 : machine.isStopped { return end }
+        }
+        return end
+    }
+
+    private func stop(_ machine: inout Machine, _ tasks: inout DiscardingTaskGroup) {
+        guard !machine.isStopping else { return }
+        machine.stop(at: clock.now)
+        tasks.addTask { [clock, input, stopTimeout] in
+            try? await clock.sleep(for: stopTimeout)
+            input.yield(.stopDeadline)
         }
     }
 
@@ -157,11 +188,7 @@ public struct SinkWorker: Service {
     // MARK: - Actions
 
     /// Carries out everything that the machine wants done now.
-    private func act(
-        _ machine: inout Machine,
-        _ input: AsyncStream<Input>.Continuation,
-        _ tasks: inout DiscardingTaskGroup
-    ) {
+    private func act(_ machine: inout Machine, _ tasks: inout DiscardingTaskGroup) {
         while let action = machine.nextAction(at: clock.now) {
             switch action {
             case .deliver(let attempt):
@@ -170,14 +197,15 @@ public struct SinkWorker: Service {
                 for subject in entries.compactMap(\.event.subject) where sink.limits.keepsState {
                     unsettled[subject] = machine.unsettledState(of: subject)
                 }
-                tasks.addTask { [unsettled] in await input.yield(deliver(attempt, entries, unsettled)) }
+                tasks.addTask { [input, unsettled] in await input.yield(deliver(attempt, entries, unsettled))
+                }
             case .wake(let time):
-                tasks.addTask { [clock] in
+                tasks.addTask { [clock, input] in
                     try? await clock.sleep(for: .nanoseconds(max(0, time - clock.now)))
                     input.yield(.timePassed)
                 }
             default:
-                tasks.addTask { await input.yield(perform(action)) }
+                tasks.addTask { [input] in await input.yield(perform(action)) }
             }
         }
     }

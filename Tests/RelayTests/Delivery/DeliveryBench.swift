@@ -21,11 +21,16 @@ final class DeliveryBench {
     private(set) var heldSettles: [Settlement] = []
     private(set) var wakes: [Int64] = []
     private(set) var preparations = 0
+    private(set) var reads = 0
     var holdsReads = false
     var holdsSettles = false
 
-    init(_ limits: SinkLimits, users: [String?], giveUpAfter: Duration = .seconds(3 * 86_400)) {
-        let lease = SinkLease(sink: "sink", epoch: 1, cursor: .zero, settledAbove: [], parked: [])
+    init(
+        _ limits: SinkLimits, users: [String?], giveUpAfter: Duration = .seconds(3 * 86_400),
+        hold: SinkHold? = nil
+    ) {
+        let lease = SinkLease(
+            sink: "sink", epoch: 1, cursor: .zero, settledAbove: [], parked: [], hold: hold)
         machine = Machine(
             lease: lease, limits: limits, retry: RetryConfiguration(giveUpAfter: giveUpAfter),
             generator: SeededGenerator(seed: 1))
@@ -143,6 +148,7 @@ final class DeliveryBench {
                 preparations += 1
                 machine.prepared()
             case .read(let offset, let limit):
+                reads += 1
                 let rest = log.dropFirst(Int(offset.rawValue))
                 let entries = Array(rest.prefix(limit.entries))
                 let page = JournalPage(

@@ -78,6 +78,19 @@ import Testing
         #expect(bench.withSink == [[2]])
     }
 
+    // MARK: - A sink that is held
+
+    @Test func aHeldSinkIsNotEvenPrepared() {
+        let hold = SinkHold(kind: .paused, reason: "maintenance", since: 1)
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2"], hold: hold)
+        bench.news()
+        bench.advance(by: .seconds(86_400))
+        #expect(bench.preparations == 0 && bench.withSink.isEmpty && bench.reads == 0)
+        #expect(bench.breaker.state == .held(hold) && bench.breaker.reason == "maintenance")
+        bench.stop()
+        #expect(bench.isStopped && bench.settlements.isEmpty)
+    }
+
     // MARK: - A sink that is down
 
     @Test func anUnavailableSinkHoldsItsCursor() {

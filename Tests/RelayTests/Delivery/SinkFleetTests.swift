@@ -139,6 +139,86 @@ import Testing
         }
     }
 
+    private static let pause = SinkHold(kind: .paused, reason: "the CRM moves house", since: 7)
+
+    @Test func aPausedSinkGetsNothingUntilItIsResumed() async throws {
+        try await run { fixture in
+            try await fixture.fleet.add([member(fixture.sink("a")), member(fixture.sink("b"))])
+            try await fixture.append(1...1, to: ["a", "b"])
+            await fixture.record.reached(2)
+            fixture.journal.hold("a", Self.pause)
+            await fixture.fleet.restart(["a"])
+            try await fixture.append(2...9, to: ["a", "b"])
+            await fixture.record.reached(10)
+            #expect(fixture.record.events(at: "a") == ["1"])
+            while fixture.board.snapshot["a"]?.state != .paused { await Task.yield() }
+            #expect(fixture.board.snapshot["a"]?.reason == Self.pause.reason)
+            #expect(fixture.board.snapshot["a"]?.since == 7)
+            #expect(fixture.record.shutdowns == [] && fixture.fleet.delivering == ["a", "b"])
+            fixture.journal.hold("a", nil)
+            await fixture.fleet.restart(["a"])
+            await fixture.record.reached(18)
+            #expect(fixture.record.events(at: "a").compactMap { Int($0) }.sorted() == Array(1...9))
+        }
+    }
+
+    @Test func aRestartLetsWhatIsInFlightFinish() async throws {
+        try await run { fixture in
+            let sink = fixture.sink("a")
+            try await fixture.fleet.add([member(sink)])
+            sink.hold()
+            try await fixture.append(1...1, to: ["a"])
+            await sink.deliveryBegins()
+            async let restarted: Void = fixture.fleet.restart(["a", "nobody"])
+            sink.release()
+            await restarted
+            #expect(fixture.record.events(at: "a") == ["1"])
+            try await fixture.append(2...2, to: ["a"])
+            await fixture.record.reached(2)
+            #expect(fixture.record.events(at: "a") == ["1", "2"])
+        }
+    }
+
+    /// Somebody changes the place of a sink again and again while it delivers.
+    @Test func aSinkThatIsMovedGoesOnAtItsNewPlace() async throws {
+        try await run { fixture in
+            let sink = fixture.sink("a")
+            try await fixture.fleet.add([member(sink), member(fixture.sink("b"))])
+            sink.hold()
+            try await fixture.append(1...4, to: ["a", "b"])
+            await sink.deliveryBegins()
+            fixture.journal.move("a", to: Offset(rawValue: 3))
+            sink.release()
+            while !fixture.record.events(at: "a").contains("4") { await Task.yield() }
+            try await fixture.append(5...5, to: ["a", "b"])
+            while !fixture.record.events(at: "a").contains("5") { await Task.yield() }
+            #expect(fixture.fleet.delivering == ["a", "b"] && fixture.record.shutdowns == [])
+            // Back to where it was: all of it comes again, once.
+            let before = fixture.record.events(at: "a").count
+            fixture.journal.move("a", to: .zero)
+            await fixture.fleet.restart(["a"])
+            while fixture.record.events(at: "a").count < before + 5 { await Task.yield() }
+            let again = fixture.record.events(at: "a").dropFirst(before)
+            #expect(again.compactMap { Int($0) }.sorted() == Array(1...5))
+            #expect(!fixture.log.lines.contains { $0.hasPrefix("error") })
+        }
+    }
+
+    @Test func manyRestartsUnderTrafficLoseNothingAndKeepTheOrder() async throws {
+        try await run { fixture in
+            try await fixture.fleet.add([member(fixture.sink("a"))])
+            async let traffic: Void = fixture.append(1...300, to: ["a"])
+            for _ in 1...30 { await fixture.fleet.restart(["a"]) }
+            try await traffic
+            await fixture.record.reached(300)
+            for (_, lines) in Dictionary(grouping: fixture.record.lines, by: \.subject) {
+                let order = lines.compactMap { Int($0.event) }
+                #expect(order == order.sorted())
+            }
+            #expect(fixture.record.lines.count == 300 && fixture.record.shutdowns == [])
+        }
+    }
+
     @Test func aSinkThatHangsIsNotWaitedForWithoutEndAndMeetsNoSuccessorBefore() async throws {
         let clock = ManualClock()
         try await run(clock: clock) { fixture in

@@ -1,0 +1,134 @@
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// What an assignment's service group runs: a worker, and the next one with a new lease where the sink's
+/// place in the journal was changed or a restart was asked for.
+///
+/// Only another relay's lease, a journal that is closed, and a stop end it.
+final class SinkShift: Service {
+    private struct State {
+        var worker: SinkWorker?
+        /// The journal may say something else of the sink than the lease at hand.
+        var isStale = false
+        /// Who waits for the next lease.
+        var waiting: [OneShot<Bool>] = []
+        var hasEnded = false
+    }
+
+    private let member: SinkFleet.Member
+    private let lease: SinkLease?
+    private let predecessor: SinkAssignment?
+    private let surroundings: SinkFleet.Surroundings
+    private let state = Mutex(State())
+
+    /// How long it waits before it asks the journal again for a lease.
+    private static let journalRetry = Duration.seconds(1)
+
+    init(
+        _ member: SinkFleet.Member, lease: SinkLease?, after predecessor: SinkAssignment?,
+        _ surroundings: SinkFleet.Surroundings
+    ) {
+        self.member = member
+        self.lease = lease
+        self.predecessor = predecessor
+        self.surroundings = surroundings
+    }
+
+    func run() async throws {
+        await predecessor?.waitForEnd()
+        var end = SinkWorker.End.stopped
+        var lease = lease
+        while !isToStop {
+            if state.withLock({ $0.isStale }) || lease == nil { lease = await newLease() }
+            guard let current = lease else { break }
+            lease = nil
+            let worker = worker(current)
+            guard begin(worker) else { continue }
+            end = await worker.serve()
+            let isStale = state.withLock { state in
+                state.worker = nil
+                return state.isStale
+            }
+            if case .shutOut = end { break }
+            guard isStale || end == .moved else { break }
+        }
+        await member.sink.shutdown()
+        guard isToStop else { throw WorkerEnded() }
+    }
+
+    /// What ``SinkAssignment/restart()`` does.
+    func restart() -> OneShot<Bool> {
+        let begun = OneShot<Bool>()
+        let worker = state.withLock { state in
+            if state.hasEnded {
+                begun.resolve(true)
+            } else {
+                state.isStale = true
+                state.waiting.append(begun)
+            }
+            return state.worker
+        }
+        worker?.stop()
+        return begun
+    }
+
+    /// No worker begins any more.
+    func end() {
+        let waiting = state.withLock { state in
+            state.hasEnded = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for waiter in waiting { waiter.resolve(true) }
+    }
+
+    private var isToStop: Bool { Task.isShuttingDownGracefully || Task.isCancelled }
+
+    /// False where a restart was asked for since the worker's lease was taken.
+    private func begin(_ worker: SinkWorker) -> Bool {
+        let waiting = state.withLock { state -> [OneShot<Bool>]? in
+            if state.isStale { return nil }
+            state.worker = worker
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for waiter in waiting ?? [] { waiter.resolve(true) }
+        return waiting != nil
+    }
+
+    private func worker(_ lease: SinkLease) -> SinkWorker {
+        SinkWorker(
+            sink: member.sink,
+            journal: surroundings.journal,
+            lease: lease,
+            retry: member.retry,
+            clock: surroundings.clock,
+            metrics: surroundings.metrics,
+            board: surroundings.board,
+            stopTimeout: surroundings.stopTimeout,
+            logger: surroundings.logger
+        )
+    }
+
+    /// Nil where it is told to stop before the journal gives the lease.
+    private func newLease() async -> SinkLease? {
+        while !isToStop {
+            state.withLock { $0.isStale = false }
+            do throws(JournalError) {
+                return try await surroundings.journal.lease(member.sink.name)
+            } catch {
+                surroundings.logger.error(
+                    "the journal gives no lease; nothing is delivered to the sink meanwhile",
+                    metadata: ["sink": "\(member.sink.name)", "reason": "\(error.reason)"]
+                )
+                if error == .closed { return nil }
+            }
+            // A stop ends the pause, and the loop sees it.
+            try? await cancelWhenGracefulShutdown { [surroundings] in
+                try await surroundings.clock.sleep(for: Self.journalRetry)
+            }
+        }
+        return nil
+    }
+}
