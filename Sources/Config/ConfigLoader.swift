@@ -113,7 +113,7 @@ extension RootKeys.Draft {
                         kind = .sqlite(sqlite)
                     }
                     return SinkConfiguration(
-                        name: name, isEnabled: sink.isEnabled, retry: sink.retry, kind: kind)
+                        name: name, isEnabled: sink.isEnabled, retry: sink.retry, from: sink.from, kind: kind)
                 }
             },
             rules: rules.map(\.rule)

@@ -4,10 +4,14 @@ import Foundation
 
 /// The config file, and others, as commands get them.
 enum ConfigurationFile {
-    /// Loads it; what is wrong with it is written to standard error, all of it, and errors end the command.
-    static func load(_ path: String) throws -> RelayConfiguration {
+    /// Loads it; errors are written to standard error, all of them, and end the command.
+    ///
+    /// - Parameter notesWarnings: Writes those as well; else `check` tells of them.
+    static func load(_ path: String, notesWarnings: Bool = false) throws -> RelayConfiguration {
         let outcome = ConfigLoader().load(path: path)
-        for issue in outcome.issues { Terminal.note(issue.description) }
+        for issue in outcome.issues where notesWarnings || issue.severity == .error {
+            Terminal.note(issue.description)
+        }
         guard let configuration = outcome.configuration else {
             throw Terminal.failure("\(path) has \(Wording.count(outcome.errors.count, "error"))", .problems)
         }

@@ -15,13 +15,15 @@ import UnixSignals
 /// 4. one `SinkWorker` per sink, run by the `SinkFleet`, reads the journal behind its cursor and delivers;
 /// 5. the worker settles what became of each delivery in the journal.
 ///
-/// `AdminServer` looks at all of it, and `ConfigReloader` exchanges parts of it on SIGHUP.
+/// `AdminServer` looks at all of it, `Operator` changes it at a person's word, `ReplayRunner` carries out that
+/// person's replays, and `ConfigReloader` exchanges parts of it on SIGHUP.
 struct RelayService {
     let journal: SQLiteJournal
     let intake: IntakeServer
     let admin: AdminServer
     let fleet: SinkFleet
     let reloader: ConfigReloader
+    let replays: ReplayRunner
     let sinks: SinkFactory
     let shutdownTimeout: Duration
     let logger: Logger
@@ -54,12 +56,16 @@ struct RelayService {
                 stopTimeout: configuration.server.shutdownTimeout, logger: logger)
         )
         let factory = SinkFactory(clock: clock, logger: logger)
+        let hands = Operator(
+            journal: journal, inspection: inspection, settings: configuration.operatorSettings, clock: clock,
+            logger: logger, restart: { await fleet.restart($0) })
+        try await hands.enroll(enabled.starts(now: clock.now))
         // Leased before intake starts, so that a new sink misses nothing from then on.
         try await fleet.add(try await factory.members(enabled))
         let live = LiveIntake(configuration.intakeSettings)
         let admin = AdminServer(
             configuration.admin,
-            sources: AdminSources(journal: inspection, board: board, sinks: { fleet.sinks }),
+            sources: AdminSources(journal: inspection, board: board, sinks: { fleet.sinks }, hands: hands),
             metrics: metrics,
             readiness: readiness,
             clock: clock,
@@ -86,10 +92,12 @@ struct RelayService {
                 fleet: fleet,
                 factory: factory,
                 admin: admin,
+                hands: hands,
                 inspection: inspection,
                 metrics: metrics,
                 logger: logger
             ),
+            replays: ReplayRunner(hands, logger: logger),
             sinks: factory,
             shutdownTimeout: configuration.server.shutdownTimeout,
             logger: logger
@@ -99,7 +107,7 @@ struct RelayService {
     /// Runs until SIGTERM or SIGINT; then reloading stops first and intake next, then the workers, and the
     /// operator's side last.
     func run(onListening: @escaping @Sendable () -> Void) async throws {
-        let services: [any Service] = [admin, fleet, intake, reloader]
+        let services: [any Service] = [admin, replays, fleet, intake, reloader]
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = shutdownTimeout * 4
@@ -126,6 +134,21 @@ extension RelayConfiguration {
     var intakeSettings: IntakeSettings {
         IntakeSettings(
             server: server, hooks: hooks, rules: RuleTable(rules, for: enabledSinks.map(\.name)))
+    }
+
+    /// What an operator's verbs go by.
+    var operatorSettings: OperatorSettings {
+        OperatorSettings(
+            hooks: hooks, rules: RuleTable(rules, for: enabledSinks.map(\.name)), sinks: sinks)
+    }
+}
+
+extension [SinkConfiguration] {
+    /// Where those that name a beginning begin, in nanoseconds since 1970.
+    func starts(now: Int64) -> [String: Int64] {
+        var starts: [String: Int64] = [:]
+        for sink in self { starts[sink.name] = sink.from?.nanoseconds(now: now) }
+        return starts
     }
 }
 

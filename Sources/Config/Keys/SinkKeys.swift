@@ -9,6 +9,9 @@ enum SinkKeys {
     static let retry = Field.defaulted(
         "retry", retryShape, RetryConfiguration(), standard: "the values below",
         "When a delivery that failed is tried again.")
+    static let from = Field.optional(
+        "from", .text(.pointInTime), standard: "what comes from now on",
+        "What a new sink begins with: the stored events since then, as a replay, once.")
     static let path = Field.required("path", .text(.path), "The SQLite file; it is created when missing.")
     static let url = Field.required(
         "url", .text(.secret), "A libpq connection URI or string; several hosts and sslmode work.")
@@ -17,6 +20,7 @@ enum SinkKeys {
     struct Draft: Sendable {
         var isEnabled = true
         var retry = RetryConfiguration()
+        var from: PointInTime?
         var kind: SinkConfiguration.Kind?
     }
 
@@ -32,7 +36,7 @@ enum SinkKeys {
         return FieldDescription("type", shape, isRequired: true, standard: nil, "The sink's type.")
     }
 
-    private static let common = [enabled.description, retry.description]
+    private static let common = [enabled.description, retry.description, from.description]
 
     private static let sqlite = Shape<Draft>.object(
         [type("sqlite")] + common + [path.description] + TableKeys.all,
@@ -60,7 +64,7 @@ enum SinkKeys {
     }
 
     private static func draft(_ reader: ObjectReader, _ kind: SinkConfiguration.Kind?) -> Draft {
-        Draft(isEnabled: reader[enabled], retry: reader[retry], kind: kind)
+        Draft(isEnabled: reader[enabled], retry: reader[retry], from: reader[from], kind: kind)
     }
 
     private static func foreign(_ fields: [FieldDescription], _ place: String) -> [String: String] {

@@ -7,6 +7,8 @@ public struct SinkConfiguration: Sendable, Equatable {
     public var name: String
     public var isEnabled: Bool
     public var retry: RetryConfiguration
+    /// What it begins with where the journal does not know it yet; nil for what comes from then on.
+    public var from: PointInTime?
     public var kind: Kind
 
     public enum Kind: Sendable, Equatable {
@@ -25,11 +27,13 @@ public struct SinkConfiguration: Sendable, Equatable {
     }
 
     public init(
-        name: String, isEnabled: Bool = true, retry: RetryConfiguration = RetryConfiguration(), kind: Kind
+        name: String, isEnabled: Bool = true, retry: RetryConfiguration = RetryConfiguration(),
+        from: PointInTime? = nil, kind: Kind
     ) {
         self.name = name
         self.isEnabled = isEnabled
         self.retry = retry
+        self.from = from
         self.kind = kind
     }
 

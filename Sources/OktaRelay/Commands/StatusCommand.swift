@@ -107,8 +107,12 @@ struct LiveSinks {
 
     init(_ client: AdminClient) async {
         switch await client.get("/sinks") {
-        case .document(let document):
+        case .document(let document, status: 200):
             self.init(isRunning: true, summary: "running, admin side at \(client.address)", document)
+        case .document(_, let status):
+            self.init(
+                isRunning: true, summary: "asked at \(client.address), but it answered \(status)",
+                states: [:])
         case .notRunning:
             self.init(
                 isRunning: false, summary: "not running (nobody listens at \(client.address))", states: [:])

@@ -22,6 +22,7 @@ struct ConfigReloader: Service {
     let fleet: SinkFleet
     let factory: SinkFactory
     let admin: AdminServer
+    let hands: Operator
     let inspection: any JournalInspection
     let metrics: RelayMetrics
     let logger: Logger
@@ -82,6 +83,7 @@ struct ConfigReloader: Service {
         // All that can fail comes first, and changes nothing.
         let members = try await factory.members(change.added + change.changed)
         do {
+            try await hands.enroll(change.added.starts(now: SystemClock().now))
             try await fleet.add(Array(members.prefix(change.added.count)))
         } catch {
             for member in members { await member.sink.shutdown() }
@@ -89,6 +91,7 @@ struct ConfigReloader: Service {
         }
         await fleet.replace(Array(members.dropFirst(change.added.count)))
         live.swap(settings)
+        hands.swap(next.operatorSettings)
         admin.accept(token: next.admin.token)
         metrics.show(hooks: next.hooks.map(\.name), changedSecrets: running.hooksWithOtherSecrets(than: next))
         logger.notice(

@@ -75,7 +75,8 @@ struct AdminController: Sendable {
                 bytes = try await exchange.collectBody(upTo: Self.bodyBytesMax)
                 body = .read
             } catch {
-                return .error(.contentTooLarge, "the body is longer than \(Self.bodyBytesMax) bytes, or broke off")
+                return .error(
+                    .contentTooLarge, "the body is longer than \(Self.bodyBytesMax) bytes, or broke off")
             }
         }
         let collected = bytes

@@ -1,4 +1,5 @@
-import JSON
+public import JSON
+import Rules
 
 /// What operators did and can do, in JSON.
 extension AdminJSON {
@@ -30,7 +31,7 @@ extension AdminJSON {
         object.member("id", replay.id)
         object.member("sink", replay.request.sink)
         object.member("since", instant(replay.request.since))
-        object.member("until", instant(replay.request.until))
+        object.member("until", replay.request.until.map(instant))
         object.member("rule", replay.request.filter.rule)
         object.member("type", replay.request.filter.eventType?.description)
         object.member("user", replay.request.filter.user)

@@ -1,4 +1,5 @@
 import Config
+import Foundation
 import HTTPTypes
 import JSON
 import Rules
@@ -34,7 +35,8 @@ struct AdminParameters {
         guard let root = try? JSONDocument(body).root, root.kind == .object else {
             throw AdminProblem(.badRequest, "the body must be a JSON object")
         }
-        for (name, value) in root.members {
+        for (key, value) in root.members {
+            let name = key.string ?? ""
             switch value.kind {
             case .string: values[name] = value.string
             case .number, .true, .false: values[name] = String(decoding: value.raw, as: UTF8.self)

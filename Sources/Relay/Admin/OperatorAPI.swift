@@ -16,16 +16,20 @@ public struct OperatorAPI: Sendable {
     /// - Parameters:
     ///   - method: `GET` or `POST`.
     ///   - path: With its query.
-    package func answer(_ method: HTTPRequest.Method, _ path: String, body: [UInt8]) async -> HTTPAnswer {
+    public func answer(
+        _ method: String, _ path: String, body: [UInt8]
+    ) async -> (status: Int, body: [UInt8]) {
         let parts = path.split(separator: "?", maxSplits: 1)
-        return await Self.answering {
+        let answer = await Self.answering {
             let request = AdminRequest(
-                method: method, path: parts.first ?? "", query: parts.count > 1 ? parts[1] : "")
+                method: HTTPRequest.Method(method) ?? .get, path: parts.first ?? "",
+                query: parts.count > 1 ? parts[1] : "")
             guard let verb = verb(request.path) else {
                 throw AdminProblem(.notFound, "nothing is here for an operator to do")
             }
             return try await verb.answer(request, body: body)
         }
+        return (answer.status.code, answer.body)
     }
 
     /// Turns what goes wrong into an answer.
@@ -246,7 +250,9 @@ struct AdminRequest {
 
 extension AdminParameters {
     func seekTarget(now: Int64) throws(AdminProblem) -> SeekTarget {
-        guard let text = self["to"] else { throw AdminProblem(.badRequest, "to is missing: \(Self.seekAdvice)") }
+        guard let text = self["to"] else {
+            throw AdminProblem(.badRequest, "to is missing: \(Self.seekAdvice)")
+        }
         if text == "end" { return .end }
         if let offset = Int64(text), offset >= 0 { return .offset(Offset(rawValue: offset)) }
         if let time = PointInTime(text) { return .time(time.nanoseconds(now: now)) }

@@ -20,13 +20,13 @@ extension JournalWriter {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
-                replay.id, request.sink, request.filter.json, now, request.since, request.until,
+                replay.id, request.sink, request.filter.json, now, request.since, request.until ?? .max,
                 request.after.rawValue, request.after.rawValue, lastOffset,
             ])
         try note("replay", sink: request.sink, entries: 0, at: now) { detail in
             detail.member("id", replay.id)
             detail.member("since", Timestamp(nanoseconds: request.since).description)
-            detail.member("until", Timestamp(nanoseconds: request.until).description)
+            detail.member("until", request.until.map { Timestamp(nanoseconds: $0).description })
             if let rule = request.filter.rule { detail.member("rule", rule) }
             if let type = request.filter.eventType { detail.member("type", type.description) }
             if request.filter.user != nil { detail.member("user", "***") }
@@ -66,10 +66,12 @@ extension Replay {
         """
 
     init(_ row: Row) throws {
+        let until: Int64 = row[5]
         self.init(
             id: row[0],
             request: ReplayRequest(
-                sink: row[1], filter: try ReplayFilter(json: row[2]), since: row[4], until: row[5],
+                sink: row[1], filter: try ReplayFilter(json: row[2]), since: row[4],
+                until: until == .max ? nil : until,
                 after: Offset(rawValue: row[6])),
             startedAt: row[3], after: Offset(rawValue: row[7]), last: Offset(rawValue: row[8]),
             appended: row[9], endedAt: row[10])

@@ -1,10 +1,11 @@
 import GRDB
+import JSON
 import Rules
 
 /// Moving a sink's place for an operator.
 extension JournalWriter {
     /// Where a sink stands, as its row says.
-    struct SinkPlace {
+    struct OperatedSink {
         let number: Int64
         let cursor: Int64
         /// As the row has it: a JSON array.
@@ -43,7 +44,7 @@ extension JournalWriter {
     }
 
     private func seekForward(
-        _ place: SinkPlace, _ sink: String, to target: Int64, reason: String, at now: Int64, _ db: Database
+        _ place: OperatedSink, _ sink: String, to target: Int64, reason: String, at now: Int64, _ db: Database
     ) throws -> Int {
         let range = try waitingRange(place, through: target, db)
         try list(range, of: sink, reason: reason, at: now, db)
@@ -63,7 +64,7 @@ extension JournalWriter {
     /// Everything behind the target that is still kept comes again, whatever became of it.
     ///
     /// `base` has the counts add up. What a person once let pass the limits is no longer exempt from them.
-    private func seekBack(_ place: SinkPlace, to target: Int64, _ db: Database) throws -> Int {
+    private func seekBack(_ place: OperatedSink, to target: Int64, _ db: Database) throws -> Int {
         let kept = try Int.fetchOne(
             db,
             sql: """
@@ -94,7 +95,7 @@ extension JournalWriter {
             arguments: [cursor, OffsetRanges.text(of: settledAbove), number])
     }
 
-    func place(of sink: String, _ db: Database) throws -> SinkPlace? {
+    func place(of sink: String, _ db: Database) throws -> OperatedSink? {
         let select = "SELECT id, cursor, settled_above FROM sinks WHERE name = ?"
         guard let row = try Row.fetchOne(db, sql: select, arguments: [sink]) else { return nil }
         guard let settledAbove = OffsetRanges.offsets(ofText: row[2]) else {
@@ -107,11 +108,11 @@ extension JournalWriter {
                 WHERE json_extract(value, '$[0]') = ?
                 """,
             arguments: [sink])
-        return SinkPlace(number: row[0], cursor: row[1], settledAbove: settledAbove, routes: "\(routes)")
+        return OperatedSink(number: row[0], cursor: row[1], settledAbove: settledAbove, routes: "\(routes)")
     }
 
     /// What waits for a sink up to an offset, parked entries included; nil where nothing does.
-    func waitingRange(_ place: SinkPlace, through last: Int64, _ db: Database) throws -> EntryRange? {
+    func waitingRange(_ place: OperatedSink, through last: Int64, _ db: Database) throws -> EntryRange? {
         let row = try Row.fetchOne(
             db,
             sql: """

@@ -1,5 +1,6 @@
 import Config
 public import Logging
+import Rules
 import Synchronization
 
 /// The hands of whoever operates a relay: what commands and the admin API can change.
@@ -164,7 +165,7 @@ public final class Operator: Sendable {
                 "no rule \(rule) names \(order.sink); these do: \(rules.joined(separator: ", "))")
         }
         return ReplayRequest(
-            sink: order.sink, filter: order.filter, since: order.since, until: order.until ?? clock.now,
+            sink: order.sink, filter: order.filter, since: order.since, until: order.until,
             after: try await inspection.offset(before: order.since))
     }
 
@@ -177,7 +178,7 @@ public final class Operator: Sendable {
         for (sink, since) in starts.sorted(by: { $0.key < $1.key }) where !known.contains(sink) {
             try await journal.enroll(
                 ReplayRequest(
-                    sink: sink, filter: ReplayFilter(), since: since, until: clock.now,
+                    sink: sink, filter: ReplayFilter(), since: since, until: nil,
                     after: try await inspection.offset(before: since)))
         }
     }
@@ -222,7 +223,7 @@ public struct ReplayOrder: Sendable, Equatable {
     public var filter: ReplayFilter
     /// Nanoseconds since 1970.
     public var since: Int64
-    /// Nil: now.
+    /// Nil: up to what has come in by now.
     public var until: Int64?
 
     public init(sink: String, filter: ReplayFilter = ReplayFilter(), since: Int64, until: Int64? = nil) {

@@ -47,11 +47,12 @@ public struct OperatorSettings: Sendable {
     // MARK: - Replay
 
     /// What of some stored events a replay sends to its sink.
-    func step(_ replay: Replay, through page: StoredEventPage) -> ReplayStep {
+    public func step(_ replay: Replay, through page: StoredEventPage) -> ReplayStep {
         let request = replay.request
         let isLast = page.end >= replay.last
         var step = ReplayStep(end: isLast ? replay.last : page.end, isLast: isLast)
-        for stored in page.events where stored.offset <= replay.last && stored.receivedAt < request.until {
+        let until = request.until ?? .max
+        for stored in page.events where stored.offset <= replay.last && stored.receivedAt < until {
             step.lookedAt += 1
             guard let body = stored.body, let event = stored.event(body) else {
                 step.expired += 1

@@ -4,12 +4,12 @@ public struct ReplayRequest: Sendable, Equatable {
     public let filter: ReplayFilter
     /// Events received then or later, in nanoseconds since 1970.
     public let since: Int64
-    /// Events received before.
-    public let until: Int64
+    /// Events received before; nil where only the log's end is the end.
+    public let until: Int64?
     /// Nothing before it was received in that time.
     public let after: Offset
 
-    public init(sink: String, filter: ReplayFilter, since: Int64, until: Int64, after: Offset) {
+    public init(sink: String, filter: ReplayFilter, since: Int64, until: Int64?, after: Offset) {
         self.sink = sink
         self.filter = filter
         self.since = since
