@@ -77,22 +77,17 @@ public struct JSONValue: Sendable {
 
     /// The member of that name: the last one where the text repeats it, as in most JSON readers.
     public subscript(name: String) -> JSONValue? {
-        guard kind == .object else { return nil }
-        var found: Int?
-        let end = Int(entry.next)
-        var cursor = index + 1
-        while cursor < end {
-            if JSONValue(document: document, index: cursor).isString(name) { found = cursor + 1 }
-            cursor = Int(document.tape[cursor + 1].next)
-        }
+        var name = name
+        let found = name.withUTF8 { name in document.withTape { $0.member(name, of: index) } }
         return found.map { JSONValue(document: document, index: $0) }
     }
 
     /// Whether this is a string of exactly these Unicode scalars (no canonical equivalence, unlike `String
     /// ==`).
     public func isString(_ text: String) -> Bool {
-        guard let utf8 else { return false }
-        return utf8.elementsEqual(text.utf8)
+        guard kind == .string else { return false }
+        var text = text
+        return text.withUTF8 { text in document.withTape { $0.isString(entry, text) } }
     }
 
     // MARK: - String content

@@ -1,11 +1,13 @@
 /// Builds a document's tape in one pass, iteratively, so that nesting costs no stack.
 ///
-/// This is the hot path of intake: it works on pointers, and writes into room that is always enough.
+/// This is the hot path of intake: it works on pointers.
 struct TapeBuilder {
     private let text: UnsafePointer<UInt8>
     /// Bytes of the text.
     private let end: Int
-    private let tape: UnsafeMutablePointer<TapeEntry>
+    private var tape: UnsafeMutablePointer<TapeEntry>
+    /// Entries that there is room for.
+    private var room: Int
     private var position = 0
     /// Entries on the tape.
     private var count = 0
@@ -25,35 +27,40 @@ struct TapeBuilder {
             throw JSONSyntaxError(offset: 0, reason: "the text is longer than 4 GiB")
         }
         let result = bytes.withUnsafeBufferPointer { text in
-            // A value takes a byte and a comma at least; only containers that are still open may have less.
-            let room = text.count / 2 + depthMax + 2
-            return withUnsafeTemporaryAllocation(of: TapeEntry.self, capacity: room) { tape in
-                Result { () throws(JSONSyntaxError) in try build(text, tape, depthMax: depthMax) }
-            }
+            Result { () throws(JSONSyntaxError) in try build(text, depthMax: depthMax) }
         }
         return try result.get()
     }
 
     private static func build(
-        _ text: UnsafeBufferPointer<UInt8>, _ tape: UnsafeMutableBufferPointer<TapeEntry>, depthMax: Int
+        _ text: UnsafeBufferPointer<UInt8>, depthMax: Int
     ) throws(JSONSyntaxError) -> (tape: [TapeEntry], depth: Int) {
-        guard let start = text.baseAddress, let room = tape.baseAddress else {
+        guard let start = text.baseAddress else {
             throw JSONSyntaxError(offset: 0, reason: "the text ends where a value is due")
         }
-        var builder = TapeBuilder(text: start, end: text.count, tape: room, depthMax: depthMax)
+        var builder = TapeBuilder(text: start, end: text.count, depthMax: depthMax)
+        defer { builder.tape.deallocate() }
         repeat {
             try builder.beginValue()
         } while try !builder.endValues()
-        return (Array(UnsafeBufferPointer(start: room, count: builder.count)), builder.deepest)
+        return (Array(UnsafeBufferPointer(start: builder.tape, count: builder.count)), builder.deepest)
     }
 
-    private init(
-        text: UnsafePointer<UInt8>, end: Int, tape: UnsafeMutablePointer<TapeEntry>, depthMax: Int
-    ) {
+    /// Okta's events have an entry for about 14 bytes: most texts need no more room than this.
+    private init(text: UnsafePointer<UInt8>, end: Int, depthMax: Int) {
         self.depthMax = depthMax
         self.text = text
         self.end = end
-        self.tape = tape
+        room = end / 8 + 16
+        tape = .allocate(capacity: room)
+    }
+
+    @inline(never)
+    private mutating func makeRoom() {
+        let larger = UnsafeMutablePointer<TapeEntry>.allocate(capacity: room * 2)
+        larger.moveInitialize(from: tape, count: count)
+        tape.deallocate()
+        (tape, room) = (larger, room * 2)
     }
 
     // MARK: - Values and containers
@@ -142,6 +149,7 @@ struct TapeBuilder {
 
     @inline(__always)
     private mutating func append(_ kind: JSONKind, from start: Int, isEscaped: Bool) {
+        if count == room { makeRoom() }
         (tape + count).initialize(
             to: TapeEntry(
                 start: UInt32(truncatingIfNeeded: start),

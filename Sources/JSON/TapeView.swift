@@ -31,17 +31,20 @@ package struct TapeView {
 
     /// Whether a string's value is exactly these bytes.
     @inline(__always)
-    package func isString(_ entry: TapeEntry, _ wanted: [UInt8]) -> Bool {
+    package func isString(_ entry: TapeEntry, _ wanted: UnsafeBufferPointer<UInt8>) -> Bool {
         guard !entry.isEscaped else {
-            return withString(entry) { $0.elementsEqual(wanted) }
+            return withString(entry) { Bytes.areEqual($0, wanted) }
         }
-        let content = content(entry)
-        guard content.count == wanted.count else { return false }
-        return wanted.withUnsafeBufferPointer { Bytes.areEqual($0, content) }
+        return Bytes.areEqual(content(entry), wanted)
+    }
+
+    @inline(__always)
+    package func isString(_ entry: TapeEntry, _ wanted: [UInt8]) -> Bool {
+        wanted.withUnsafeBufferPointer { isString(entry, $0) }
     }
 
     /// The tape index of an object's member of that name: the last one where the text repeats it.
-    package func member(_ name: [UInt8], of index: Int) -> Int? {
+    package func member(_ name: UnsafeBufferPointer<UInt8>, of index: Int) -> Int? {
         let entry = entries[index]
         guard entry.kind == .object else { return nil }
         var cursor = index + 1
@@ -51,6 +54,10 @@ package struct TapeView {
             cursor = Int(entries[cursor + 1].next)
         }
         return found
+    }
+
+    package func member(_ name: [UInt8], of index: Int) -> Int? {
+        name.withUnsafeBufferPointer { member($0, of: index) }
     }
 }
 

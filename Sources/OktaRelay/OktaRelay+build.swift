@@ -36,6 +36,8 @@ struct RelayService {
     ) async throws -> RelayService {
         // First of all: from here on SIGHUP asks for a reload, and no longer ends the process.
         let hangups = await UnixSignalsSequence(trapping: .sighup)
+        var server = configuration.server
+        server.connectionsMax = try OpenFiles.connections(for: configuration, logger)
         let clock = SystemClock()
         let enabled = configuration.enabledSinks
         let metrics = RelayMetrics(
@@ -74,7 +76,7 @@ struct RelayService {
         return RelayService(
             journal: journal,
             intake: IntakeServer(
-                server: configuration.server,
+                server: server,
                 live: live,
                 journal: journal,
                 clock: clock,

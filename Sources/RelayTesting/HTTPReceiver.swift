@@ -36,10 +36,14 @@ public final class HTTPReceiver: Sendable {
         case cutBody(_ status: Int)
         /// Sends a status line and closes within the head.
         case cutHead
+        /// Closes within the status line.
+        case cutStatusLine
         /// Never answers.
         case silence
         /// Answers only when that many requests are there together.
         case gather(_ count: Int, _ status: Int)
+        /// Answers after ``HTTPReceiver/release()``.
+        case hold(_ status: Int)
     }
 
     private struct State {
@@ -47,6 +51,7 @@ public final class HTTPReceiver: Sendable {
         var connections = 0
         var open: Set<Int32> = []
         var waiting = 0
+        var isReleased = false
         var isStopped = false
         var isListenerClosed = false
     }
@@ -181,6 +186,9 @@ public final class HTTPReceiver: Sendable {
         case .cutHead:
             _ = send("HTTP/1.1 200 Scripted\r\nContent-Le", descriptor)
             return false
+        case .cutStatusLine:
+            _ = send("HTTP/1.", descriptor)
+            return false
         case .silence:
             var byte: UInt8 = 0
             // Until the peer goes away, or `stop()`.
@@ -189,7 +197,20 @@ public final class HTTPReceiver: Sendable {
         case .gather(let count, let status):
             gather(count)
             return respond(status, [], "", descriptor)
+        case .hold(let status):
+            condition.lock()
+            while state.withLock({ !$0.isReleased && !$0.isStopped }) { condition.wait() }
+            condition.unlock()
+            return respond(status, [], "", descriptor)
         }
+    }
+
+    /// Answers every request that is held, and holds none any more.
+    public func release() {
+        state.withLock { $0.isReleased = true }
+        condition.lock()
+        condition.broadcast()
+        condition.unlock()
     }
 
     private func gather(_ count: Int) {

@@ -9,7 +9,7 @@ public final class InMemoryJournal: Journal {
     private struct Gate {
         var failure: JournalError?
         var isHolding = false
-        var held: [CheckedContinuation<Void, Never>] = []
+        var held: [@Sendable () -> Void] = []
         var subscribers: [AsyncStream<Void>.Continuation] = []
     }
 
@@ -39,7 +39,7 @@ public final class InMemoryJournal: Journal {
             gate.isHolding = false
             return gate.held
         }
-        for continuation in held { continuation.resume() }
+        for commit in held { commit() }
     }
 
     /// Waits until an append has come in, held or not, and tells how many events it has; each is told once.
@@ -72,19 +72,27 @@ public final class InMemoryJournal: Journal {
 
     // MARK: - Journal
 
-    public func append(_ submission: Submission) async throws(JournalError) -> AppendReceipt {
-        arrivals.continuation.yield(submission.events.count)
-        await withCheckedContinuation { continuation in
-            let goesOn = gate.withLock { gate in
-                if gate.isHolding { gate.held.append(continuation) }
-                return !gate.isHolding
-            }
-            if goesOn { continuation.resume() }
+    public func append(
+        _ submission: Submission, answer: @escaping @Sendable (Result<AppendReceipt, JournalError>) -> Void
+    ) {
+        let commit: @Sendable () -> Void = { answer(self.commit(submission)) }
+        let isHeld = gate.withLock { gate in
+            if gate.isHolding { gate.held.append(commit) }
+            return gate.isHolding
         }
-        if let failure = gate.withLock(\.failure) { throw failure }
-        let receipt = try open { $0.append(submission) }
-        for subscriber in gate.withLock(\.subscribers) { subscriber.yield() }
-        return receipt
+        if !isHeld { commit() }
+        arrivals.continuation.yield(submission.events.count)
+    }
+
+    private func commit(_ submission: Submission) -> Result<AppendReceipt, JournalError> {
+        if let failure = gate.withLock(\.failure) { return .failure(failure) }
+        do throws(JournalError) {
+            let receipt = try open { $0.append(submission) }
+            for subscriber in gate.withLock(\.subscribers) { subscriber.yield() }
+            return .success(receipt)
+        } catch {
+            return .failure(error)
+        }
     }
 
     public func lease(_ sink: String) async throws(JournalError) -> SinkLease {

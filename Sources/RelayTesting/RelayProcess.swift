@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 import Synchronization
 
 /// A real `okta-relay serve` in a process of its own, which ends with the test, however that ends.
@@ -40,14 +40,21 @@ public final class RelayProcess: Sendable {
     ///   - config: The config file's path.
     ///   - arguments: Further ones of `serve`.
     ///   - folder: The working directory.
+    ///   - openFilesMax: Descriptors that it may have; nil leaves what this process has.
+    ///   - waitsUntilReady: False returns when the process is there, whatever it is doing.
     /// - Throws: What the relay said, where it ended instead.
-    public init(config: String, arguments: [String] = [], in folder: String) async throws {
+    public init(
+        config: String, arguments: [String] = [], in folder: String, openFilesMax: Int? = nil,
+        waitsUntilReady: Bool = true
+    ) async throws {
         let process = Process()
         let output = Pipe()
         let errors = Pipe()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        let limit = openFilesMax.map { "ulimit -n \($0)\n" } ?? ""
         process.arguments =
-            ["-c", Self.script, "relay", try RelayBinary.path(), "serve", "--config", config] + arguments
+            ["-c", limit + Self.script, "relay", try RelayBinary.path(), "serve", "--config", config]
+            + arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         process.standardInput = life
         process.standardOutput = output
@@ -58,7 +65,10 @@ public final class RelayProcess: Sendable {
             self?.change { $0.status = process.terminationStatus }
         }
         try process.runWithSignals()
-        await wait { ($0.log.contains(Self.readyLine) && $0.pid != nil) || $0.status != nil }
+        await wait { state in
+            let isFarEnough = !waitsUntilReady || state.log.contains(Self.readyLine)
+            return (isFarEnough && state.pid != nil) || state.status != nil
+        }
         if let status = exitStatus { throw RelayProcessError("serve ended with \(status):\n\(log)") }
     }
 
@@ -69,6 +79,9 @@ public final class RelayProcess: Sendable {
 
     /// Nil while it runs; the exit code, or 128 and the number of the signal that ended it.
     public var exitStatus: Int32? { state.withLock { $0.status } }
+
+    /// The relay's own, not that of the shell before it; nil when it has ended.
+    public var pid: pid_t? { state.withLock { $0.status == nil ? $0.pid : nil } }
 
     /// Asks it to stop (SIGTERM), and waits until it has.
     ///
@@ -82,8 +95,7 @@ public final class RelayProcess: Sendable {
 
     /// Sends a signal and does not wait.
     public func signal(_ signal: Int32) {
-        guard exitStatus == nil, let pid = state.withLock({ $0.pid }) else { return }
-        _ = Foundation.kill(pid, signal)
+        if let pid { _ = Foundation.kill(pid, signal) }
     }
 
     /// Waits until it has written that.

@@ -6,37 +6,52 @@ enum Destinations {
         "audit": { "type": "sqlite", "path": "users.sqlite", "table": "events", "mode": "append" }
         """
 
+    /// A test waits for a destination to be back, so it is tried again quickly.
+    static let retry = #""retry": { "initial": "50ms", "max": "500ms" }"#
+
     /// The same in PostgreSQL.
-    ///
-    /// It is tried again quickly: a test waits for it to be back.
     static func postgresql(_ url: String) -> String {
-        let retry = #""retry": { "initial": "50ms", "max": "500ms" }"#
-        return """
+        """
             "warehouse": { "type": "postgresql", "url": "\(url)", "table": "users", \(retry) },
             "ledger": { "type": "postgresql", "url": "\(url)", "table": "events", "mode": "append", \(retry) }
             """
     }
 
     /// One contact for each user, kept current.
-    static func contacts(_ url: String) -> String {
+    ///
+    /// - Parameters:
+    ///   - token: The bearer token; `${file:…}` as well.
+    ///   - retry: The member `retry`.
+    static func contacts(
+        _ url: String, token: String = "a-token-for-the-crm", retry: String = retry
+    ) -> String {
         """
         "crm": {
           "type": "http", "method": "PUT", "url": "\(url)/contacts/{{ $.user.id }}",
           "headers": { "X-Event": "{{ $.relay.id }}" },
-          "auth": { "bearer": "a-token-for-the-crm" },
+          "auth": { "bearer": "\(token)" },
           "body": { "name": "{{ $.user.displayName }}", "active": "{{ $.user.active }}" },
           "on": { "delete": { "method": "DELETE", "body": null } },
+          \(retry),
           "allowHttp": true, "allowPrivate": true
         }
         """
     }
 
     /// One message for each event.
-    static func messages(_ url: String) -> String {
+    ///
+    /// - Parameters:
+    ///   - name: The sink's.
+    ///   - more: Further members, as JSON text with a comma behind.
+    ///   - retry: The member `retry`.
+    static func messages(
+        _ url: String, name: String = "feed", more: String = "", retry: String = retry
+    ) -> String {
         """
-        "feed": {
-          "type": "http", "method": "POST", "url": "\(url)/messages",
+        "\(name)": {
+          "type": "http", "method": "POST", "url": "\(url)/messages", \(more)
           "body": { "id": "{{ $.relay.id }}", "user": "{{ $.user.id }}", "type": "{{ $.event.eventType }}" },
+          \(retry),
           "allowHttp": true, "allowPrivate": true
         }
         """

@@ -49,9 +49,11 @@ import Testing
         #expect(try Rows.postgresql(database, "\(query) COLLATE \"C\"").map { $0[0] } == ids)
         #expect(try Rows.sqlite(setup.folder.file("users.sqlite"), query).map { $0[0] } == ids)
         let users = "SELECT \(UserModel.columns) FROM users ORDER BY id"
-        let model = try UserModel(sender.events.values).rows
-        #expect(try Rows.postgresql(database, "\(users) COLLATE \"C\"") == model)
-        #expect(try Rows.sqlite(setup.folder.file("users.sqlite"), users) == model)
+        let model = try UserModel(sender.events.values)
+        let warehouse = try Rows.postgresql(database, "\(users) COLLATE \"C\"")
+        #expect(model.differences(from: warehouse) == [])
+        let rows = try Rows.sqlite(setup.folder.file("users.sqlite"), users)
+        #expect(model.differences(from: rows) == [])
         // Nothing was sent twice to a sink that was well.
         #expect(receiver.requests.count == ids.count)
         let after = try await setup.status()

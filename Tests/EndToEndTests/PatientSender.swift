@@ -19,13 +19,16 @@ final class PatientSender: Sendable {
     let events: [String: SimulatedEvent]
     private let state: Mutex<State>
 
-    init(_ options: LifecycleGenerator.Options) {
+    convenience init(_ options: LifecycleGenerator.Options) {
         var generator = LifecycleGenerator(options)
         var envelopes: [SimulatedEnvelope] = []
         while let envelope = generator.nextEnvelope() { envelopes.append(envelope) }
+        self.init(envelopes)
+    }
+
+    init(_ envelopes: [SimulatedEnvelope]) {
         // Taken from the end.
-        envelopes.reverse()
-        state = Mutex(State(waiting: envelopes))
+        state = Mutex(State(waiting: envelopes.reversed()))
         events = Dictionary(envelopes.flatMap(\.events).map { ($0.id, $0) }) { first, _ in first }
     }
 

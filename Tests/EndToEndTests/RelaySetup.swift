@@ -18,7 +18,8 @@ struct RelaySetup: Sendable {
     ///   - server: Further members of `server`, as JSON text with a comma in front.
     ///   - sinks: The text between the braces of `sinks`; relative paths are relative to the folder.
     ///   - rules: The text between the brackets of `rules`.
-    init(server: String = "", sinks: String, rules: String) throws {
+    ///   - journal: The journal's file; relative to the folder.
+    init(server: String = "", sinks: String, rules: String, journal: String = "journal.sqlite") throws {
         folder = try TemporaryFolder()
         port = try LoopbackPort.free()
         adminPort = try LoopbackPort.free()
@@ -27,16 +28,28 @@ struct RelaySetup: Sendable {
               "server": { "listen": "127.0.0.1:\(port)"\(server) },
               "admin": { "listen": "127.0.0.1:\(adminPort)", "token": "\(Self.token)" },
               "hooks": [ { "name": "okta", "path": "/okta/events", "secrets": ["\(Self.secret)"] } ],
-              "journal": { "path": "journal.sqlite" },
+              "journal": { "path": "\(journal)" },
               "sinks": { \(sinks) },
               "rules": [ \(rules) ]
             }
             """
-        try Data(config.utf8).write(to: URL(fileURLWithPath: configPath))
+        try write(config, to: "sinks.json")
+    }
+
+    /// Writes a file into the folder.
+    func write(_ text: String, to name: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: folder.file(name)))
     }
 
     /// Starts the relay and returns when it takes requests.
-    func start() async throws -> RelayProcess { try await RelayProcess(config: configPath, in: folder.path) }
+    ///
+    /// - Parameters:
+    ///   - openFilesMax: Descriptors that it may have.
+    ///   - waitsUntilReady: False returns while it is still starting.
+    func start(openFilesMax: Int? = nil, waitsUntilReady: Bool = true) async throws -> RelayProcess {
+        try await RelayProcess(
+            config: configPath, in: folder.path, openFilesMax: openFilesMax, waitsUntilReady: waitsUntilReady)
+    }
 
     /// Runs a command on the config file.
     func run(_ arguments: String...) async throws -> RelayBinary.Outcome {

@@ -8,7 +8,7 @@ import Rules
 /// order of arrival in it.
 struct SQLHistory {
     let plan: TablePlan
-    var generator: SplitMix
+    var generator: SeededGenerator
     var rows: [TableRow] = []
 
     /// Columns: two keys, a life column and two others.
@@ -26,7 +26,7 @@ struct SQLHistory {
     /// - Parameter users: How many; each has three keys, each of which about eight events.
     init(_ plan: TablePlan, users: Int, seed: UInt64) {
         self.plan = plan
-        generator = SplitMix(state: seed)
+        generator = SeededGenerator(seed: seed)
         for user in 0..<users {
             for thing in 0..<3 {
                 for _ in 0..<generator.below(9) { rows.append(row("u\(user)", "t\(thing)")) }
@@ -119,18 +119,7 @@ struct SQLHistory {
     }
 }
 
-/// A small generator with a seed, so that a failure can be had again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SeededGenerator {
     /// 0 up to, without, `bound`.
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+    mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
 }

@@ -1,5 +1,6 @@
 import Config
 import Relay
+import RelayTesting
 import Testing
 
 @testable import Sinks
@@ -19,11 +20,13 @@ struct SQLShuffleTests {
         Kind(onDelete: .mark, ofUsers: false), Kind(onDelete: .delete, ofUsers: false),
     ]
 
+    /// `OKTA_RELAY_SHUFFLE_SEED=n` replays one seed, `OKTA_RELAY_SHUFFLE_SEEDS=n` runs that many.
     @Test(arguments: kinds)
     func inMemory(_ kind: Kind) throws {
-        for seed in 0..<25 {
+        for seed in Soak.seeds("SHUFFLE", short: 25, long: 2_000) {
             try run(
-                SQLHistory(kind.plan, users: 3, seed: UInt64(seed)), MemoryBench(kind.plan), "seed \(seed)")
+                SQLHistory(kind.plan, users: 3, seed: seed), MemoryBench(kind.plan),
+                "replay with: OKTA_RELAY_SHUFFLE_SEED=\(seed) swift test --filter SQLShuffleTests")
         }
     }
 

@@ -24,7 +24,7 @@ struct SQLSinkFixture: SinkFixture {
         case .sqlite:
             let folder = try TemporaryFolder()
             self.folder = folder
-            place = folder.path("data/users.sqlite")
+            place = folder.file("data/users.sqlite")
         case .postgresql:
             folder = nil
             place = try PostgresCluster.shared().makeDatabase()

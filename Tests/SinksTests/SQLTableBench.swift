@@ -70,7 +70,7 @@ final class SQLiteBench: TableBench {
     init(_ plan: TablePlan) throws {
         self.plan = plan
         folder = try TemporaryFolder()
-        let (file, path) = (SQLiteFile(path: folder.path("bench.sqlite")), "bench")
+        let (file, path) = (SQLiteFile(path: folder.file("bench.sqlite")), "bench")
         queue = try file.connection(createsMissing: true)
         statements = try queue.writeWithoutTransaction { database in
             try SQLiteStatements(plan, SQLiteSchema(plan: plan, database: database, path: path).prepare())
@@ -127,18 +127,4 @@ final class PostgresBench: TableBench {
         }
         return rows
     }
-}
-
-/// A folder that goes with its object.
-final class TemporaryFolder: Sendable {
-    let url: URL
-
-    init() throws {
-        url = FileManager.default.temporaryDirectory.appendingPathComponent("sinks-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: url) }
-
-    func path(_ name: String) -> String { url.appendingPathComponent(name).path }
 }

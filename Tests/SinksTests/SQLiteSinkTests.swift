@@ -13,7 +13,7 @@ import Testing
 struct SQLiteSinkTests {
     @Test func theFileIsDurable() throws {
         let folder = try TemporaryFolder()
-        let queue = try SQLiteFile(path: folder.path("a.sqlite")).connection(createsMissing: true)
+        let queue = try SQLiteFile(path: folder.file("a.sqlite")).connection(createsMissing: true)
         try queue.writeWithoutTransaction { database in
             let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode")
             let synchronous = try Int.fetchOne(database, sql: "PRAGMA synchronous")
@@ -25,7 +25,7 @@ struct SQLiteSinkTests {
         let folder = try TemporaryFolder()
         let factory = SinkFactory(clock: ManualClock(), logger: Logger(label: "test"))
         func make(_ table: TableConfiguration) throws -> any Sink {
-            let sqlite = SQLiteSinkConfiguration(path: folder.path("shared.sqlite"), table: table)
+            let sqlite = SQLiteSinkConfiguration(path: folder.file("shared.sqlite"), table: table)
             return try factory.make(SinkConfiguration(name: table.name, kind: .sqlite(sqlite)))
         }
         let users = try make(TableConfiguration(name: "users"))
@@ -49,9 +49,9 @@ struct SQLiteSinkTests {
 
     @Test func aFileThatIsNoDatabaseIsMisconfigured() async throws {
         let folder = try TemporaryFolder()
-        try Data(repeating: 0x41, count: 4_096).write(to: folder.url.appendingPathComponent("a.sqlite"))
+        try Data(repeating: 0x41, count: 4_096).write(to: URL(fileURLWithPath: folder.file("a.sqlite")))
         let sink = try SQLSinkFixture.makeSink(
-            .sqlite, folder.path("a.sqlite"), TableConfiguration(name: "users"))
+            .sqlite, folder.file("a.sqlite"), TableConfiguration(name: "users"))
         await #expect {
             try await sink.prepare()
         } throws: { error in

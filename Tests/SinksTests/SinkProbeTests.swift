@@ -36,41 +36,41 @@ struct SinkProbeTests {
 
     @Test func aSQLiteFileThatCanBeMadeIsNotMade() async throws {
         let folder = try TemporaryFolder()
-        #expect(await answer(try sqlite(folder.path("data/users.sqlite"))) == "ok")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).isEmpty)
+        #expect(await answer(try sqlite(folder.file("data/users.sqlite"))) == "ok")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
         let fixed = TableConfiguration(name: "users", createsMissing: false)
         #expect(
-            await answer(try sqlite(folder.path("users.sqlite"), fixed))
-                == "misconfigured: \(folder.path("users.sqlite")) does not exist, and \"create\" is false")
+            await answer(try sqlite(folder.file("users.sqlite"), fixed))
+                == "misconfigured: \(folder.file("users.sqlite")) does not exist, and \"create\" is false")
     }
 
     @Test func aPlaceWhereNoSQLiteFileCanBeIsNamed() async throws {
         let folder = try TemporaryFolder()
-        try Data("text".utf8).write(to: URL(fileURLWithPath: folder.path("data")))
-        let path = folder.path("data/users.sqlite")
+        try Data("text".utf8).write(to: URL(fileURLWithPath: folder.file("data")))
+        let path = folder.file("data/users.sqlite")
         #expect(
             await answer(try sqlite(path))
-                == "misconfigured: \(path) cannot be made: \(folder.path("data")) is not a folder")
+                == "misconfigured: \(path) cannot be made: \(folder.file("data")) is not a folder")
         #expect(
-            await answer(try sqlite(folder.url.path)).hasPrefix("misconfigured: \(folder.url.path): the file")
+            await answer(try sqlite(folder.path)).hasPrefix("misconfigured: \(folder.path): the file")
         )
         let text = Data(repeating: 65, count: 4_096)
-        try text.write(to: URL(fileURLWithPath: folder.path("text")))
-        #expect(await answer(try sqlite(folder.path("text"))).contains("not a SQLite database"))
+        try text.write(to: URL(fileURLWithPath: folder.file("text")))
+        #expect(await answer(try sqlite(folder.file("text"))).contains("not a SQLite database"))
     }
 
     /// Permissions don't hold for root.
     @Test(.enabled(if: geteuid() != 0))
     func aReadOnlyFolderOrFileIsNamed() async throws {
         let folder = try TemporaryFolder()
-        let fixture = try sqlite(folder.path("users.sqlite"))
+        let fixture = try sqlite(folder.file("users.sqlite"))
         try await fixture.prepare()
         await fixture.shutdown()
-        chmod(folder.path("users.sqlite"), 0o444)
-        chmod(folder.url.path, 0o555)
-        defer { chmod(folder.url.path, 0o755) }
-        #expect(await answer(try sqlite(folder.path("users.sqlite"))).contains("read-only"))
-        #expect(await answer(try sqlite(folder.path("new.sqlite"))).contains("is not writable"))
+        chmod(folder.file("users.sqlite"), 0o444)
+        chmod(folder.path, 0o555)
+        defer { chmod(folder.path, 0o755) }
+        #expect(await answer(try sqlite(folder.file("users.sqlite"))).contains("read-only"))
+        #expect(await answer(try sqlite(folder.file("new.sqlite"))).contains("is not writable"))
     }
 
     @Test func anExistingSQLiteFileStaysAsItIs() async throws {

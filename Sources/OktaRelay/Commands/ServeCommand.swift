@@ -65,6 +65,8 @@ struct ServeCommand: AsyncParsableCommand {
             throw Terminal.failure("the journal cannot be used: \(error.reason)")
         } catch let error as SinkError {
             throw Terminal.failure(error.reason, .problems)
+        } catch let error as OpenFiles.TooFew {
+            throw Terminal.failure("\(error)")
         } catch let error as ListenError {
             throw Terminal.failure("\(error)")
         }

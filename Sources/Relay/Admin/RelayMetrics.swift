@@ -21,6 +21,13 @@ public final class RelayMetrics: Sendable {
         var appendFailures = 0
         /// By index in the config file; nanoseconds since 1970.
         var secretLastUsed: [Int: Int64] = [:]
+
+        mutating func add(_ receipt: AppendReceipt) {
+            accepted += receipt.accepted
+            duplicates += receipt.duplicates
+            quarantined += receipt.quarantined
+            unrouted += receipt.unrouted
+        }
     }
 
     private struct SinkCounts {
@@ -95,10 +102,7 @@ public final class RelayMetrics: Sendable {
     func appended(hook: String, _ receipt: AppendReceipt, took: Duration) {
         let nanoseconds = took.nanoseconds
         counts.withLock { counts in
-            counts.hooks[hook, default: HookCounts()].accepted += receipt.accepted
-            counts.hooks[hook, default: HookCounts()].duplicates += receipt.duplicates
-            counts.hooks[hook, default: HookCounts()].quarantined += receipt.quarantined
-            counts.hooks[hook, default: HookCounts()].unrouted += receipt.unrouted
+            counts.hooks[hook, default: HookCounts()].add(receipt)
             counts.appendCount += 1
             counts.appendNanoseconds += nanoseconds
             if let bucket = Self.appendBounds.firstIndex(where: { nanoseconds <= $0 }) {

@@ -2,7 +2,10 @@ public import JSON
 public import Rules
 
 /// One Okta LogEvent that came in through a hook: its original bytes and what the relay reads out of them.
-public struct Event: Sendable {
+///
+/// Immutable; an object, because an event goes through many hands and each copy of its dozen fields would
+/// cost more than the hand-over itself.
+public final class Event: Sendable {
     /// Arrays and objects in each other; Okta's own events have about 8.
     ///
     /// Below ``JSON/JSONDocument/depthMax`` by what the relay and a mapping put around an event.
@@ -26,6 +29,8 @@ public struct Event: Sendable {
     public let outcome: String?
     /// The user it is about; nil where it names none.
     public let user: EventUser?
+    /// What it does to its user.
+    public let meaning: EventMeaning
     /// When the relay received it, in nanoseconds since 1970.
     public let receivedAt: Int64
     /// The LogEvent as Okta sent it, indexed.
@@ -46,19 +51,18 @@ public struct Event: Sendable {
         self.org = org
         self.type = type
         self.published = root["published"]?.string.flatMap { Timestamp($0) }
-        self.outcome = root["outcome"]?["result"]?.string
-        self.user = EventUser(event: root, type: type)
+        let outcome = root["outcome"]?["result"]?.string
+        self.outcome = outcome
+        let user = EventUser(event: root, type: type)
+        self.user = user
+        self.meaning = EventMeaning(type: type, outcome: outcome, login: user?.login)
         self.receivedAt = receivedAt
         self.body = body
     }
 
-    /// What it does to its user.
-    public var meaning: EventMeaning { EventMeaning(type: type, outcome: outcome, login: user?.login) }
-
     /// What the rule table wants to know besides the event's text.
     public var routingFacts: RoutingFacts {
-        let meaning = meaning
-        return RoutingFacts(
+        RoutingFacts(
             hook: hook, eventType: type, operation: meaning.operation, isEffective: meaning.isEffective)
     }
 

@@ -15,7 +15,11 @@ public struct EventMeaning: Sendable, Equatable {
 
     /// Whether Okta has given the user that login in the course of a deletion; logins have no case.
     public static func isDeletedLogin(_ login: String?) -> Bool {
-        login?.lowercased().hasSuffix(deletedLoginSuffix) == true
+        guard let login else { return false }
+        let end = login.utf8.suffix(deletedLoginSuffix.utf8.count)
+        return end.elementsEqual(deletedLoginSuffix.utf8) { written, wanted in
+            written == wanted || written | 0x20 == wanted && wanted >= UInt8(ascii: "a")
+        }
     }
 
     public init(type: String, outcome: String?, login: String?) {

@@ -129,18 +129,16 @@ extension FoldState {
     /// Nil where the text is not a state.
     public init?(json: [UInt8]) {
         guard let root = try? JSONDocument(json).root, root.kind == .object else { return nil }
-        for (name, value) in Self.members(of: root["stamps"]) {
-            guard let stamp = Stamp(value) else { return nil }
-            stamps[name] = stamp
+        for member in (root["stamps"]?.members).map(Array.init) ?? [] {
+            guard let stamp = member.name.string.flatMap(Stamp.init) else { return nil }
+            for field in member.value.elements { stamps[field.string ?? ""] = stamp }
         }
-        for (name, value) in Self.members(of: root["values"]) { values[name] = value }
+        for member in (root["values"]?.members).map(Array.init) ?? [] {
+            values[member.name.string ?? ""] = member.value.string ?? ""
+        }
         created = root["created"]?.string.flatMap(Stamp.init)
         buried = root["buried"]?.string.flatMap(Stamp.init)
         deletes = root["deletes"]?.elements.compactMap { $0.string.flatMap(Stamp.init) } ?? []
-    }
-
-    private static func members(of object: JSONValue?) -> [(String, String)] {
-        (object.map { Array($0.members) } ?? []).map { ($0.name.string ?? "", $0.value.string ?? "") }
     }
 
     public var json: [UInt8] {
@@ -152,10 +150,15 @@ extension FoldState {
                 object.name("deletes")
                 object.array { array in for stamp in self.deletes { array.string(stamp.description) } }
             }
+            // An event writes most fields at once, so each stamp stands before all of its fields.
             object.name("stamps")
             object.object { stamps in
-                for (name, stamp) in self.stamps.sorted(by: { $0.key < $1.key }) {
-                    stamps.member(name, stamp.description)
+                var fields = self.stamps.sorted { ($0.value, $0.key) < ($1.value, $1.key) }[...]
+                while let stamp = fields.first?.value {
+                    let count = fields.prefix { $0.value == stamp }.count
+                    stamps.name(stamp.description)
+                    stamps.array { names in for field in fields.prefix(count) { names.string(field.key) } }
+                    fields = fields.dropFirst(count)
                 }
             }
             if !values.isEmpty {

@@ -94,15 +94,20 @@ package final class HTTPListener: Sendable {
         _ onListening: @escaping @Sendable () -> Void, _ respond: @escaping Responder
     ) throws -> any Service {
         let (gate, timeout) = (gate, bounds.requestTimeout)
-        var builder = HTTPServerBuilder.http1(
-            configuration: .init(
-                additionalChannelHandlers: [ConnectionBounds(timeout: timeout, gate: gate)],
-                // Okta sends ten headers or so, the operator's own ones included.
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100)
+        let tls = try tls.map(Self.tlsConfiguration)
+        let builder = HTTPServerBuilder { responder in
+            let http = HTTP1Channel(
+                responder: responder,
+                configuration: .init(
+                    additionalChannelHandlers: [ConnectionBounds(timeout: timeout, gate: gate)],
+                    // Okta sends ten headers or so, the operator's own ones included.
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100)
+                )
             )
-        )
-        if let tls { builder = try .tls(builder, tlsConfiguration: Self.tlsConfiguration(tls)) }
+            guard let tls else { return LoopBoundChannel(http) }
+            return LoopBoundChannel(try TLSChannel(http, tlsConfiguration: tls))
+        }
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return try builder.buildServer(
@@ -113,7 +118,12 @@ package final class HTTPListener: Sendable {
             var exchange = Exchange(request: request, writer: writer, channel: channel)
             let answer = try await respond(&exchange)
             try await exchange.finish(answer, drainBytesMax: bounds.drainBytesMax)
-        } onServerRunning: { [address, bound, logger] channel in
+        } onServerRunning: { [address, bound, clock, logger] channel in
+            // Where it could not be added, the listener is closing already.
+            try? await channel.eventLoop.submit {
+                try channel.pipeline.syncOperations.addHandler(
+                    AcceptPause(clock: clock, logger: logger), position: .first)
+            }.get()
             let address = ListenAddress(host: address.host, port: channel.localAddress?.port ?? address.port)
             logger.notice("listening", metadata: ["address": .stringConvertible(address)])
             bound.resolve(.success(address))

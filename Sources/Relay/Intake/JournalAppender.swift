@@ -14,9 +14,9 @@ final class JournalAppender: Sendable {
     }
 
     private struct Pending {
-        var nextID = 0
-        var tasks: [Int: Task<Void, Never>] = [:]
-        var finished: Set<Int> = []
+        var count = 0
+        /// Who waits for the count to be 0.
+        var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
     private let journal: any Journal
@@ -43,40 +43,57 @@ final class JournalAppender: Sendable {
         return await result.value
     }
 
-    /// Waits for every append that was started; called once no request can come any more.
+    /// Waits until the journal has answered for everything; called once no request can come any more.
     func finish() async {
-        while let task = pending.withLock({ $0.tasks.values.first }) { await task.value }
+        await withCheckedContinuation { continuation in
+            let isDone = pending.withLock { pending in
+                if pending.count > 0 { pending.waiting.append(continuation) }
+                return pending.count == 0
+            }
+            if isDone { continuation.resume() }
+        }
         deadlines.stop()
     }
 
     private func start(_ submission: Submission, hook: String, _ result: OneShot<Result>) {
-        let id = pending.withLock { pending in
-            pending.nextID += 1
-            return pending.nextID
-        }
-        // Outlives its request where the journal is slow; `finish()` awaits it when the intake stops.
-        let task = Task {
-            result.resolve(await commit(submission, hook: hook))
-            pending.withLock { pending in
-                if pending.tasks.removeValue(forKey: id) == nil { pending.finished.insert(id) }
-            }
-        }
-        pending.withLock { pending in
-            if pending.finished.remove(id) == nil { pending.tasks[id] = task }
+        pending.withLock { $0.count += 1 }
+        let start = clock.now
+        journal.append(submission) { answer in
+            self.note(answer, hook: hook, took: .nanoseconds(max(0, self.clock.now - start)))
+            result.resolve(Result(answer))
+            self.end()
         }
     }
 
-    private func commit(_ submission: Submission, hook: String) async -> Result {
-        let start = clock.now
-        do {
-            let receipt = try await journal.append(submission)
-            metrics.appended(hook: hook, receipt, took: .nanoseconds(max(0, clock.now - start)))
+    private func note(
+        _ answer: Swift.Result<AppendReceipt, JournalError>, hook: String, took: Duration
+    ) {
+        switch answer {
+        case .success(let receipt):
+            metrics.appended(hook: hook, receipt, took: took)
             readiness.committed()
-            return .committed
-        } catch {
+        case .failure(let error):
             metrics.appendFailed(hook: hook)
             readiness.failedToCommit(error.reason)
-            return .failed(error)
+        }
+    }
+
+    private func end() {
+        let waiting = pending.withLock { pending -> [CheckedContinuation<Void, Never>] in
+            pending.count -= 1
+            guard pending.count == 0 else { return [] }
+            defer { pending.waiting = [] }
+            return pending.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+}
+
+extension JournalAppender.Result {
+    init(_ answer: Swift.Result<AppendReceipt, JournalError>) {
+        switch answer {
+        case .success: self = .committed
+        case .failure(let error): self = .failed(error)
         }
     }
 }

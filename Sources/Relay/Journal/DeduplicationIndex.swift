@@ -20,10 +20,10 @@ final class DeduplicationIndex {
     }
 
     private let runCapacity: Int
-    /// Committed and not frozen yet.
+    /// Not frozen yet; those of the transaction under way included.
     private var current: Set<EventDigest> = []
     /// Taken in by the transaction under way.
-    private var pending: Set<EventDigest> = []
+    private var pending: [EventDigest] = []
     private var runs: [Run] = []
 
     /// Reads the filters of all runs, and the digests of the entries that came after the last one.
@@ -47,25 +47,29 @@ final class DeduplicationIndex {
 
     /// Remembers a digest; answers false where it was known.
     func insert(_ digest: EventDigest, _ db: Database) throws -> Bool {
-        guard !current.contains(digest), !pending.contains(digest) else { return false }
         for run in runs where run.filter.mayContain(digest) {
             if try isOnDisk(digest, run: run.id, db) { return false }
         }
-        pending.insert(digest)
+        guard current.insert(digest).inserted else { return false }
+        pending.append(digest)
         return true
     }
 
+    /// How many digests the transaction under way has taken in; for ``forget(since:)``.
+    var pendingCount: Int { pending.count }
+
     /// Takes back what a caller's savepoint had remembered.
-    func forget(_ digests: [EventDigest]) {
-        pending.subtract(digests)
+    func forget(since count: Int) {
+        current.subtract(pending[count...])
+        pending.removeSubrange(count...)
     }
 
     func didCommit() {
-        current.formUnion(pending)
         pending.removeAll(keepingCapacity: true)
     }
 
     func didRollBack() {
+        current.subtract(pending)
         pending.removeAll(keepingCapacity: true)
     }
 

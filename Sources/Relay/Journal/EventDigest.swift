@@ -12,9 +12,8 @@ struct EventDigest: Sendable, Hashable, Comparable {
 
     init(org: String, eventID: String) {
         var hash = SHA256()
-        hash.update(data: Array(org.utf8))
-        hash.update(data: [0])
-        hash.update(data: Array(eventID.utf8))
+        var text = org + "\u{0}" + eventID
+        text.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
         (high, low) = hash.finalize().withUnsafeBytes { bytes in
             (
                 UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),

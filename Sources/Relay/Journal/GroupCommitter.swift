@@ -49,23 +49,31 @@ final class GroupCommitter: Sendable {
         _ body: @escaping @Sendable (JournalWriter) throws -> T
     ) async throws(JournalError) -> T {
         let result: Result<T, JournalError> = await withCheckedContinuation { continuation in
-            let slot = Slot<T>()
-            submit(
-                Work(
-                    body: { writer in
-                        let result = try body(writer)
-                        slot.value.withLock { $0 = result }
-                    },
-                    finish: { error in
-                        switch (error, slot.value.withLock { $0 }) {
-                        case (nil, let value?): continuation.resume(returning: .success(value))
-                        case (let error, _): continuation.resume(returning: .failure(error ?? .closed))
-                        }
-                    }
-                )
-            )
+            commit(body) { continuation.resume(returning: $0) }
         }
         return try result.get()
+    }
+
+    /// The same for a caller that does not wait: `answer` is called on the writer's thread.
+    func commit<T: Sendable>(
+        _ body: @escaping @Sendable (JournalWriter) throws -> T,
+        answer: @escaping @Sendable (Result<T, JournalError>) -> Void
+    ) {
+        let slot = Slot<T>()
+        submit(
+            Work(
+                body: { writer in
+                    let result = try body(writer)
+                    slot.value.withLock { $0 = result }
+                },
+                finish: { error in
+                    switch (error, slot.value.withLock { $0 }) {
+                    case (nil, let value?): answer(.success(value))
+                    case (let error, _): answer(.failure(error ?? .closed))
+                    }
+                }
+            )
+        )
     }
 
     /// Lets everything that was submitted commit, then ends the thread; returns when it has ended.

@@ -9,9 +9,10 @@ public import Rules
 public protocol Journal: Sendable {
     /// Commits events with their routes, and what has to be quarantined, in one durable transaction.
     ///
-    /// It returns after the fsync. The commit does not run in the caller's task, so cancelling that task
-    /// neither stops nor undoes it. Events whose `(org, id)` is known already are left out and counted.
-    func append(_ submission: Submission) async throws(JournalError) -> AppendReceipt
+    /// `answer` is called once, after the fsync or with the reason there was none, on a thread that it must
+    /// not keep. Events whose `(org, id)` is known already are left out and counted.
+    func append(
+        _ submission: Submission, answer: @escaping @Sendable (Result<AppendReceipt, JournalError>) -> Void)
 
     /// Takes a sink over: from now on settlements of earlier leases are fenced. A sink the journal does not
     /// know starts at the log's end.
@@ -43,6 +44,16 @@ public protocol Journal: Sendable {
 
     /// Commits what is under way and lets go of the files. Later calls throw ``JournalError/closed``.
     func close() async
+}
+
+extension Journal {
+    /// The same for a task that waits; cancelling it neither stops nor undoes the commit.
+    public func append(_ submission: Submission) async throws(JournalError) -> AppendReceipt {
+        let result: Result<AppendReceipt, JournalError> = await withCheckedContinuation { continuation in
+            append(submission) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
 }
 
 /// Why the journal could not do what it was asked.

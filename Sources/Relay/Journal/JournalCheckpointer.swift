@@ -3,8 +3,10 @@ import GRDB
 /// Copies the write-ahead log into the database file on a thread and a connection of its own, so that no
 /// commit, and nobody who waits for one, pays for it.
 final class JournalCheckpointer: Sendable {
-    /// A log larger than this is cut, which the writer has to wait for; in 16 KB frames, 256 MB.
-    private static let framesMax = 16_384
+    /// A log larger than this begins anew at its start, for which the writer has to wait while the last
+    /// frames are copied; in frames of 16 KB, 32 MB. Its file stays as long as it is: writing over it is
+    /// cheaper to sync than making it longer.
+    private static let framesMax = 2_048
 
     private let thread = SerialThread(name: "journal-checkpoint")
     private let connection: Connection
@@ -38,7 +40,7 @@ final class JournalCheckpointer: Sendable {
             self.queue = queue
             try queue.writeWithoutTransaction { db in
                 let result = try db.checkpoint(.passive)
-                if result.walFrameCount > JournalCheckpointer.framesMax { try db.checkpoint(.truncate) }
+                if result.walFrameCount > JournalCheckpointer.framesMax { try db.checkpoint(.restart) }
             }
         }
 
@@ -47,7 +49,8 @@ final class JournalCheckpointer: Sendable {
         private func open() throws -> DatabaseQueue {
             var configuration = Configuration()
             configuration.label = "journal checkpoint"
-            configuration.busyMode = .timeout(1)
+            // The writer waits meanwhile; a reader that takes longer puts it off to the next checkpoint.
+            configuration.busyMode = .timeout(0.1)
             return try DatabaseQueue(path: path, configuration: configuration)
         }
     }

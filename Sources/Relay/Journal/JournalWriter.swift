@@ -18,8 +18,6 @@ final class JournalWriter {
     let checkpointIsDue: () -> Void
 
     let seen: DeduplicationIndex
-    /// What the caller's savepoint has remembered in `seen`.
-    private var remembered: [EventDigest] = []
     private var routes = RouteCatalogue()
     private var hooks: [String: Int64] = [:]
     private(set) var lastOffset: Int64
@@ -72,11 +70,11 @@ final class JournalWriter {
             try queue.writeWithoutTransaction { db in
                 current = db
                 defer { current = nil }
-                try db.execute(sql: "BEGIN IMMEDIATE")
+                try db.cachedStatement(sql: "BEGIN IMMEDIATE").execute()
                 do {
                     try body()
                     try counts.write(db)
-                    try db.execute(sql: "COMMIT")
+                    try db.cachedStatement(sql: "COMMIT").execute()
                 } catch {
                     if db.isInsideTransaction { try? db.execute(sql: "ROLLBACK") }
                     throw error
@@ -103,7 +101,7 @@ final class JournalWriter {
         let appendedBefore = appended.count
         let countsBefore = counts
         let offsetBefore = lastOffset
-        remembered.removeAll(keepingCapacity: true)
+        let seenBefore = seen.pendingCount
         try db.execute(sql: "SAVEPOINT caller")
         do {
             try body()
@@ -111,9 +109,8 @@ final class JournalWriter {
         } catch {
             undo(db)
             // Every digest that was remembered, also of the event whose insert failed: an event that is
-            // known
-            // and not stored would be answered as a duplicate when Okta sends it again.
-            seen.forget(remembered)
+            // known and not stored would be answered as a duplicate when Okta sends it again.
+            seen.forget(since: seenBefore)
             appended.removeSubrange(appendedBefore...)
             counts = countsBefore
             lastOffset = offsetBefore
@@ -186,18 +183,27 @@ final class JournalWriter {
         // What comes anew is older than what came last.
         lastReceivedAt = max(lastReceivedAt, event.receivedAt)
         bytesSinceCheckpoint += event.body.bytes.count
-        try db.cachedStatement(
-            sql: """
-                INSERT INTO entries
-                    ("offset", received_at, hook_id, route_id, event_id, event_type, envelope_id, replay)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
-            lastOffset, event.receivedAt, try hookID(event, db), route, event.id, event.type,
-            event.envelopeID, replay,
-        ])
-        try db.cachedStatement(sql: #"INSERT INTO bodies ("offset", body) VALUES (?, ?)"#)
-            .execute(arguments: [lastOffset, Data(event.body.bytes)])
+        let hook = try hookID(event, db)
+        var entry = try BoundStatement(
+            db,
+            """
+            INSERT INTO entries
+                ("offset", received_at, hook_id, route_id, event_id, event_type, envelope_id, replay)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """)
+        entry.bind(lastOffset)
+        entry.bind(event.receivedAt)
+        entry.bind(hook)
+        entry.bind(route)
+        entry.bind(event.id)
+        entry.bind(event.type)
+        entry.bind(event.envelopeID)
+        entry.bind(replay)
+        try entry.run()
+        var body = try BoundStatement(db, #"INSERT INTO bodies ("offset", body) VALUES (?, ?)"#)
+        body.bind(lastOffset)
+        body.bind(blob: event.body.bytes)
+        try body.run()
     }
 
     private func insert(_ input: QuarantinedInput, _ db: Database) throws {
@@ -230,7 +236,9 @@ final class JournalWriter {
     }
 
     /// How much may be written before the log of the database is copied into its file.
-    private static let checkpointBytes = 32 * 1024 * 1024
+    ///
+    /// A commit that comes meanwhile shares the disk with that copy's fsync, so it is little at a time.
+    private static let checkpointBytes = 4 * 1024 * 1024
     /// What a commit writes besides bodies, about: the ends of tables, counts, cursors.
     private static let pagesPerCommit = 8
 

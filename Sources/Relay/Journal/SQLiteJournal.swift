@@ -67,10 +67,12 @@ public final class SQLiteJournal: Journal {
         self.clock = clock
     }
 
-    public func append(_ submission: Submission) async throws(JournalError) -> AppendReceipt {
+    public func append(
+        _ submission: Submission, answer: @escaping @Sendable (Result<AppendReceipt, JournalError>) -> Void
+    ) {
         // Hashing is the callers' work, on their threads; the one writer has enough to do.
         let digests = submission.events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
-        return try await committer.commit { try $0.append(submission, digests: digests) }
+        committer.commit({ try $0.append(submission, digests: digests) }, answer: answer)
     }
 
     public func lease(_ sink: String) async throws(JournalError) -> SinkLease {

@@ -175,6 +175,14 @@ public struct SimulatedEvent: Sendable, Equatable {
     /// Whether an earlier envelope carried it already.
     public var isRepeat = false
 
+    public init(id: String, type: LifecycleEventType, userID: String, published: Int64, bytes: [UInt8]) {
+        self.id = id
+        self.type = type
+        self.userID = userID
+        self.published = published
+        self.bytes = bytes
+    }
+
     var repeated: SimulatedEvent {
         var copy = self
         copy.isRepeat = true

@@ -7,7 +7,10 @@ public struct SimulatedEnvelope: Sendable, Equatable {
     /// The request's body.
     public let bytes: [UInt8]
 
-    init(events: [SimulatedEvent], hookID: String, sentAt: Int64, fractionDigits: Int, id: String) {
+    /// - Parameters:
+    ///   - sentAt: Nanoseconds since 1970.
+    ///   - fractionDigits: Of `eventTime`'s seconds, 3 to 9.
+    public init(events: [SimulatedEvent], hookID: String, sentAt: Int64, fractionDigits: Int, id: String) {
         self.events = events
         var writer = JSONWriter()
         writer.object { envelope in

@@ -68,8 +68,10 @@ enum HTTPUserFold {
         ]
         for field in effect.voided { state.values[field] = nil }
         for field in effect.written { state.values[field] = said[field] ?? nil }
-        // Who was deleted leaves only stamps behind.
-        if state.isDeleted { state.values = [:] }
+        // Who was deleted leaves only stamps behind. What is newer than the deletion stays: the creation
+        // that belongs to it may still be on its way.
+        guard state.isDeleted, let deleted = state.deleted else { return }
+        state.values = state.values.filter { value in state.stamps[value.key].map { $0 > deleted } ?? false }
     }
 
     /// The user as the destination shall see them: what is known, and else what this event says.

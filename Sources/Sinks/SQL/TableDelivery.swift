@@ -76,13 +76,14 @@ struct TableDelivery<Session: TableSession> {
     private func fold(
         _ rows: ArraySlice<(offset: Offset, row: TableRow)>
     ) throws(TableFailure) -> [Receipt] {
-        let wanted = TableFold.wanted(by: rows.map(\.row), plan)
+        let batch = rows.map(\.row)
+        let wanted = TableFold.wanted(by: batch, plan)
         let stored = try session.begin(keys: wanted.keys, subjects: wanted.subjects)
-        guard var fold = TableFold(plan, stored: stored) else {
+        guard var fold = TableFold(plan, stored: stored, for: batch) else {
             let reason = "a state in \(plan.stateTable) cannot be read; was it changed by hand?"
             throw .sink(.misconfigured(reason: reason))
         }
-        let needed = fold.rowsNeeded(by: rows.map(\.row))
+        let needed = fold.rowsNeeded(by: batch)
         if !needed.isEmpty { fold.existing = try session.rows(needed) }
         let receipts = rows.map { Receipt(offset: $0.offset, fold.apply($0.row)) }
         try session.commit(fold.write)

@@ -17,11 +17,15 @@ struct TableFold {
     private var tombstones: [String: Entry] = [:]
 
     /// Nil where a state cannot be read.
-    init?(_ plan: TablePlan, stored: [StoredState]) {
+    ///
+    /// - Parameter rows: The batch, whose keys need not be read out of the stored ones again.
+    init?(_ plan: TablePlan, stored: [StoredState], for rows: [TableRow]) {
         self.plan = plan
+        var keys: [String: [RenderedValue]] = [:]
+        for row in rows { if let text = row.keyText { keys[text] = row.key } }
         for row in stored {
             guard let state = FoldState(json: Array(row.state.utf8)) else { return nil }
-            if let values = RowKey.values(row.key, count: plan.key.count) {
+            if let values = keys[row.key] ?? RowKey.values(row.key, count: plan.key.count) {
                 entries[row.key] = Entry(key: values, subject: row.subject, stored: state)
             } else if let subject = row.subject {
                 tombstones[subject] = Entry(key: [], subject: subject, stored: state)
@@ -34,8 +38,8 @@ struct TableFold {
         var keys: Set<String> = []
         var subjects: Set<String> = []
         for row in rows {
-            if let key = row.key {
-                keys.insert(RowKey.text(key))
+            if let key = row.keyText {
+                keys.insert(key)
                 if plan.operations != nil, let subject = row.subject { keys.insert(tombstoneKey(subject)) }
             } else if let subject = row.subject {
                 subjects.insert(subject)
@@ -54,8 +58,8 @@ struct TableFold {
         }
         for row in rows where row.operation == .delete {
             guard let stamp = row.stamp else { continue }
-            if let key = row.key {
-                note(stamp, RowKey.text(key))
+            if let key = row.keyText {
+                note(stamp, key)
             } else if let subject = row.subject {
                 for (key, entry) in entries where entry.subject == subject { note(stamp, key) }
             }
@@ -69,8 +73,7 @@ struct TableFold {
     /// Applies one row.
     mutating func apply(_ row: TableRow) -> Receipt.Outcome {
         guard let stamp = row.stamp else { return .rejected(reason: "no usable published") }
-        guard let key = row.key else { return removeRows(of: row, stamp) }
-        let text = RowKey.text(key)
+        guard let key = row.key, let text = row.keyText else { return removeRows(of: row, stamp) }
         var entry = entries[text] ?? Entry(key: key, subject: row.subject)
         if let subject = row.subject, let tombstone = tombstones[subject] {
             bury(&entry, text, under: tombstone.state)

@@ -19,6 +19,8 @@ struct TablePlan: Sendable {
     let onDelete: TableConfiguration.OnDelete
     /// Columns that tell whether the row's subject is alive: a deletion has the last word on them.
     let lifeColumns: Set<Int>
+    /// Indices of the columns that events change: neither key nor written with a new row only.
+    let changing: [Int]
 
     struct Column: Sendable {
         let name: String
@@ -33,14 +35,29 @@ struct TablePlan: Sendable {
         case template(Template)
     }
 
+    init(
+        schema: String?, name: String, mode: TableConfiguration.Mode, columns: [Column], key: [Int],
+        operations: [String: Operation]?, createsMissing: Bool, onDelete: TableConfiguration.OnDelete,
+        lifeColumns: Set<Int>
+    ) {
+        self.schema = schema
+        self.name = name
+        self.mode = mode
+        self.columns = columns
+        self.key = key
+        self.operations = operations
+        self.createsMissing = createsMissing
+        self.onDelete = onDelete
+        self.lifeColumns = lifeColumns
+        changing = columns.indices.filter { !key.contains($0) && !columns[$0].isInsertOnly }
+    }
+
     /// The companion table, which holds the fold's state.
     var stateTable: String { "\(name)_relay" }
 
     /// The table as messages name it.
     var displayName: String { schema.map { "\($0).\(name)" } ?? name }
 
-    /// Indices of the columns that events change: neither key nor written with a new row only.
-    var changing: [Int] { columns.indices.filter { !key.contains($0) && !columns[$0].isInsertOnly } }
 
     /// Whether a deletion takes this column's value away, or covers it.
     func isHiddenByDeletion(_ column: Int) -> Bool {

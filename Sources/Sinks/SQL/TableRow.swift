@@ -16,6 +16,20 @@ struct TableRow: Sendable {
     ///
     /// A missing value isn't there; an explicit null is.
     let values: [Int: RenderedValue]
+    /// ``key`` as ``RowKey/text(_:)``.
+    let keyText: String?
+
+    init(
+        key: [RenderedValue]?, subject: String?, stamp: Stamp?, operation: Operation,
+        values: [Int: RenderedValue]
+    ) {
+        self.key = key
+        self.subject = subject
+        self.stamp = stamp
+        self.operation = operation
+        self.values = values
+        keyText = key.map(RowKey.text)
+    }
 }
 
 /// Why an event gives no row.

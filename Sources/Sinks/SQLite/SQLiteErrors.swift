@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import Relay
 
@@ -31,6 +32,8 @@ extension TableFailure {
             .sink(.unavailable(reason: "\(path): the disk is full; free some space"))
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             .sink(.unavailable(reason: "\(path): another process has the file locked"))
+        case .SQLITE_READONLY where isDiskReadOnly(of: path), .SQLITE_CANTOPEN where isDiskReadOnly(of: path):
+            .sink(.unavailable(reason: "\(path): its disk is mounted read-only; mount it for writing"))
         case .SQLITE_READONLY:
             .sink(.unavailable(reason: "\(path): the file is read-only; check its permissions and its disk"))
         case .SQLITE_IOERR, .SQLITE_NOMEM, .SQLITE_INTERRUPT, .SQLITE_ABORT, .SQLITE_PROTOCOL:
@@ -45,6 +48,14 @@ extension TableFailure {
             // "no such table", "no such column": SQLite's message names parts of the schema, no values.
             .sink(.misconfigured(reason: "\(path): \(error.message ?? "\(error.extendedResultCode)")"))
         }
+    }
+
+    /// A disk becomes read-only by itself when it fails: nobody has to change the config.
+    private static func isDiskReadOnly(of path: String) -> Bool {
+        var disk = statvfs()
+        let folder = (path as NSString).deletingLastPathComponent
+        guard statvfs(folder.isEmpty ? "." : folder, &disk) == 0 else { return false }
+        return disk.f_flag & UInt(ST_RDONLY) != 0
     }
 
     /// These messages name the constraint or the column; a trigger's own text may say anything.

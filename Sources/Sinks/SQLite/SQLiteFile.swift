@@ -86,6 +86,9 @@ final class SQLiteFile: Sendable {
         try queue.writeWithoutTransaction { database in
             let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode=WAL")
             try database.execute(sql: "PRAGMA synchronous=FULL")
+            // A batch of many users touches a page for nearly each of them.
+            try database.execute(sql: "PRAGMA cache_size=-16384")
+            try database.execute(sql: "PRAGMA wal_autocheckpoint=4000")
             let synchronous = try Int.fetchOne(database, sql: "PRAGMA synchronous")
             guard mode == "wal", synchronous == 2 else {
                 throw SQLiteFileError("\(path) cannot use a write-ahead log; is it on a network file system?")

@@ -24,17 +24,17 @@ struct SQLiteSession: TableSession {
 
     func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: [Int: RenderedValue]] {
         try attempt {
-            let statement = try database.cachedStatement(sql: statements.read)
-            let columns = statements.plan.changing
+            var statement = try BoundStatement(database, statements.read)
             var rows: [String: [Int: RenderedValue]] = [:]
             for key in keys {
-                statement.setUncheckedArguments(StatementArguments(statements.arguments(key: key)))
-                guard let row = try Row.fetchOne(statement) else { continue }
-                var values: [Int: RenderedValue] = [:]
-                for (position, column) in columns.enumerated() {
-                    values[column] = statements.value(row[position], column)
+                statements.bind(key: key, to: &statement)
+                while try statement.nextRow() {
+                    var values: [Int: RenderedValue] = [:]
+                    for (position, column) in statements.plan.changing.enumerated() {
+                        values[column] = statements.value(statement.value(position), column)
+                    }
+                    rows[RowKey.text(key)] = values
                 }
-                rows[RowKey.text(key)] = values
             }
             return rows
         }
@@ -42,15 +42,24 @@ struct SQLiteSession: TableSession {
 
     func commit(_ write: TableWrite) throws(TableFailure) {
         try attempt {
-            let delete = try database.cachedStatement(sql: statements.delete)
+            var delete = try BoundStatement(database, statements.delete)
             for key in write.deletions {
-                try delete.execute(arguments: StatementArguments(statements.arguments(key: key)))
+                statements.bind(key: key, to: &delete)
+                try delete.run()
             }
-            let upsert = try database.cachedStatement(sql: statements.write)
-            for row in write.rows { try upsert.execute(arguments: statements.arguments(row)) }
+            var upsert = try BoundStatement(database, statements.write)
+            for row in write.rows {
+                statements.bind(row, to: &upsert)
+                try upsert.run()
+            }
             if !write.states.isEmpty {
-                let state = try database.cachedStatement(sql: statements.writeState)
-                for row in write.states { try state.execute(arguments: [row.key, row.subject, row.state]) }
+                var state = try BoundStatement(database, statements.writeState)
+                for row in write.states {
+                    state.bind(row.key)
+                    state.bind(row.subject)
+                    state.bind(row.state)
+                    try state.run()
+                }
             }
             try database.commit()
         }
@@ -65,11 +74,12 @@ struct SQLiteSession: TableSession {
         _ sql: String, _ arguments: [String], into found: inout [String: StoredState]
     ) throws {
         guard !arguments.isEmpty else { return }
-        let statement = try database.cachedStatement(sql: sql)
+        var statement = try BoundStatement(database, sql)
         for argument in arguments {
-            statement.setUncheckedArguments([argument])
-            for row in try Row.fetchAll(statement) {
-                let state = StoredState(key: row[0], subject: row[1], state: row[2])
+            statement.bind(argument)
+            while try statement.nextRow() {
+                let state = StoredState(
+                    key: statement.text(0) ?? "", subject: statement.text(1), state: statement.text(2) ?? "")
                 found[state.key] = state
             }
         }

@@ -11,7 +11,7 @@ import Rules
 public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     public nonisolated let name: String
     public nonisolated let limits = SinkLimits(
-        batchEventsMax: 500, concurrency: 1, foldsUsers: true, keepsState: false)
+        batchEventsMax: 1_000, concurrency: 1, foldsUsers: true, keepsState: false)
     private let plan: TablePlan
     private let file: SQLiteFile
     private nonisolated let thread: SerialThread
@@ -128,29 +128,31 @@ struct SQLiteRows {
     func page(_ database: Database, after: String?, limit: Int) throws -> RowPage {
         let plan = statements.plan
         let limit = min(max(limit, 1), 1_000)
-        var arguments: [DatabaseValue] = []
+        var statement = try BoundStatement(database, statements.page(isFirst: after == nil))
         if let after {
             guard let key = RowKey.values(after, count: plan.key.count) else {
                 throw SinkError.misconfigured(reason: "\"after\" is not the \"next\" of a page")
             }
-            arguments = statements.arguments(key: key)
+            statements.bind(key: key, to: &statement)
         }
-        let rows = try Row.fetchAll(
-            database, sql: statements.page(isFirst: after == nil),
-            arguments: StatementArguments(arguments + [(limit + 1).databaseValue]))
+        statement.bind(Int64(limit) + 1)
+        var rows: [[RenderedValue]] = []
+        while try statement.nextRow() {
+            rows.append(plan.columns.indices.map { statements.value(statement.value($0), $0) })
+        }
         var writer = JSONWriter()
         writer.array { array in
             for row in rows.prefix(limit) {
                 array.object { object in
                     for (index, column) in plan.columns.enumerated() {
                         object.name(column.name)
-                        statements.value(row[index], index).append(to: &object)
+                        row[index].append(to: &object)
                     }
                 }
             }
         }
         let last = rows.count > limit ? rows[limit - 1] : nil
-        let next = last.map { row in RowKey.text(plan.key.map { statements.value(row[$0], $0) }) }
+        let next = last.map { row in RowKey.text(plan.key.map { row[$0] }) }
         return RowPage(rows: writer.bytes, next: next)
     }
 }

@@ -9,6 +9,14 @@ struct SQLiteStatements: Sendable {
     private let ddl: TableDDL
     /// Per column of the plan, as the table has it.
     private let columns: [ExistingTable.Column]
+    private let affinities: [Affinity]
+    /// Made once, for they are the key under which the connection keeps its prepared statements.
+    let write: String
+    let delete: String
+    let read: String
+    let readState: String
+    let readSubject: String
+    let writeState: String
 
     init(_ plan: TablePlan, _ table: ExistingTable) throws(SinkError) {
         self.plan = plan
@@ -17,46 +25,14 @@ struct SQLiteStatements: Sendable {
         guard columns.count == plan.columns.count else {
             throw .misconfigured(reason: "table \(plan.displayName): a column is missing")
         }
-    }
-
-    /// Writes one row: each column of the plan has a value and a flag that tells whether it is carried.
-    ///
-    /// The old row is joined in, because SQLite checks NOT NULL before it sees a conflict: a column that
-    /// isn't carried must come with its old value.
-    var write: String {
-        let names = plan.columns.indices.map(ddl.name)
-        let sources = plan.columns.indices.map(source)
-        let isUpsert = plan.mode == .upsert
-        let join = isUpsert ? " LEFT JOIN \(ddl.table) AS r ON \(match("r."))" : ""
-        let changes = plan.changing.map { "\(ddl.name(of: $0)) = excluded.\(ddl.name(of: $0))" }
-        let action =
-            isUpsert && !changes.isEmpty ? "UPDATE SET \(changes.joined(separator: ", "))" : "NOTHING"
-        return """
-            INSERT INTO \(ddl.table) (\(names.joined(separator: ", ")))
-            SELECT \(sources.joined(separator: ", ")) FROM (SELECT 1)\(join) WHERE true
-            ON CONFLICT (\(ddl.keyNames.joined(separator: ", "))) DO \(action)
-            """
-    }
-
-    var delete: String { "DELETE FROM \(ddl.table) WHERE \(match(""))" }
-
-    var read: String {
-        "SELECT \(plan.changing.map(ddl.name).joined(separator: ", ")) FROM \(ddl.table) WHERE \(match(""))"
-    }
-
-    var readState: String {
-        "SELECT \"key\", \"subject\", \"state\" FROM \(ddl.stateTable) WHERE \"key\" = ?"
-    }
-
-    var readSubject: String {
-        "SELECT \"key\", \"subject\", \"state\" FROM \(ddl.stateTable) WHERE \"subject\" = ?"
-    }
-
-    var writeState: String {
-        """
-        INSERT INTO \(ddl.stateTable) ("key", "subject", "state") VALUES (?, ?, ?)
-        ON CONFLICT ("key") DO UPDATE SET "subject" = excluded."subject", "state" = excluded."state"
-        """
+        affinities = columns.map { Affinity(ofType: $0.type) }
+        let sql = SQLiteText(plan: plan, ddl: ddl, columns: columns)
+        write = sql.write
+        delete = sql.delete
+        read = sql.read
+        readState = sql.readState("key")
+        readSubject = sql.readState("subject")
+        writeState = sql.writeState
     }
 
     /// A page of rows by ascending key; the first parameters are the key to start behind.
@@ -70,22 +46,25 @@ struct SQLiteStatements: Sendable {
 
     // MARK: - Values
 
-    /// The arguments of ``write``.
-    func arguments(_ row: TableWrite.Row) -> StatementArguments {
-        var values = [DatabaseValue](repeating: .null, count: 2 * columns.count)
-        for (position, index) in plan.key.enumerated() {
-            values[2 * index] = bound(row.key[position], index)
+    /// Binds the parameters of ``write``: each column's value, and whether it is carried.
+    func bind(_ row: TableWrite.Row, to statement: inout BoundStatement) {
+        for column in columns.indices {
+            if let place = plan.key.firstIndex(of: column) {
+                bind(row.key[place], column, to: &statement)
+                statement.bindNull()
+            } else if let value = row.values[column] {
+                bind(value, column, to: &statement)
+                statement.bind(Int64(1))
+            } else {
+                statement.bindNull()
+                statement.bindNull()
+            }
         }
-        for (index, value) in row.values {
-            values[2 * index] = bound(value, index)
-            values[2 * index + 1] = true.databaseValue
-        }
-        return StatementArguments(values)
     }
 
-    /// The arguments of ``delete``, ``read`` and ``page(isFirst:)``.
-    func arguments(key: [RenderedValue]) -> [DatabaseValue] {
-        zip(key, plan.key).map { bound($0, $1) }
+    /// Binds the first parameters of ``delete``, ``read`` and ``page(isFirst:)``.
+    func bind(key: [RenderedValue], to statement: inout BoundStatement) {
+        for (value, column) in zip(key, plan.key) { bind(value, column, to: &statement) }
     }
 
     /// A value from the table, as ``read`` gives it.
@@ -99,54 +78,45 @@ struct SQLiteStatements: Sendable {
         }
     }
 
-    func isJSON(_ column: Int) -> Bool { columns[column].type.uppercased().hasPrefix("JSON") }
+    func isJSON(_ column: Int) -> Bool { affinities[column] == .json }
 
-    private func bound(_ value: RenderedValue, _ column: Int) -> DatabaseValue {
-        if value == .missing || value == .null { return .null }
-        if isJSON(column) { return value.jsonText.databaseValue }
+    private func bind(_ value: RenderedValue, _ column: Int, to statement: inout BoundStatement) {
+        let affinity = affinities[column]
         switch value {
-        case .missing, .null: return .null
-        case .bool(let flag): return isText(column) ? "\(flag)".databaseValue : flag.databaseValue
-        case .number(let text):
-            // As text, so that a TEXT column keeps the spelling; other columns convert it by their affinity.
-            if isBlob(column) { return (Int64(text)?.databaseValue ?? Double(text)?.databaseValue) ?? .null }
-            return text.databaseValue
-        case .string(let text): return text.databaseValue
-        case .json(let bytes): return String(decoding: bytes, as: UTF8.self).databaseValue
+        case .missing, .null: statement.bindNull()
+        case .json(let bytes): statement.bind(text: bytes)
+        case _ where affinity == .json: statement.bind(value.jsonText)
+        case .bool(let flag) where affinity == .text: statement.bind(flag ? "true" : "false")
+        case .bool(let flag): statement.bind(Int64(flag ? 1 : 0))
+        case .number(let text) where affinity == .none:
+            if let number = Int64(text) {
+                statement.bind(number)
+            } else if let number = Double(text) {
+                statement.bind(number)
+            } else {
+                statement.bindNull()
+            }
+        // As text, so that a TEXT column keeps the spelling; other columns convert it by their affinity.
+        case .number(let text), .string(let text): statement.bind(text)
         }
     }
 
-    /// By the rules of https://sqlite.org/datatype3.html#determination_of_column_affinity.
-    private func isText(_ column: Int) -> Bool {
-        let type = columns[column].type.uppercased()
-        return !type.contains("INT") && ["CHAR", "CLOB", "TEXT"].contains { type.contains($0) }
-    }
+    /// What becomes of a value in a column, as far as it matters here, by the rules of
+    /// https://sqlite.org/datatype3.html#determination_of_column_affinity.
+    private enum Affinity {
+        case json, text, none, other
 
-    private func isBlob(_ column: Int) -> Bool {
-        columns[column].type.isEmpty || columns[column].type.uppercased().contains("BLOB")
-    }
-
-    // MARK: - Pieces
-
-    private func source(of column: Int) -> String {
-        let value = "?\(2 * column + 1)"
-        guard !plan.key.contains(column) else { return value }
-        let flag = "?\(2 * column + 2)"
-        let standard = columns[column].standard.map { "(\($0))" } ?? "NULL"
-        guard plan.mode == .upsert, let key = ddl.keyNames.first else {
-            return "CASE WHEN \(flag) THEN \(value) ELSE \(standard) END"
+        init(ofType type: String) {
+            let type = type.uppercased()
+            if type.hasPrefix("JSON") {
+                self = .json
+            } else if type.contains("INT") {
+                self = .other
+            } else if ["CHAR", "CLOB", "TEXT"].contains(where: { type.contains($0) }) {
+                self = .text
+            } else {
+                self = type.isEmpty || type.contains("BLOB") ? .none : .other
+            }
         }
-        let old = "r.\(ddl.name(of: column))"
-        return plan.columns[column].isInsertOnly
-            ? "CASE WHEN r.\(key) IS NOT NULL THEN \(old) WHEN \(flag) THEN \(value) ELSE \(standard) END"
-            : "CASE WHEN \(flag) THEN \(value) WHEN r.\(key) IS NULL THEN \(standard) ELSE \(old) END"
-    }
-
-    /// In ``write`` parameters are numbered; elsewhere the key's come first.
-    private func match(_ prefix: String) -> String {
-        plan.key.enumerated().map { position, index in
-            let parameter = prefix.isEmpty ? position + 1 : 2 * index + 1
-            return "\(prefix)\(ddl.name(of: index)) = ?\(parameter)"
-        }.joined(separator: " AND ")
     }
 }

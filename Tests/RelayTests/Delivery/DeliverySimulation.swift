@@ -5,9 +5,9 @@ import Rules
 
 /// One run of the delivery machine against a made-up journal, sink and clock, all of it from one seed.
 ///
-/// What the machine asks for is answered late and in any order. First everything goes wrong, then
-/// nothing does,
-/// and all that was appended has to arrive.
+/// What the machine asks for is answered late and in any order, and events come by a rule table that is
+/// swapped. First everything goes wrong, then nothing does, and all that was appended has to arrive. Now and
+/// then the real journal's writer runs along.
 final class DeliverySimulation {
     typealias Machine = DeliveryStateMachine<SeededGenerator>
 
@@ -21,18 +21,22 @@ final class DeliverySimulation {
         case wake(at: Int64)
     }
 
-    private enum Mood: CaseIterable { case healthy, down, flaky, lying, misconfigured, poisoned }
+    private enum Mood: CaseIterable { case healthy, down, slow, flaky, lying, misconfigured, poisoned }
 
     /// Faults that this run has at all: with some switched off, others get further.
     private struct Faults {
         var crashes: Bool
+        var reloads: Bool
         var clockJumps: Bool
         var journalFails: Bool
         var moods: [Mood]
     }
 
     private var random: SeededGenerator
-    private let limits: SinkLimits
+    private var limits: SinkLimits
+    private var rules = SimulatedRules.all[0]
+    /// Nil in most runs, for it takes its time.
+    private let mirror: JournalMirror?
     private let faults: Faults
     private let giveUpAfter: Duration
     private(set) var ledger: DeliveryLedger
@@ -58,13 +62,15 @@ final class DeliverySimulation {
         ]
         limits = shapes[Int(seed % UInt64(shapes.count))]
         faults = Faults(
-            crashes: Bool.random(using: &random), clockJumps: Bool.random(using: &random),
-            journalFails: Bool.random(using: &random),
+            crashes: Bool.random(using: &random), reloads: Bool.random(using: &random),
+            clockJumps: Bool.random(using: &random), journalFails: Bool.random(using: &random),
             moods: [.healthy] + Mood.allCases.filter { _ in Bool.random(using: &random) })
         giveUpAfter = Bool.random(using: &random) ? .seconds(3 * 86_400) : .seconds(600)
         ledger = DeliveryLedger(windowMax: Self.bounds.windowMax)
         machine = Self.makeMachine(ledger.lease(), limits, giveUpAfter, seed: random.next())
+        mirror = seed % 50 == 0 ? try? JournalMirror() : nil
         self.random = random
+        ledger.check((try? mirror?.lease().epoch) == (mirror == nil ? nil : 1), "no lease of the journal")
     }
 
     private static func makeMachine(
@@ -107,6 +113,7 @@ final class DeliverySimulation {
             drain()
         case 94..<96 where faults.crashes: crash()
         case 96 where faults.crashes: restart()
+        case 97 where faults.reloads: reload()
         case 97..<100:
             mood = faults.moods.randomElement(using: &random) ?? .healthy
             poison = Set(ledger.routed.suffix(12).map(\.offset).filter { _ in chance(6) })
@@ -119,7 +126,12 @@ final class DeliverySimulation {
     private func append() {
         for _ in 0..<Int.random(in: 1...6, using: &random) {
             let number = Int.random(in: 0...7, using: &random)
-            ledger.append(number == 7 ? nil : "u\(number / 2)", isRouted: !chance(5))
+            let user = number == 7 ? nil : "u\(number / 2)"
+            let event = DeliveryFixture.event(of: user)
+            let isRouted = rules.routes(event)
+            ledger.check(isRouted == rules.wants(user), "an event of \(user ?? "nobody") took a wrong route")
+            ledger.append(user, isRouted: isRouted)
+            mirrored { try $0.append(event, isRouted: isRouted) }
         }
         pending.append(.news)
         if chance(3) { pending.append(.news) }
@@ -149,7 +161,13 @@ final class DeliverySimulation {
 
     /// Answers one of the things that were asked for; false where there are none but sleeps.
     private func completeOne() -> Bool {
-        let ready = pending.indices.filter { if case .wake = pending[$0] { false } else { true } }
+        let ready = pending.indices.filter { index in
+            switch pending[index] {
+            case .wake: false
+            case .attempt: mood != .slow || chance(12)
+            default: true
+            }
+        }
         guard let index = ready.randomElement(using: &random) else { return false }
         complete(pending.remove(at: index))
         drain()
@@ -175,7 +193,7 @@ final class DeliverySimulation {
         case .attempt(let attempt): answer(attempt)
         case .settle(let settlement):
             if journalFails { return machine.settleFailed() }
-            ledger.settle(settlement, mayGiveUp: mayGiveUp)
+            commit(settlement)
             machine.settleSucceeded()
         case .wake: machine.wokeUp()
         }
@@ -216,7 +234,7 @@ final class DeliverySimulation {
         }
         if mood == .lying, chance(2) {
             ledger.failed(attempt.offsets)
-            if chance(2) { receipts.removeLast() } else { receipts.append(receipts[0]) }
+            lie(in: &receipts)
         } else {
             ledger.received(receipts)
         }
@@ -226,6 +244,18 @@ final class DeliverySimulation {
         for receipt in receipts where isHonest && receipt.outcome.isRetry && machine.hasEnded(receipt.offset)
         {
             ledger.gaveUp(receipt.offset, mayGiveUp: mayGiveUp)
+        }
+    }
+
+    /// Fewer receipts than deliveries, more, the same twice, or somebody else's.
+    private func lie(in receipts: inout [Receipt]) {
+        let foreign = Receipt(offset: Offset(rawValue: Int64(ledger.rows.count + 7)), .delivered)
+        switch Int.random(in: 0..<5, using: &random) {
+        case 0: receipts.removeLast()
+        case 1: receipts.append(receipts[0])
+        case 2: receipts[0] = foreign
+        case 3: receipts.append(foreign)
+        default: receipts = []
         }
     }
 
@@ -270,13 +300,15 @@ final class DeliverySimulation {
     /// The process dies; of the settlement under way nobody knows whether it had committed.
     private func crash() {
         for case .settle(let settlement) in pending where chance(2) {
-            ledger.settle(settlement, mayGiveUp: mayGiveUp)
+            commit(settlement)
         }
         begin()
     }
 
     /// A graceful stop: what is in flight ends, and all of it is settled.
     private func restart() {
+        // A slow sink is slow in virtual time only; here it is waited for.
+        if mood == .slow { mood = .healthy }
         machine.stop(at: now)
         drain()
         for _ in 0..<500 where !machine.isStopped {
@@ -288,10 +320,38 @@ final class DeliverySimulation {
         begin()
     }
 
+    /// New rules, and the sink with new settings: its worker ends as in a stop, and another goes on.
+    private func reload() {
+        rules = SimulatedRules.all.randomElement(using: &random) ?? rules
+        guard chance(2) else { return }
+        limits.concurrency = limits.foldsUsers ? 1 : Int.random(in: 1...8, using: &random)
+        if limits.batchEventsMax > 1 { limits.batchEventsMax = Int.random(in: 2...9, using: &random) }
+        restart()
+    }
+
     private func begin() {
         pending = []
-        machine = Self.makeMachine(ledger.lease(), limits, giveUpAfter, seed: random.next())
+        let lease = ledger.lease()
+        mirrored { mirror in
+            let kept = try mirror.lease()
+            ledger.check(kept == lease, "the journal leases \(kept), not \(lease)")
+        }
+        machine = Self.makeMachine(lease, limits, giveUpAfter, seed: random.next())
         drain()
+    }
+
+    private func commit(_ settlement: Settlement) {
+        ledger.settle(settlement, mayGiveUp: mayGiveUp)
+        mirrored { try $0.settle(settlement, at: now) }
+    }
+
+    private func mirrored(_ body: (JournalMirror) throws -> Void) {
+        guard let mirror else { return }
+        do {
+            try body(mirror)
+        } catch {
+            ledger.check(false, "the journal refused: \(error)")
+        }
     }
 }
 

@@ -1,20 +1,14 @@
-import Foundation
+import RelayTesting
 import Testing
 
 @Suite struct DeliverySimulationTests {
     /// `OKTA_RELAY_SIMULATION_SEED=n` replays one seed, `OKTA_RELAY_SIMULATION_SEEDS=n` runs that many.
     @Test func deliveryKeepsItsPromisesUnderRandomFaults() {
-        let environment = ProcessInfo.processInfo.environment
-        if let seed = environment["OKTA_RELAY_SIMULATION_SEED"].flatMap(UInt64.init) {
-            let violations = DeliverySimulation(seed: seed).run()
-            #expect(violations.isEmpty, "seed \(seed): \(violations.joined(separator: "; "))")
-            return
-        }
-        let seeds = environment["OKTA_RELAY_SIMULATION_SEEDS"].flatMap(UInt64.init) ?? 1_000
+        let seeds = Soak.seeds("SIMULATION", short: 1_000, long: 50_000)
+        let started = ContinuousClock.now
         var failures = 0
-        for seed in 0..<seeds where failures < 5 {
-            let violations = DeliverySimulation(seed: seed).run()
-            guard let first = violations.first else { continue }
+        for seed in seeds where failures < 5 {
+            guard let first = DeliverySimulation(seed: seed).run().first else { continue }
             failures += 1
             Issue.record(
                 """
@@ -23,5 +17,6 @@ import Testing
                 """
             )
         }
+        Soak.report("simulation: \(seeds.count) seeds in \(ContinuousClock.now - started)")
     }
 }

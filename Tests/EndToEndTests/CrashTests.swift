@@ -1,0 +1,108 @@
+import Foundation
+@testable import Relay
+import RelayTesting
+import Testing
+
+/// `kill -9` at random instants, under load and while the relay starts: nothing acknowledged is lost, and
+/// nothing that was settled is done again.
+@Suite(.timeLimit(.minutes(30))) struct CrashTests {
+    /// Each start of the relay has a token of its own, so that every request tells which life it is of.
+    let oracle: DeliveryOracle
+    private var setup: RelaySetup { oracle.setup }
+    private static let eventsPerRound = 160
+    /// What a worker may have answered by the sink and not yet settled.
+    private static let unsettledMax = 64
+
+    init() throws { oracle = try DeliveryOracle(token: "${file:life}") }
+
+    /// `OKTA_RELAY_CRASH_ROUNDS=n` kills that often, `OKTA_RELAY_CRASH_SEED=n` at other instants.
+    @Test func killedAgainAndAgainItLosesAndDoublesNothing() async throws {
+        defer { oracle.receiver.stop() }
+        let rounds = Soak.count("OKTA_RELAY_CRASH_ROUNDS", short: 6, long: 40)
+        let seed = UInt64(Soak.count("OKTA_RELAY_CRASH_SEED", short: 0x5EED, long: 0x5EED))
+        var random = SeededGenerator(seed: seed)
+        let sender = PatientSender(
+            .init(
+                users: 40, events: (rounds + 1) * Self.eventsPerRound, batchMax: 4, duplicates: 0.1,
+                seed: seed, start: 1_772_000_000_000_000_000))
+        var settled = Settled()
+        for life in 1...rounds {
+            try setup.write("\(life)", to: "life")
+            try await liveAndDie(sender, &random)
+            // Killed in its very first moments, it has left no journal to read.
+            if !sender.acknowledged.isEmpty {
+                let lost = sender.acknowledged.subtracting(try oracle.journaled())
+                #expect(lost.isEmpty, "acknowledged and not in the journal")
+            }
+            try settled.note(life, setup.folder.file("journal.sqlite"))
+        }
+        try setup.write("\(rounds + 1)", to: "life")
+        let last = try await setup.start()
+        await sender.send(to: setup.target)
+        #expect(sender.isDone)
+        try await setup.waitUntilSettled()
+        oracle.expectCounts(try await setup.status(), of: sender)
+        #expect(await last.stop() == 0)
+        try oracle.expectEverything(of: sender)
+        expectRepeats(of: "feed", try oracle.messages, settled)
+        expectRepeats(of: "crm", oracle.contacts, settled)
+    }
+
+    /// One life under load, ended at a random instant; one in four while the relay is still starting.
+    private func liveAndDie(_ sender: PatientSender, _ random: inout SeededGenerator) async throws {
+        let diesYoung = Int.random(in: 0..<4, using: &random) == 0
+        let relay = try await setup.start(waitsUntilReady: !diesYoung)
+        let pause = Duration.milliseconds(Int.random(in: 0...(diesYoung ? 400 : 30), using: &random))
+        guard !diesYoung else {
+            try await SystemClock().sleep(for: pause)
+            #expect(await relay.kill() == 128 + SIGKILL)
+            return
+        }
+        let count = Int.random(in: 1...Self.eventsPerRound, using: &random)
+        let moment = sender.milestone(sender.acknowledged.count + count)
+        async let traffic: Void = sender.send(to: setup.target)
+        for await _ in moment {}
+        try await SystemClock().sleep(for: pause)
+        #expect(await relay.kill() == 128 + SIGKILL)
+        await traffic
+    }
+
+    /// What came in more than one life had not been settled in the first, and is little.
+    private func expectRepeats(
+        of sink: String, _ arrivals: [DeliveryOracle.Arrival], _ settled: Settled
+    ) {
+        let lives = Dictionary(grouping: arrivals, by: \.event).mapValues { Set($0.map { Int($0.token) ?? 0 }) }
+        var repeats: [Int: Int] = [:]
+        for (event, lives) in lives {
+            let end = settled.lives[sink]?[event] ?? .max
+            #expect(lives.allSatisfy { $0 <= end }, "\(sink): \(event) was settled in \(end), came in \(lives)")
+            for life in lives.sorted().dropFirst() { repeats[life, default: 0] += 1 }
+        }
+        #expect(repeats.values.allSatisfy { $0 <= Self.unsettledMax }, "\(sink): \(repeats) repeated by life")
+    }
+}
+
+/// In which life of the relay each event was settled at each sink, by what a killed relay left on disk.
+private struct Settled {
+    /// By sink and event.
+    private(set) var lives: [String: [String: Int]] = [:]
+
+    mutating func note(_ life: Int, _ journal: String) throws {
+        let hasTables = "SELECT count(*) FROM sqlite_master WHERE name = 'sinks'"
+        guard (try? Rows.sqlite(journal, hasTables)) == [["1"]] else { return }
+        let entries = try Rows.sqlite(journal, "SELECT \"offset\", event_id FROM entries").map { row in
+            (offset: Int64(row[0] ?? "") ?? 0, event: row[1] ?? "")
+        }
+        for sink in try Rows.sqlite(journal, "SELECT name, cursor, settled_above, id FROM sinks") {
+            let (name, cursor) = (sink[0] ?? "", Int64(sink[1] ?? "") ?? 0)
+            let above = Set((OffsetRanges.offsets(ofText: sink[2] ?? "") ?? []).map(\.rawValue))
+            let parked = Set(
+                try Rows.sqlite(journal, "SELECT \"offset\" FROM parked WHERE sink_id = \(sink[3] ?? "")")
+                    .compactMap { $0[0].flatMap { Int64($0) } })
+            for entry in entries where entry.offset <= cursor || above.contains(entry.offset) {
+                guard !parked.contains(entry.offset), lives[name]?[entry.event] == nil else { continue }
+                lives[name, default: [:]][entry.event] = life
+            }
+        }
+    }
+}
