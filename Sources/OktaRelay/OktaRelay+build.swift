@@ -15,8 +15,8 @@ import UnixSignals
 /// 4. one `SinkWorker` per sink, run by the `SinkFleet`, reads the journal behind its cursor and delivers;
 /// 5. the worker settles what became of each delivery in the journal.
 ///
-/// `AdminServer` looks at all of it, `Operator` changes it at a person's word, `ReplayRunner` carries out that
-/// person's replays, and `ConfigReloader` exchanges parts of it on SIGHUP.
+/// `AdminServer` looks at all of it, `Operator` changes it at a person's word, `ReplayRunner` carries out
+/// replays, and `ConfigReloader` exchanges parts of it on SIGHUP.
 struct RelayService {
     let journal: SQLiteJournal
     let intake: IntakeServer
@@ -58,10 +58,7 @@ struct RelayService {
                 stopTimeout: configuration.server.shutdownTimeout, logger: logger)
         )
         let factory = SinkFactory(clock: clock, logger: logger)
-        let hands = Operator(
-            journal: journal, inspection: inspection, settings: configuration.operatorSettings, clock: clock,
-            logger: logger, restart: { await fleet.restart($0) })
-        try await hands.enroll(enabled.starts(now: clock.now))
+        let hands = try await hands(configuration, journal, inspection, fleet, logger)
         // Leased before intake starts, so that a new sink misses nothing from then on.
         try await fleet.add(try await factory.members(enabled))
         let live = LiveIntake(configuration.intakeSettings)
@@ -104,6 +101,19 @@ struct RelayService {
             shutdownTimeout: configuration.server.shutdownTimeout,
             logger: logger
         )
+    }
+
+    /// The operator's hands; new sinks that begin with stored events are known afterwards.
+    private static func hands(
+        _ configuration: RelayConfiguration, _ journal: SQLiteJournal, _ inspection: SQLiteJournalInspection,
+        _ fleet: SinkFleet, _ logger: Logger
+    ) async throws -> Operator {
+        let clock = SystemClock()
+        let hands = Operator(
+            journal: journal, inspection: inspection, settings: configuration.operatorSettings, clock: clock,
+            logger: logger, restart: { await fleet.restart($0) })
+        try await hands.enroll(configuration.enabledSinks.starts(now: clock.now))
+        return hands
     }
 
     /// Runs until SIGTERM or SIGINT; then reloading stops first and intake next, then the workers, and the

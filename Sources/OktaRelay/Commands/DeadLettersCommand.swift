@@ -85,8 +85,8 @@ struct DeadLettersCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send dead letters again, each to its sink.",
             discussion: """
-                Each becomes a delivery at the log's end and leaves the list; what fails again comes back as a \
-                new dead letter. Those whose bytes are no longer kept stay. Exit code 1 where some stay.
+                Each becomes a delivery at the log's end and leaves the list; what fails again comes back as \
+                a new dead letter. Those whose bytes are no longer kept stay. Exit code 1 where some stay.
 
                 Example:
                   okta-relay dead-letters redrive 17 18

@@ -95,8 +95,8 @@ struct SinksCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Let a sink that is paused or tripped go on.",
             discussion: """
-                What waits for it now passes whatever its limits: look first at what that is. What comes later \
-                is counted again.
+                What waits for it now passes whatever its limits: look first at what that is. What comes \
+                later is counted again.
 
                 Example:
                   okta-relay sinks resume crm

@@ -131,8 +131,8 @@ struct AdminController: Sendable {
             throw AdminProblem(
                 .notFound,
                 "nothing is here; there are /status /metrics /sinks /sinks/{name}/rows /events /dead-letters "
-                    + "/dead-letters/{id} /quarantine /quarantine/{id} /replays /history /operations /healthz "
-                    + "/readyz, and what is to be POSTed")
+                    + "/dead-letters/{id} /quarantine /quarantine/{id} /replays /history /operations "
+                    + "/healthz /readyz, and what is to be POSTed")
         }
     }
 

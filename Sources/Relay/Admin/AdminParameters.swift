@@ -29,7 +29,9 @@ struct AdminParameters {
         }
     }
 
-    /// A body; an empty one has no parameters. A list of numbers reads like one with commas in a query.
+    /// A body; an empty one has no parameters.
+    ///
+    /// A list of numbers reads like one with commas in a query.
     init(body: [UInt8]) throws(AdminProblem) {
         guard !body.isEmpty else { return }
         guard let root = try? JSONDocument(body).root, root.kind == .object else {

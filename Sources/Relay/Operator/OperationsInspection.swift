@@ -6,7 +6,8 @@ public protocol OperationsInspection: Sendable {
     /// Replays that are not done, oldest first.
     func unfinishedReplays() async throws(JournalError) -> [Replay]
 
-    /// What became of a user's deactivations and deletions, and what of theirs is dead or waits, newest first.
+    /// What became of a user's deactivations and deletions, and what of theirs is dead or waits; newest
+    /// first.
     ///
     /// - Parameter org: Nil for all orgs.
     func history(
