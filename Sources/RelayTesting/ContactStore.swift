@@ -1,4 +1,4 @@
-public import Relay
+import Relay
 import Synchronization
 
 /// A CRM behind an ``HTTPReceiver``: it keeps one contact per id as `PUT` and `DELETE /contacts/ID` leave it.

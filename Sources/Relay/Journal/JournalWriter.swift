@@ -144,12 +144,10 @@ final class JournalWriter {
         let db = try database
         var added = AppendCounts()
         for (routed, digest) in zip(submission.events, digests) {
-            if routed.replay == nil {
-                guard try seen.insert(digest, db) else {
-                    added.duplicates += 1
-                    continue
-                }
-                remembered.append(digest)
+            // A replay brings what is known.
+            guard try routed.replay != nil || seen.insert(digest, db) else {
+                added.duplicates += 1
+                continue
             }
             let route = try routes.id(of: routed.route, db)
             try insert(routed.event, route: route, replay: routed.replay, db)
