@@ -16,12 +16,13 @@ public enum PointInTime: Sendable, Equatable {
         self = value
     }
 
-    /// - Parameter now: Nanoseconds since 1970, like the result.
+    /// - Parameter now: Nanoseconds since 1970, like the result, which is never before that.
     public func nanoseconds(now: Int64) -> Int64 {
         switch self {
         case .ago(let age):
             let (seconds, attoseconds) = age.components
-            return now - seconds * 1_000_000_000 - attoseconds / 1_000_000_000
+            let (whole, isTooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+            return isTooLong ? 0 : max(0, now - whole - attoseconds / 1_000_000_000)
         case .at(let instant): return instant
         }
     }
@@ -32,15 +33,21 @@ extension TextFormat<PointInTime> {
         phrase: "a point in time",
         advice: "write an age such as \"7d\", a day such as \"2026-11-01\" or a time such as"
             + " \"2026-11-01T08:00:00Z\"",
-        pattern: "^([1-9][0-9]{0,8}(ms|s|m|h|d)|[0-9]{4}-[0-9]{2}-[0-9]{2}"
-            + "(T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))?)$",
+        pattern: "^([1-9][0-9]{0,8}(ms|s|m|h|d)"
+            + "|(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+            + "(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?"
+            + "(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?)$",
         standIn: .at(0)
     ) { text in
         if let age = DurationText.parse(text) { return .ago(age) }
         let isDay = text.utf8.count == 10
-        guard text.utf8.allSatisfy({ "0123456789-+:.TZ".utf8.contains($0) }), text.utf8.count <= 35,
-            let instant = Instant(isDay ? text + "T00:00:00Z" : text)
+        let isPlain = text.utf8.allSatisfy { "0123456789-+:.TZ".utf8.contains($0) }
+        guard isPlain, text.utf8.count <= 35, !text.contains(":60"),
+            let instant = Instant(isDay ? text + "T00:00:00Z" : text), instant.unixSeconds < year2200
         else { return nil }
         return .at((Int64(instant.unixSeconds) * 1_000 + Int64(instant.millisecond)) * 1_000_000)
     }
 }
+
+/// In seconds since 1970; nanoseconds of later years would not fit.
+private let year2200 = 7_258_118_400
