@@ -38,8 +38,7 @@ struct RelayService {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         var server = configuration.server
         server.connectionsMax = try OpenFiles.connections(for: configuration, logger)
-        let clock = SystemClock()
-        let enabled = configuration.enabledSinks
+        let (clock, enabled) = (SystemClock(), configuration.enabledSinks)
         let metrics = RelayMetrics(
             version: RelayVersion.current,
             hooks: configuration.hooks.map(\.name),

@@ -12,8 +12,8 @@ struct ReplayCommand: AsyncParsableCommand {
         discussion: """
             Events that today's rules send to the sink are appended to the log's end as deliveries of their \
             own; the idempotency keys carry the replay's id, so a destination takes them for new. The \
-            journal keeps how far it is: a replay that a crash or Ctrl-C cuts short goes on by itself when the relay \
-            runs, and nothing comes twice.
+            journal keeps how far it is: a replay that a crash or Ctrl-C cuts short goes on by itself when \
+            the relay runs, and nothing comes twice.
 
             With --dry-run it counts. With --render every request or row is written to a file as JSON lines, \
             by the config file, with secrets as ***; nothing is sent. The file holds user data.
