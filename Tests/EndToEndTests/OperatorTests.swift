@@ -277,6 +277,14 @@ import Testing
             ["sinks", "pause", "audit", "--config", other], in: setup.folder.path)
         #expect(outcome.status == 2)
         #expect(outcome.errors.contains("another relay is running"))
+        let stranger = try HTTPReceiver()
+        try text.replacing("127.0.0.1:\(setup.adminPort)", with: "127.0.0.1:\(stranger.port)")
+            .write(toFile: other, atomically: true, encoding: .utf8)
+        let mistaken = try await RelayBinary.run(
+            ["sinks", "pause", "audit", "--config", other], in: setup.folder.path)
+        #expect(mistaken.status == 2, "\(mistaken.output)")
+        stranger.stop()
+        #expect(try await setup.status().sink("audit")?["hold"]?.isNull == true)
         #expect(await relay.stop() == 0)
     }
 }

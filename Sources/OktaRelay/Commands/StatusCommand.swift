@@ -50,7 +50,7 @@ struct StatusReport {
         ])
         for sink in journal.sinks {
             table.add(
-                sink.name, live.states[sink.name].map(Self.words) ?? "-", String(sink.waiting),
+                sink.name, state(of: sink), String(sink.waiting),
                 sink.oldestWaitingReceivedAt.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
                 String(sink.delivered), String(sink.superseded), String(sink.skipped), String(sink.retried),
                 String(sink.parked), String(sink.dead))
@@ -67,6 +67,12 @@ struct StatusReport {
             journal.sinks.isEmpty
                 ? "no sink has been started yet" : table.text(isHeadingBold: Terminal.isInteractive),
         ].joined(separator: "\n")
+    }
+
+    /// What a running relay says, or else what the journal has the next one do.
+    private func state(of sink: SinkStatus) -> String {
+        live.states[sink.name].map(Self.words)
+            ?? sink.hold.map { "\($0.kind.rawValue): \($0.reason)" } ?? "-"
     }
 
     /// The state as a person says it: a breaker is closed when all is well, which reads as its opposite.

@@ -28,8 +28,13 @@ struct OperatorLink {
         _ configuration: RelayConfiguration, _ body: (OperatorLink) async throws -> Result
     ) async throws -> Result {
         let client = AdminClient(configuration.admin, timeout: patience)
-        guard case .notRunning = await client.get("/healthz") else {
+        switch await AdminClient(configuration.admin).get("/healthz") {
+        case .document(let health, status: 200) where health.root["status"]?.isString("ok") == true:
             return try await body(OperatorLink(client: client, local: nil))
+        case .document: throw Terminal.failure("who answers at \(client.address) is no relay")
+        case .refused(let reason):
+            throw Terminal.failure("no relay answers at \(client.address): \(reason)")
+        case .notRunning: break
         }
         let (journal, hands) = try await openJournal(configuration, client)
         do {
