@@ -112,6 +112,8 @@ extension JournalWriter {
     }
 
     /// What waits for a sink up to an offset, parked entries included; nil where nothing does.
+    ///
+    /// Those that are parked above the cursor are among `settledAbove`, so none is counted twice.
     func waitingRange(_ place: OperatedSink, through last: Int64, _ db: Database) throws -> EntryRange? {
         let row = try Row.fetchOne(
             db,
@@ -121,7 +123,7 @@ extension JournalWriter {
                     WHERE "offset" > ?1 AND "offset" <= ?2
                         AND route_id IN (SELECT value FROM json_each(?3))
                         AND "offset" NOT IN (SELECT value FROM json_each(?4))
-                    UNION
+                    UNION ALL
                     SELECT entries."offset", received_at
                     FROM parked JOIN entries ON entries."offset" = parked."offset"
                     WHERE sink_id = ?5 AND parked."offset" <= ?2)
