@@ -1,29 +1,41 @@
 import Foundation
 import Rules
 
-/// What a table takes in memory, its rules included.
+/// What a table takes in memory, its rules included, or a template.
 ///
 /// Measured in a process of its own, where no freed memory of earlier tables hides the growth.
 enum BenchmarkMemory {
-    /// `memory SHAPE COUNT`, as the benchmark calls itself.
-    struct Request {
-        let shape: BenchmarkRules.Shape
-        let count: Int
+    /// What is measured: `memory SHAPE COUNT`, or `memory template NAME`, as the benchmark calls itself.
+    enum Subject {
+        case table(BenchmarkRules.Shape, Int)
+        case template(String)
 
         init?(_ arguments: [String]) {
-            guard arguments.count == 4, arguments[1] == "memory", let count = Int(arguments[3]),
+            guard arguments.count == 4, arguments[1] == "memory" else { return nil }
+            if arguments[2] == "template" {
+                self = .template(arguments[3])
+            } else if let count = Int(arguments[3]),
                 let shape = BenchmarkRules.Shape.allCases.first(where: { "\($0)" == arguments[2] })
-            else { return nil }
-            self.shape = shape
-            self.count = count
+            {
+                self = .table(shape, count)
+            } else {
+                return nil
+            }
+        }
+
+        var arguments: [String] {
+            switch self {
+            case .table(let shape, let count): ["memory", "\(shape)", "\(count)"]
+            case .template(let name): ["memory", "template", name]
+            }
         }
     }
 
-    /// Bytes of one table, by a call of this program.
-    static func ofTable(_ count: Int, _ shape: BenchmarkRules.Shape) throws -> Int {
+    /// Bytes of one subject, by a call of this program.
+    static func bytes(of subject: Subject) throws -> Int {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
-        process.arguments = ["memory", "\(shape)", "\(count)"]
+        process.arguments = subject.arguments
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()
@@ -33,16 +45,23 @@ enum BenchmarkMemory {
             ?? 0
     }
 
-    /// Bytes by which the process grows for a table; small ones are made many times.
-    static func measure(_ request: Request) throws -> Int {
-        let copies = max(1, 2_000 / request.count)
-        _ = RuleTable(try BenchmarkRules.make(1, request.shape))
-        let before = residentBytes
-        var tables: [RuleTable] = []
-        for _ in 0..<copies {
-            tables.append(RuleTable(try BenchmarkRules.make(request.count, request.shape)))
+    /// Bytes by which the process grows for one of them; small ones are made many times.
+    static func measure(_ subject: Subject) throws -> Int {
+        switch subject {
+        case .table(let shape, let count):
+            _ = RuleTable(try BenchmarkRules.make(1, shape))
+            return try growth(max(1, 2_000 / count)) { RuleTable(try BenchmarkRules.make(count, shape)) }
+        case .template(let name):
+            _ = try BenchmarkTemplates.make(name)
+            return try growth(2_000) { try BenchmarkTemplates.make(name) }
         }
-        return (residentBytes - before) / tables.count
+    }
+
+    private static func growth<Value>(_ copies: Int, _ make: () throws -> Value) rethrows -> Int {
+        let before = residentBytes
+        var values: [Value] = []
+        for _ in 0..<copies { values.append(try make()) }
+        return (residentBytes - before) / values.count
     }
 
     /// The process's memory by Linux's account; 0 elsewhere.

@@ -30,10 +30,13 @@ struct Explanation {
         self.event = event
         isAccepted = hook.events?.contains { $0.matches(event.type) } ?? true
         let facts = event.routingFacts
+        var stop: String?
         verdicts = table.rules.map { rule in
-            Verdict(
-                rule: rule.name, mismatch: table.explain(rule, facts, event: event.body.root),
-                sinks: rule.sinks)
+            let mismatch =
+                stop.map { "not read: the rule \"\($0)\" before it stops" }
+                ?? table.explain(rule, facts, event: event.body.root)
+            if rule.stops, mismatch == nil { stop = rule.name }
+            return Verdict(rule: rule.name, mismatch: mismatch, sinks: rule.sinks)
         }
         route = isAccepted ? table.route(facts, event: event.body.root) : Route(choices: [])
         self.previews = route.choices.map { previews.answer(event, $0) }

@@ -71,6 +71,18 @@ extension ConfigMistakeTests {
         Mistake(
             rule(#""sinks": ["users"], "all": [{ "event": { "uuid": ["x"] } }]"#), "/rules/0/all/0/event",
             "leave this level out", .warning),
+        Mistake(
+            rule(#""sinks": ["users"], "where": { "eventType": { "prefix": ["user."] } }"#),
+            "/rules/0/where/eventType/prefix", #"[{"prefix": …}]"#, .warning),
+        Mistake(
+            rule(#""sinks": ["users"], "none": [{ "outcome": { "resutl": ["SUCCESS"] } }]"#),
+            "/rules/0/none/0/outcome/resutl", "did you mean \"result\"", .warning),
+        Mistake(
+            rule(
+                #"""
+                "sinks": ["users"],
+                "any": [{ "$or": [{ "target": { "typ": ["User"] } }, { "actor": { "x": [1] } }] }]
+                """#), "/rules/0/any/0/$or/0/target/typ", "did you mean \"type\"", .warning),
     ]
 
     static let rules = [
@@ -129,6 +141,16 @@ extension ConfigMistakeTests {
             Fixture.minimal(
                 rules: #"[{ "name": "a", "events": ["group.user_membership.*"], "sinks": ["users"] }]"#),
             "/rules/0/events", "none of these events changes a user", .warning),
+        Mistake(
+            rule(#""sinks": ["users"], "operations": ["create", "update"]"#), "/rules/0/operations/1",
+            "means this operation: they mean create, deactivate, delete, none, reactivate", .warning),
+        Mistake(
+            Fixture.minimal(
+                rules: #"""
+                    [{ "name": "a", "events": ["user.account.update_profile"], "operations": ["none"],
+                       "sinks": ["users"] }]
+                    """#), "/rules/0/operations/0", "failed ones are \"none\", with \"outcome\": \"any\"",
+            .warning),
         Mistake(
             Fixture.minimal(rules: #"[{ "name": "a", "events": ["user lifecycle"], "sinks": ["users"] }]"#),
             "/rules/0/events/0", "is not an event type"),

@@ -43,7 +43,9 @@ import Testing
     }
 
     @Test func userChangesAreKnown() {
-        for name in EventTypeCatalogue.userChanges { #expect(EventTypeCatalogue.isKnown(name), "\(name)") }
+        for name in EventTypeCatalogue.userChanges.keys {
+            #expect(EventTypeCatalogue.isKnown(name), "\(name)")
+        }
     }
 
     @Test func listsWhatToSubscribeTo() throws {
@@ -57,6 +59,14 @@ import Testing
             subscriptions[1].eventTypes == ["group.user_membership.add", "group.user_membership.remove"],
             "the rule on user.* is for the hook main")
         #expect(!subscriptions[0].isOverLimit)
+    }
+
+    @Test func operationsNarrowWhatToSubscribeTo() throws {
+        let rules = #"[{ "name": "a", "events": ["user.*"], "operations": ["delete"], "sinks": ["users"] }]"#
+        let subscription = try #require(
+            Fixture.load(Fixture.minimal(rules: rules)).configuration?.subscriptions.first)
+        #expect(
+            subscription.eventTypes == ["user.account.update_profile", "user.lifecycle.delete.initiated"])
     }
 
     @Test func aListOverOktasLimitIsSeen() throws {

@@ -34,6 +34,23 @@ import Testing
         #expect(writer.text.contains(#""sinks":[{"sink":"audit","rule":"everything","enabled":true}]"#))
     }
 
+    @Test func rulesBehindOneThatStopsAreNotRead() throws {
+        let any = [EventTypePattern("*")]
+        let table = RuleTable([
+            Rule(name: "a", events: any, operations: [.create], sinks: ["x"], stops: true),
+            Rule(name: "b", events: any, sinks: ["x"], stops: true),
+            Rule(name: "c", events: any, sinks: ["y"]),
+        ])
+        let event = try Event(body: JSONDocument(Self.deactivation), hook: "okta", org: "acme", receivedAt: 0)
+        let hook = HookConfiguration(name: "okta", path: "/", secrets: [])
+        let verdicts = Explanation(event, hook: hook, table: table).verdicts.map { $0.mismatch ?? "yes" }
+        #expect(
+            verdicts == [
+                "the operation is deactivate, wanted create", "yes",
+                "not read: the rule \"b\" before it stops",
+            ])
+    }
+
     @Test func aTypeThatTheHookDoesNotAcceptGoesNowhere() throws {
         let hook = HookConfiguration(
             name: "okta", path: "/", secrets: [], events: [EventTypePattern("group.*")])
@@ -109,7 +126,7 @@ import Testing
         let outcome = ConfigLoader().load(Array(text.utf8), file: "sinks.json", directory: "/tmp")
         let configuration = try #require(outcome.configuration, "\(outcome.issues)")
         let runner = RuleCaseRunner(router: TestRulesCommand.router(configuration))
-        func difference(_ line: String) -> String? { runner.run(Array(line.utf8)).difference }
+        func difference(_ line: String) -> String? { runner.run(Array(line.utf8)).failure?.description }
         let leaver = #""event":{"eventType":"user.lifecycle.deactivate","outcome":{"result":"SUCCESS"}}"#
         let group = #""event":{"eventType":"group.lifecycle.create","outcome":{"result":"SUCCESS"}}"#
         #expect(difference("{\(leaver),\"sinks\":[\"a\"]}") == nil)

@@ -52,7 +52,13 @@ import Testing
         let deepFilter = "$" + String(repeating: "[?@", count: 5_000)
         #expect(throws: LanguageProblem.self) { try JSONPath(deepFilter) }
         #expect(throws: LanguageProblem.self) { try JSONPath("$[?" + String(repeating: "(", count: 100_000)) }
-        #expect(throws: LanguageProblem.self) { try JSONPath("$[?match(@,'((a{999}){999}){9}')]") }
+        let large = #expect(throws: LanguageProblem.self) {
+            try JSONPath("$[?match(@,'((a{999}){999}){9}')]")
+        }
+        #expect(large?.message.contains("more than 10000 states") == true)
+        #expect(throws: LanguageProblem.self) {
+            try JSONPath("$[?match(@,'\(String(repeating: "(", count: 500))')]")
+        }
         // Nothing, ten thousand times, ten thousand times over: once is enough.
         #expect(throws: Never.self) { try JSONPath("$[?match(@,'((((){9999}){9999}){9999}){9999}')]") }
         exercise(Array(String(repeating: "[", count: 200_000).utf8))
@@ -63,6 +69,15 @@ import Testing
         let nested = (0..<30).map { _ in "{\"$or\":[\(alternatives),\(alternatives)]}" }
         exercise(Array("{\"$or\":[\(many)]}".utf8))
         exercise(Array("{\"$or\":[\(nested.joined(separator: ","))]}".utf8))
+    }
+
+    /// What a pattern takes to compile grows with its length, and not with its square.
+    @Test(.timeLimit(.minutes(1))) func compilesWidePatterns() throws {
+        let fields = (0..<12_000).map { "\"f\($0)\":[\($0)]" }.joined(separator: ",")
+        for text in ["{\(fields)}", "{\"a\":{\(fields)}}"] {
+            let pattern = try Pattern(JSONDocument(text).root)
+            #expect(!pattern.matches(try JSONDocument(#"{"a":{"f0":0},"f0":0}"#).root))
+        }
     }
 
     /// However many conditions a pattern has, each asks the event once for what is missing.
@@ -81,6 +96,52 @@ import Testing
         let stars = String(repeating: "*a", count: 500)
         let pattern = try Pattern(JSONDocument("{\"x\":[{\"wildcard\":\"\(stars)*b\"}]}").root)
         #expect(!pattern.matches(try JSONDocument("{\"x\":\"\(text)\"}").root))
+    }
+
+    /// What a regular expression costs, states times characters, is bounded like everything else.
+    @Test func boundsWhatRegularExpressionsCost() throws {
+        let text = String(repeating: "a", count: 20_000)
+        let runs = try JSONDocument("{\"e\":[\"\(text)\",\"\(text)\"]}").root
+        #expect(throws: JSONPathError.self) { try JSONPath("$.e[?search(@, '(a?){4000}b')]").nodes(in: runs) }
+        #expect(try JSONPath("$.e[?search(@, '(a?){4}b')]").nodes(in: runs).isEmpty)
+        #expect(try JSONPath("$.e[?search(@, '[b-yA-Z]{1,200}')]").nodes(in: runs).isEmpty)
+    }
+
+    /// An expression that comes from the document is compiled once, however many values it is held against;
+    /// many different ones are not for free.
+    @Test func boundsWhatCompilingRegularExpressionsCosts() throws {
+        let query = try JSONPath("$[?match(@.t, @.p)]")
+        func document(_ pattern: (Int) -> String) throws -> JSONValue {
+            let elements = (0..<1_000).map { "{\"t\":\"aa\",\"p\":\"\(pattern($0))\"}" }
+            return try JSONDocument("[\(elements.joined(separator: ","))]").root
+        }
+        #expect(try query.nodes(in: document { _ in "(a?){100}" }).count == 1_000)
+        #expect(throws: JSONPathError.self) { try query.nodes(in: document { "(a?){100}|\($0)" }) }
+        #expect(throws: JSONPathError.self) { try query.nodes(in: document { _ in "(a{999}){999}" }) }
+        #expect(try query.nodes(in: document { _ in "(a" }).isEmpty)
+    }
+
+    /// What looks like one step of a filter may look at the whole document.
+    @Test(arguments: [
+        "$.n[?$.a == $.b]", "$.n[?length($.a) > 1]", "$.n[?$.o.z]", "$.n[?$.t == 'x']",
+    ])
+    func boundsStepsThatSeeEverything(_ path: String) throws {
+        let count = 1_500
+        let list = "[\((0..<count).map(String.init).joined(separator: ","))]"
+        let object = "{\((0..<count).map { "\"k\($0)\":0" }.joined(separator: ","))}"
+        let text = String(repeating: "1", count: count * 16)
+        let document = try JSONDocument(
+            "{\"n\":\(list),\"a\":\(list),\"b\":\(list),\"o\":\(object),\"t\":\"\(text)\"}"
+        ).root
+        #expect(throws: JSONPathError.self) { try JSONPath(path).nodes(in: document) }
+    }
+
+    /// Of values inside each other a list would hold the innermost as often as they nest.
+    @Test func boundsWhatAListTakes() throws {
+        let (open, close) = (String(repeating: "[", count: 200), String(repeating: "]", count: 200))
+        let deep = try JSONDocument("\(open)\"\(String(repeating: "x", count: 1 << 19))\"\(close)").root
+        let template = try Template(JSONDocument(#""{{ $..* | all }}""#).root, place: .value)
+        #expect(throws: TemplateError.self) { try template.render(deep) }
     }
 
     @Test func capsNodesOfAPath() throws {

@@ -22,7 +22,7 @@ import Testing
                 if test["invalid_selector"]?.bool == true { line.member("valid", false) }
             }
             let result = RuleCaseRunner().run(line.bytes)
-            if let difference = result.difference { failures.append("\(name): \(difference)") }
+            if let difference = result.failure?.description { failures.append("\(name): \(difference)") }
         }
         #expect(failures.isEmpty, "\(failures.count) fail: \(failures.prefix(10))")
     }

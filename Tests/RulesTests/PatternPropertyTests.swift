@@ -3,7 +3,11 @@ import Rules
 import Testing
 
 @Suite struct PatternPropertyTests {
-    private let facts = RoutingFacts(hook: "h", eventType: "user.x", operation: .none, isEffective: true)
+    private static let facts = [
+        RoutingFacts(hook: "h", eventType: "user.x", operation: .none, isEffective: true),
+        RoutingFacts(hook: "h", eventType: "user.x", operation: .delete, isEffective: false),
+        RoutingFacts(hook: "other", eventType: "group.x", operation: .create, isEffective: true),
+    ]
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func agreesWithThePlainMatcher(seed: UInt64) throws {
@@ -22,6 +26,22 @@ import Testing
         #expect(matches > 15)
     }
 
+    /// More conditions than fit one word.
+    @Test(arguments: [31, 32] as [UInt64])
+    func agreesOnManyConditions(seed: UInt64) throws {
+        var cases = RandomCases(seed: seed)
+        var matches = 0
+        for _ in 0..<60 {
+            let pattern = cases.widePattern()
+            let event = cases.wideEvent()
+            let value = try JSONDocument(event).root
+            let wanted = ReferenceMatcher(value).matches(try JSONDocument(pattern).root)
+            #expect(try Pattern(JSONDocument(pattern).root).matches(value) == wanted, "\(pattern) \(event)")
+            if wanted { matches += 1 }
+        }
+        #expect((5...55).contains(matches), "\(matches)")
+    }
+
     /// A table's answer is the union of the single answers, whatever its size and order.
     @Test(arguments: [11, 12, 13] as [UInt64])
     func tableIsTheUnionOfItsRules(seed: UInt64) throws {
@@ -38,13 +58,18 @@ import Testing
                 let events = cases.generator.pick(["user.x", "user.*", "*", "*.x", "group.*", "u*r*x"])
                 rules.append(
                     Rule(
-                        name: "r\(index)", events: [EventTypePattern(events)], conditions: conditions,
+                        name: "r\(index)",
+                        hooks: cases.generator.pick([nil, nil, ["h"], ["i", "h"], ["i"]]),
+                        events: cases.generator.chance(10) ? [] : [EventTypePattern(events)],
+                        operations: cases.generator.pick([nil, nil, [.none], [.delete], [.none, .delete]]),
+                        outcome: cases.generator.pick([.effective, .any]), conditions: conditions,
                         sinks: ["s\(index)"]))
             }
             let table = RuleTable(rules)
             let single = rules.map { RuleTable([$0]) }
             for _ in 0..<25 {
                 let event = try JSONDocument(cases.event()).root
+                let facts = cases.generator.pick(Self.facts)
                 let wanted = rules.filter { table.explain($0, facts, event: event) == nil }.map(\.name)
                 #expect(table.route(facts, event: event).choices.map(\.rule) == wanted)
                 let alone = single.flatMap { $0.route(facts, event: event).choices.map(\.rule) }

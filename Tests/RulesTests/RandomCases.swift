@@ -49,6 +49,24 @@ struct RandomCases {
         return "{\(members.joined(separator: ","))}"
     }
 
+    /// A pattern of many conditions, most of which hold in `wideEvent`.
+    mutating func widePattern() -> String {
+        let members = (0..<generator.count(65...90)).map { index in
+            let entries = generator.chance(98) ? "{\"anything-but\":\"none\"},{\"exists\":false}" : entry()
+            return "\"\(index % 3 == 0 ? "w" : "")\(index)\":[\(entries)]"
+        }
+        let (flat, below) = (members.filter { !$0.hasPrefix("\"w") }, members.filter { $0.hasPrefix("\"w") })
+        return "{\(flat.joined(separator: ",")),\"list\":{\(below.joined(separator: ","))}}"
+    }
+
+    mutating func wideEvent() -> String {
+        let members = (0..<90).map { index in "\"\(index)\":\(generator.chance(80) ? scalar() : "[]")" }
+        let elements = (0..<3).map { _ in
+            "{\((0..<90).map { "\"w\($0)\":\(scalar())" }.joined(separator: ","))}"
+        }
+        return "{\(members.joined(separator: ",")),\"list\":[\(elements.joined(separator: ","))]}"
+    }
+
     private mutating func field(depth: Int) -> String {
         if depth > 1, generator.chance(45) { return pattern(depth: depth - 1) }
         let entries = (0..<generator.count(1...2)).map { _ in entry() }
@@ -69,7 +87,9 @@ struct RandomCases {
             return "{\"wildcard\":\(quote(generator.pick(wildcards)))}"
         case 8: return "{\"anything-but\":\(generator.chance(50) ? text : "[\(generator.pick(numbers))]")}"
         case 9:
-            return "{\"anything-but\":{\"\(generator.pick(["prefix", "suffix", "wildcard"]))\":[\(some)]}}"
+            let list = generator.chance(50) ? "[\(some)]" : "[\(some),\(quote(generator.pick(["x", "ab"])))]"
+            let name = generator.pick(["prefix", "suffix", "wildcard", "equals-ignore-case"])
+            return "{\"anything-but\":{\"\(name)\":\(generator.chance(30) ? some : list)}}"
         case 10:
             let sign = generator.pick(["=", "<", "<=", ">", ">="])
             return "{\"numeric\":[\"\(sign)\",\(generator.pick(["0", "1", "2.5"]))]}"

@@ -126,6 +126,15 @@ import Testing
         let elements = try pattern(#"{"t":{"a":[1],"b":[2]}}"#)
             .firstMismatch(in: JSONDocument(#"{"t":[{"a":1},{"b":2}]}"#).root)
         #expect(elements?.description == "t.a, t.b hold one by one, but not in the same array element")
+        let excluded = Rule(
+            name: "r", events: [],
+            conditions: .init(none: [
+                try pattern(#"{"actor":{"id":["y"]}}"#),
+                try pattern(#"{"$or":[{"a":["x"]},{"actor":{"id":["bot"]}}],"z":[{"exists":false}]}"#),
+            ]), sinks: ["s"])
+        let why = RuleTable([]).explain(
+            excluded, facts, event: try JSONDocument(#"{"actor":{"id":"bot"}}"#).root)
+        #expect(why == #"none/1 matches: actor.id is "bot", z is missing"#)
     }
 
     @Test func reportsAllMistakesWithTheFix() throws {
@@ -135,10 +144,49 @@ import Testing
         let error = try #require(throws: LanguageProblems.self) { try pattern(text) }
         #expect(
             error.problems.map(\.pointer.description) == [
-                "/a", "/b/0/prefx", "/c/0/numeric/0", "/c/0/numeric/2", "/d/d/0",
+                "/a", "/b/0/prefx", "/c/0/numeric", "/d/d/0",
             ])
         #expect(error.problems[0].message.contains(#"write ["x"] instead of "x""#))
         #expect(error.problems[1].message.contains(#"did you mean "prefix"?"#))
         #expect(error.problems[0].offset == 5)
+        #expect(error.problems[2].message == #"the lower bound comes first: write [">",0,"<",5]"#)
+    }
+
+    @Test func namesTheOperatorsThereAre() throws {
+        let error = try #require(throws: LanguageProblems.self) { try pattern(#"{"a":[{"x":"y"}]}"#) }
+        #expect(error.problems[0].message.hasPrefix("unknown operator \"x\"; known: anything-but, "))
+    }
+
+    /// Only plain lengths, and only addresses as they are usually written.
+    @Test func readsAddressesStrictly() throws {
+        for block in [
+            "10.0.0.0/08", "10.0.0.0/008", "10.0.0.0/00", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1",
+            "10.0.0.0/+8", "10.0.0.0 /8", "10.0.0.0", "10.0.0/8", "10.0.0.00/8", "010.0.0.0/8",
+            "0x0a.0.0.0/8",
+            "::/129", "::/0128", ":::/0", "1::2::3/8", "fe80::1%eth0/64", "[::]/0", "/8",
+            "::ffff:10.0.0.256/96",
+        ] {
+            #expect(throws: LanguageProblems.self, "\(block)") {
+                try pattern("{\"a\":[{\"cidr\":\"\(block)\"}]}")
+            }
+        }
+        let holds: [(block: String, address: String, isInside: Bool)] = [
+            ("10.0.0.0/8", "10.255.0.1", true), ("10.0.0.0/8", "10.01.0.1", false),
+            ("10.0.0.0/8", "::ffff:10.1.2.3", false), ("0.0.0.0/0", "::ffff:10.1.2.3", false),
+            ("::ffff:10.0.0.0/104", "::ffff:10.1.2.3", true),
+            ("::ffff:10.0.0.0/104", "::FFFF:0A01:0203", true),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", false), ("::/0", "10.1.2.3", false),
+            ("::/0", "fe80::1%eth0", false),
+            ("2001:DB8::/32", "2001:db8:ffff::", true), ("2001:db8::/33", "2001:db8:8000::", false),
+            ("2001:db8::1/128", "2001:db8:0:0:0:0:0:1", true), ("10.1.2.3/32", "10.1.2.3", true),
+            ("10.1.2.99/24", "10.1.2.3", true), ("10.0.0.0/8", "10.1.2.3/32", false),
+            ("10.0.0.0/8", " 10.1.2.3", false),
+        ]
+        for (block, address, isInside) in holds {
+            let event = try JSONDocument("{\"a\":\"\(address)\"}").root
+            #expect(
+                try pattern("{\"a\":[{\"cidr\":\"\(block)\"}]}").matches(event) == isInside,
+                "\(block) \(address)")
+        }
     }
 }

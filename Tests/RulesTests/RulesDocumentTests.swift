@@ -16,7 +16,7 @@ import Testing
             } else if isCase {
                 count += 1
                 let result = RuleCaseRunner().run(Array(line.utf8))
-                #expect(result.passes, "\(result.id ?? ""): \(result.difference ?? "")")
+                #expect(result.passes, "\(result.id ?? ""): \(result.failure?.description ?? "")")
             }
         }
         #expect(count > 40)

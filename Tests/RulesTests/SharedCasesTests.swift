@@ -9,8 +9,7 @@ import Testing
         #expect(!lines.isEmpty)
         let runner = RuleCaseRunner()
         let failures = lines.map(runner.run).filter { !$0.passes }
-        #expect(
-            failures.isEmpty,
-            "\(failures.count) fail: \(failures.prefix(8).map { "\($0.id ?? ""): \($0.difference ?? "")" })")
+        let texts = failures.prefix(8).map { "\($0.id ?? ""): \($0.failure?.description ?? "")" }
+        #expect(failures.isEmpty, "\(failures.count) fail: \(texts)")
     }
 }

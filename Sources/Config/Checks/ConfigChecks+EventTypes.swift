@@ -20,6 +20,7 @@ extension ConfigChecks {
             }
         }
         checkAcceptance()
+        checkOperations()
     }
 
     private func checkPatterns(_ patterns: [EventTypePattern], at pointer: JSONPointer) {
@@ -76,6 +77,30 @@ extension ConfigChecks {
                 if !types.contains(where: { type in accepted.contains { $0.matches(type) } }) {
                     warning("no hook of this rule accepts such events; see the hooks' \"events\"", at: place)
                 }
+            }
+        }
+    }
+
+    /// A rule for an operation that none of its event types means waits in vain.
+    private func checkOperations() {
+        for (index, draft) in draft.rules.enumerated() {
+            let pointer = place("rules", .index(index), "operations")
+            let types = draft.rule.events.flatMap(context.matching)
+            guard !types.isEmpty, isSound(place("rules", .index(index), "events")) else { continue }
+            let possible = types.reduce(into: Set<Operation>()) {
+                $0.formUnion(EventTypeCatalogue.operations(of: $1, withOutcome: draft.rule.outcome))
+            }
+            for (number, name) in (context.value(at: pointer)?.elements.map(\.string) ?? []).enumerated() {
+                let place = pointer.appending(number)
+                guard let operation = name.flatMap(Operation.init), !possible.contains(operation),
+                    isSound(place)
+                else { continue }
+                let others = possible.map(\.rawValue).sorted().joined(separator: ", ")
+                let failures =
+                    operation == .none ? "; failed ones are \"none\", with \"outcome\": \"any\"" : ""
+                warning(
+                    "none of the rule's event types means this operation: they mean \(others)\(failures)",
+                    at: place)
             }
         }
     }

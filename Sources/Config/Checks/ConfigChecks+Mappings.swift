@@ -85,16 +85,52 @@ extension ConfigChecks {
         "severity", "target", "transaction", "uuid", "version",
     ]
 
+    /// What these have, as far as a misspelt name can be told from one that Okta may have added.
+    private static let fieldsBelow = [
+        "actor": ["id", "type", "alternateId", "displayName", "detailEntry"],
+        "target": ["id", "type", "alternateId", "displayName", "detailEntry", "changeDetails"],
+        "outcome": ["result", "reason"],
+        "client": ["userAgent", "zone", "device", "id", "ipAddress", "geographicalContext"],
+        "debugContext": ["debugData"],
+    ]
+
     private func checkFields(at pointer: JSONPointer) {
         guard let pattern = context.value(at: pointer), isSound(pointer) else { return }
-        for (key, _) in pattern.members {
-            guard let name = key.string, name != "$or", !Self.logEventFields.contains(name) else { continue }
+        checkFields(of: pattern, below: nil, at: pointer)
+    }
+
+    /// The members of a pattern's object, which stands below a field of that name; at the top below none.
+    private func checkFields(of object: JSONValue, below parent: String?, at pointer: JSONPointer) {
+        for (key, value) in object.members {
+            guard let name = key.string else { continue }
+            let place = pointer.appending(name)
+            if name == "$or" {
+                for (index, part) in value.elements.enumerated() {
+                    checkFields(of: part, below: parent, at: place.appending(index))
+                }
+            } else if let message = mistake(inField: name, below: parent) {
+                warning(message, at: place)
+            } else {
+                checkFields(of: value, below: parent == nil ? name : "", at: place)
+            }
+        }
+    }
+
+    private func mistake(inField name: String, below parent: String?) -> String? {
+        guard let parent else {
+            guard !Self.logEventFields.contains(name) else { return nil }
             let advice =
                 name == "event"
                 ? "; a pattern is over the LogEvent itself, so leave this level out"
                 : NearestName.question(name, among: Self.logEventFields)
-            warning(
-                "Okta's events have no field \"\(quotable(name))\"\(advice)", at: pointer.appending(name))
+            return "Okta's events have no field \"\(quotable(name))\"\(advice)"
         }
+        if Pattern.operators.contains(name) {
+            return "\"\(name)\" is taken for a field's name here; an operator stands in a list:"
+                + " [{\"\(name)\": …}]"
+        }
+        guard let known = Self.fieldsBelow[parent], !known.contains(name) else { return nil }
+        let question = NearestName.question(name, among: known)
+        return question.isEmpty ? nil : "\"\(parent)\" has no field \"\(quotable(name))\"\(question)"
     }
 }

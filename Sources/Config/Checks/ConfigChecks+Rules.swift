@@ -132,7 +132,12 @@ extension ConfigChecks {
         of rule: Rule, _ sink: String, _ table: TableConfiguration, at pointer: JSONPointer
     ) {
         guard isSound(pointer), !rule.events.isEmpty else { return }
-        let effective = table.operations.map { Set($0.keys) } ?? EventTypeCatalogue.userChanges
+        var effective = Set(EventTypeCatalogue.userChanges.keys)
+        if let operations = table.operations {
+            // A table of other things loses a user's rows with the user.
+            effective = effective.filter { EventTypeCatalogue.userChanges[$0] == .delete }.union(
+                operations.keys)
+        }
         let reaches = rule.events.contains { pattern in effective.contains(where: pattern.matches) }
         guard !reaches else { return }
         let reason =

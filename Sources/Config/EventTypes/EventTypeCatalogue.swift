@@ -37,17 +37,30 @@ public enum EventTypeCatalogue {
         substitutes[name]
     }
 
-    /// The event types that change a user, as the relay understands them.
+    /// The event types that change a user, each with its operation where it takes effect, as the relay
+    /// understands them.
     ///
     /// The relay's table of meanings is the authority; a test holds the two together.
-    public static let userChanges: Set<String> = [
-        "user.lifecycle.create", "user.lifecycle.activate", "user.lifecycle.reactivate",
-        "user.lifecycle.unsuspend", "user.lifecycle.suspend", "user.lifecycle.deactivate",
-        "user.lifecycle.delete.initiated", "user.lifecycle.delete.completed", "user.account.update_profile",
-        "user.account.update_primary_email", "user.account.update_secondary_email",
-        "user.account.update_user_type", "user.account.lock", "user.account.unlock",
-        "user.account.unlock_by_admin", backfill,
+    public static let userChanges: [String: Operation] = [
+        "user.lifecycle.create": .create, "user.lifecycle.activate": .reactivate,
+        "user.lifecycle.reactivate": .reactivate, "user.lifecycle.unsuspend": .reactivate,
+        "user.lifecycle.suspend": .deactivate, "user.lifecycle.deactivate": .deactivate,
+        "user.lifecycle.delete.initiated": .delete, "user.lifecycle.delete.completed": .delete,
+        "user.account.update_profile": .update, "user.account.update_primary_email": .update,
+        "user.account.update_secondary_email": .update, "user.account.update_user_type": .update,
+        "user.account.lock": .update, "user.account.unlock": .update,
+        "user.account.unlock_by_admin": .update, backfill: .update,
     ]
+
+    /// What events of a type can do: nothing where they fail, and a deletion shows in the login too, which
+    /// Okta changes by a profile update.
+    public static func operations(of type: String, withOutcome outcome: Rule.Outcome) -> Set<Operation> {
+        guard let operation = userChanges[type] else { return [.none] }
+        var operations: Set = [operation]
+        if type == "user.account.update_profile" { operations.insert(.delete) }
+        if outcome == .any { operations.insert(.none) }
+        return operations
+    }
 
     private static let substitutes: [String: (name: String, reason: String)] = [
         "user.lifecycle.delete.completed": (

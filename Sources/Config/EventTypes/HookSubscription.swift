@@ -16,8 +16,8 @@ public struct HookSubscription: Sendable, Equatable {
 }
 
 extension RelayConfiguration {
-    /// What to subscribe each hook to: the types that its rules use for a sink that is enabled, as far as the
-    /// hook accepts them.
+    /// What to subscribe each hook to: the types that its rules use for a sink that is enabled, by their
+    /// operations too, as far as the hook accepts them.
     ///
     /// A hook takes at most ``EventTypeCatalogue/hookTypesMax`` types: where a list is longer, narrow the
     /// rules or split the hook.
@@ -27,7 +27,9 @@ extension RelayConfiguration {
             var types: Set<String> = []
             for rule in rules where rule.hooks?.contains(hook.name) ?? true {
                 guard rule.sinks.contains(where: enabled.contains) else { continue }
-                for pattern in rule.events { types.formUnion(EventTypeCatalogue.matching(pattern)) }
+                for pattern in rule.events {
+                    types.formUnion(EventTypeCatalogue.matching(pattern).filter(rule.canTake))
+                }
             }
             let accepted = types.filter { type in
                 EventTypeCatalogue.isEligible(type)
@@ -35,5 +37,13 @@ extension RelayConfiguration {
             }
             return HookSubscription(hook: hook.name, eventTypes: accepted.sorted())
         }
+    }
+}
+
+extension Rule {
+    /// Whether events of the type can have one of the operations that the rule is about.
+    fileprivate func canTake(_ type: String) -> Bool {
+        guard let operations else { return true }
+        return !EventTypeCatalogue.operations(of: type, withOutcome: outcome).isDisjoint(with: operations)
     }
 }

@@ -40,11 +40,20 @@ struct TestRulesCommand: AsyncParsableCommand {
         } else {
             for (line, result) in failures {
                 let name = result.id.map { "\($0): " } ?? ""
-                Terminal.write("\(cases):\(line): \(name)\(result.difference ?? "")")
+                Terminal.write("\(cases):\(line): \(name)\(result.failure?.description ?? "")")
             }
-            Terminal.write("\(results.count - failures.count) passed, \(failures.count) failed")
+            Terminal.write(Self.summary(results.map(\.result)))
         }
-        if !failures.isEmpty { throw ExitStatus.problems.code }
+        if !failures.isEmpty || results.isEmpty { throw ExitStatus.problems.code }
+    }
+
+    /// A file without a case has proved nothing, and fails too.
+    static func summary(_ results: [RuleCaseResult]) -> String {
+        guard !results.isEmpty else { return "no cases: nothing was tried" }
+        let failures = results.compactMap(\.failure)
+        let malformed = failures.count(where: \.isMalformed)
+        return "\(results.count - failures.count) passed, \(failures.count) failed"
+            + (malformed == 0 ? "" : " (\(malformed) of them are not cases)")
     }
 
     /// Runs the lines on all processors; the results come in the lines' order.
@@ -107,7 +116,8 @@ struct TestRulesCommand: AsyncParsableCommand {
                     object.member("line", line)
                     object.member("id", result.id)
                     object.member("passes", result.passes)
-                    object.member("difference", result.difference)
+                    object.member("difference", result.failure?.description)
+                    object.member("malformed", result.failure?.isMalformed ?? false)
                 }
             }
         }

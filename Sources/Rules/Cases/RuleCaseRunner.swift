@@ -14,6 +14,8 @@ public import JSON
 /// {"id": …, "path": "$…", "valid": true|false}
 /// ```
 ///
+/// A line that is none of them, or says more than its form, fails as malformed.
+///
 /// Pure: a runner may run lines on any number of threads.
 public struct RuleCaseRunner: Sendable {
     /// Names the sinks of an event by the table of a config, or says why it cannot.
@@ -29,106 +31,85 @@ public struct RuleCaseRunner: Sendable {
 
     /// Runs one line.
     public func run(_ line: [UInt8]) -> RuleCaseResult {
+        guard !line.starts(with: [0xEF, 0xBB, 0xBF]) else {
+            return RuleCaseResult(
+                id: nil, .malformed("the file starts with a byte order mark; save it as UTF-8 without one"))
+        }
         let root: JSONValue
         do {
             root = try JSONDocument(line).root
         } catch {
-            return RuleCaseResult(id: nil, difference: "the line is not JSON: \(error)")
+            return RuleCaseResult(id: nil, .malformed("the line is not JSON: \(error)"))
         }
-        let id = root["id"].flatMap { $0.string ?? String(decoding: $0.raw, as: UTF8.self) }
+        let id = root["id"].flatMap { $0.string ?? $0.numberText }
         do throws(RuleCaseFailure) {
-            try run(root)
-            return RuleCaseResult(id: id, difference: nil)
+            try run(RuleCase(root))
+            return RuleCaseResult(id: id, nil)
         } catch {
-            return RuleCaseResult(id: id, difference: error.description)
+            return RuleCaseResult(id: id, error)
         }
     }
 
-    private func run(_ line: JSONValue) throws(RuleCaseFailure) {
-        guard line.kind == .object else { throw RuleCaseFailure("the line is not an object") }
-        if let path = line["path"] { return try runPath(path, line) }
-        if let patterns = line["patterns"] { return try runPatterns(patterns, line) }
-        if let pattern = line["pattern"] { return try runPattern(pattern, line) }
-        if let event = line["event"], let sinks = line["sinks"] {
-            return try runSinks(event, sinks, hook: line["hook"])
+    private func run(_ test: RuleCase) throws(RuleCaseFailure) {
+        switch test {
+        case .match(let pattern, let event, let isExpected):
+            try runPattern(try compile(pattern), event, isExpected)
+        case .matches(let patterns, let event, let expected): try runPatterns(patterns, event, expected)
+        case .validPattern(let pattern, let isExpected):
+            try checkValidity(isExpected) { () throws(LanguageProblems) in _ = try Pattern(pattern) }
+        case .sinks(let event, let expected, let hook):
+            guard let router else { throw .malformed("\"sinks\" needs a config") }
+            try compare("sinks", wanted: expected, found: try router(event, hook))
+        case .selects(let path, let document, let admissible): try runPath(path, document, admissible)
+        case .validPath(let path, let isExpected):
+            try checkValidity(isExpected) { () throws(LanguageProblem) in _ = try JSONPath(path) }
         }
-        throw RuleCaseFailure(
-            "the line has none of the forms pattern/event/match, patterns/event/matches, pattern/valid, "
-                + "event/sinks, path/document/result")
+    }
+
+    private func checkValidity<Problem: Error>(
+        _ isExpected: Bool, _ compile: () throws(Problem) -> Void
+    ) throws(RuleCaseFailure) {
+        do {
+            try compile()
+        } catch {
+            guard isExpected else { return }
+            throw RuleCaseFailure("expected to be valid: \(error)")
+        }
+        guard isExpected else { throw RuleCaseFailure("expected to be refused, but it is valid") }
     }
 
     // MARK: - Patterns
 
-    private func runPattern(_ pattern: JSONValue, _ line: JSONValue) throws(RuleCaseFailure) {
-        if let valid = line["valid"] {
-            return try checkValidity(expected: valid) { () throws(LanguageProblems) in
-                _ = try Pattern(pattern)
-            }
-        }
-        guard let event = line["event"], let expected = line["match"]?.bool else {
-            throw RuleCaseFailure("a line with \"pattern\" needs \"event\" and \"match\", or \"valid\"")
-        }
-        let compiled = try compile(pattern)
-        guard compiled.matches(event) != expected else { return }
+    private func runPattern(
+        _ pattern: Pattern, _ event: JSONValue, _ isExpected: Bool
+    ) throws(RuleCaseFailure) {
+        guard pattern.matches(event) != isExpected else { return }
         throw RuleCaseFailure(
-            expected
-                ? "expected a match: \(compiled.firstMismatch(in: event)?.description ?? "unknown")"
+            isExpected
+                ? "expected a match: \(pattern.firstMismatch(in: event)?.description ?? "unknown")"
                 : "expected no match, but the event matches")
     }
 
-    private func runPatterns(_ patterns: JSONValue, _ line: JSONValue) throws(RuleCaseFailure) {
-        guard let event = line["event"], let expected = line["matches"], expected.kind == .array else {
-            throw RuleCaseFailure(
-                "a line with \"patterns\" needs \"event\" and \"matches\", a list of indices")
-        }
+    private func runPatterns(
+        _ patterns: [JSONValue], _ event: JSONValue, _ expected: [Int]
+    ) throws(RuleCaseFailure) {
         var rules: [Rule] = []
-        for element in patterns.elements {
-            let pattern = try compile(element)
+        for pattern in patterns {
             let name = String(rules.count)
-            rules.append(
-                Rule(
-                    name: name, events: [], outcome: .any, conditions: .init(pattern: pattern), sinks: [name])
-            )
+            let conditions = Rule.Conditions(pattern: try compile(pattern, name))
+            rules.append(Rule(name: name, events: [], outcome: .any, conditions: conditions, sinks: [name]))
         }
         let facts = RoutingFacts(hook: "", eventType: "", operation: .none, isEffective: true)
         let matches = RuleTable(rules).route(facts, event: event).choices.map(\.rule)
-        let wanted = expected.elements.map { String(decoding: $0.raw, as: UTF8.self) }
-        try compare("matches", wanted: wanted, found: matches)
+        try compare("matches", wanted: expected.map(String.init), found: matches)
     }
 
-    private func compile(_ pattern: JSONValue) throws(RuleCaseFailure) -> Pattern {
+    private func compile(_ pattern: JSONValue, _ index: String? = nil) throws(RuleCaseFailure) -> Pattern {
         do {
             return try Pattern(pattern)
         } catch {
-            throw RuleCaseFailure("the pattern is not valid: \(error)")
+            throw RuleCaseFailure("\(index.map { "pattern \($0)" } ?? "the pattern") is not valid: \(error)")
         }
-    }
-
-    private func checkValidity(
-        expected: JSONValue, _ compile: () throws(LanguageProblems) -> Void
-    ) throws(RuleCaseFailure) {
-        guard let expected = expected.bool else { throw RuleCaseFailure("\"valid\" is true or false") }
-        do {
-            try compile()
-        } catch {
-            guard expected else { return }
-            throw RuleCaseFailure("expected to be valid: \(error)")
-        }
-        guard expected else { throw RuleCaseFailure("expected to be refused, but it is valid") }
-    }
-
-    // MARK: - Sinks
-
-    private func runSinks(
-        _ event: JSONValue, _ sinks: JSONValue, hook: JSONValue?
-    ) throws(RuleCaseFailure) {
-        guard let router else { throw RuleCaseFailure("\"sinks\" needs a config") }
-        let wanted = sinks.elements.compactMap(\.string)
-        guard sinks.kind == .array, wanted.count == sinks.elements.reduce(0, { count, _ in count + 1 }) else {
-            throw RuleCaseFailure("\"sinks\" is a list of names")
-        }
-        if let hook, hook.kind != .string { throw RuleCaseFailure("\"hook\" is a name") }
-        try compare("sinks", wanted: wanted, found: try router(event, hook?.string))
     }
 
     private func compare(_ what: String, wanted: [String], found: [String]) throws(RuleCaseFailure) {
@@ -143,36 +124,25 @@ public struct RuleCaseRunner: Sendable {
 
     // MARK: - Paths
 
-    private func runPath(_ path: JSONValue, _ line: JSONValue) throws(RuleCaseFailure) {
-        guard let text = path.string else { throw RuleCaseFailure("\"path\" is a string") }
-        if let valid = line["valid"] {
-            return try checkValidity(expected: valid) { () throws(LanguageProblems) in
-                do throws(LanguageProblem) { _ = try JSONPath(text) } catch {
-                    throw LanguageProblems([error])
-                }
-            }
-        }
-        let results = line["results"].map { Array($0.elements) } ?? line["result"].map { [$0] } ?? []
-        guard let document = line["document"], !results.isEmpty else {
-            throw RuleCaseFailure(
-                "a line with \"path\" needs \"document\" and \"result\" or \"results\", or \"valid\"")
-        }
+    private func runPath(
+        _ path: String, _ document: JSONValue, _ admissible: [JSONValue]
+    ) throws(RuleCaseFailure) {
         let nodes: [JSONValue]
         do {
-            nodes = try JSONPath(text).nodes(in: document)
+            nodes = try JSONPath(path).nodes(in: document)
         } catch let problem as LanguageProblem {
             throw RuleCaseFailure("the path is not valid: \(problem)")
         } catch {
-            throw RuleCaseFailure("the path selects too much")
+            throw RuleCaseFailure("the path \(error)")
         }
-        for result in results {
+        for result in admissible {
             let wanted = Array(result.elements)
             if wanted.count == nodes.count, zip(wanted, nodes).allSatisfy({ JSONEquality.areEqual($0, $1) }) {
                 return
             }
         }
         let found = nodes.map { String(decoding: $0.raw, as: UTF8.self) }.joined(separator: ",")
-        let wanted = results.map { String(decoding: $0.raw, as: UTF8.self) }.joined(separator: " or ")
+        let wanted = admissible.map { String(decoding: $0.raw, as: UTF8.self) }.joined(separator: " or ")
         throw RuleCaseFailure("expected \(wanted), found [\(found)]")
     }
 }
@@ -181,21 +151,34 @@ public struct RuleCaseRunner: Sendable {
 public struct RuleCaseResult: Sendable, Equatable {
     /// The line's own name, where it has one.
     public let id: String?
-    /// What differs from what was expected; nil where the case passes.
-    public let difference: String?
+    /// Why the case does not hold; nil where it does.
+    public let failure: RuleCaseFailure?
 
-    public init(id: String?, difference: String?) {
+    init(id: String?, _ failure: RuleCaseFailure?) {
         self.id = id
-        self.difference = difference
+        self.failure = failure
     }
 
     /// Whether the case holds.
-    public var passes: Bool { difference == nil }
+    public var passes: Bool { failure == nil }
 }
 
 /// Why a case does not hold.
 public struct RuleCaseFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What differs from what was expected, or what is wrong with the line.
     public let description: String
+    /// Whether the line is no case at all, so that nothing was tried.
+    public let isMalformed: Bool
 
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String) {
+        self.description = description
+        isMalformed = false
+    }
+
+    private init(malformed: String) {
+        description = "not a case: \(malformed)"
+        isMalformed = true
+    }
+
+    static func malformed(_ what: String) -> RuleCaseFailure { RuleCaseFailure(malformed: what) }
 }

@@ -24,7 +24,7 @@ struct IRegexpParser {
     private mutating func choice() throws(IRegexp.Mistake) -> IRegexpTree {
         depth += 1
         defer { depth -= 1 }
-        guard depth <= Self.depthMax else { throw .tooLarge }
+        guard depth <= Self.depthMax else { throw .tooDeep }
         var branches = [try branch()]
         while take("|") { branches.append(try branch()) }
         return branches.count == 1 ? branches[0] : .choice(branches)
@@ -56,7 +56,7 @@ struct IRegexpParser {
         while let scalar = next, ("0"..."9").contains(scalar) {
             position += 1
             value = (value ?? 0) * 10 + Int(scalar.value - 0x30)
-            guard value ?? 0 <= IRegexp.statesMax else { throw .tooLarge }
+            guard value ?? 0 <= IRegexp.statesMax else { throw .tooManyStates }
         }
         return value
     }

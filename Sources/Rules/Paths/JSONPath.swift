@@ -8,8 +8,9 @@ public struct JSONPath: Sendable, CustomStringConvertible {
 
     /// A query over one document may select at most this many nodes.
     public static let nodesMax = 100_000
-    /// A query over one document may look at most at this many values, filters included.
-    public static let visitsMax = 5_000_000
+    /// A query over one document may take at most this many steps: values that it looks at, filters included,
+    /// and states of regular expressions times characters.
+    public static let stepsMax = 2_000_000
 
     /// Compiles a query.
     ///
@@ -37,7 +38,9 @@ public struct JSONPath: Sendable, CustomStringConvertible {
     }
 }
 
-/// A query over one document grew past its limit of nodes or of visited values.
-public struct JSONPathError: Error, Equatable, Sendable {
+/// A query over one document grew past its limit of nodes or of steps.
+public struct JSONPathError: Error, Equatable, Sendable, CustomStringConvertible {
     public init() {}
+
+    public var description: String { "selects too much, or takes too many steps to find it" }
 }

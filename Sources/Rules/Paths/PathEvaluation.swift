@@ -4,7 +4,9 @@ import JSON
 struct PathEvaluation {
     let tape: TapeView
     let root: Int
-    private var visits = 0
+    var budget = StepBudget()
+    /// Regular expressions that came from the document, nil where a text is none.
+    private var compiled: [[UInt8]: IRegexp?] = [:]
 
     init(tape: TapeView, root: Int) {
         self.tape = tape
@@ -12,7 +14,7 @@ struct PathEvaluation {
     }
 
     /// What an operand yields.
-    private enum Value {
+    enum Value {
         case nothing
         case node(Int)
         case literal(PathLiteral)
@@ -37,11 +39,6 @@ struct PathEvaluation {
 
     // MARK: - Selectors
 
-    private mutating func visit() throws(JSONPathError) {
-        visits += 1
-        guard visits <= JSONPath.visitsMax else { throw JSONPathError() }
-    }
-
     private func append(_ node: Int, to nodes: inout [Int]) throws(JSONPathError) {
         guard nodes.count < JSONPath.nodesMax else { throw JSONPathError() }
         nodes.append(node)
@@ -52,35 +49,30 @@ struct PathEvaluation {
         _ node: Int, _ selectors: [Selector], into nodes: inout [Int]
     ) throws(JSONPathError) {
         try select(node, selectors, into: &nodes)
-        for child in children(node) { try descend(child, selectors, into: &nodes) }
+        for child in try children(node) { try descend(child, selectors, into: &nodes) }
     }
 
     private mutating func select(
         _ node: Int, _ selectors: [Selector], into nodes: inout [Int]
     ) throws(JSONPathError) {
         for selector in selectors {
-            try visit()
+            try budget.spend()
             switch selector {
             case .name(let name):
-                if let member = tape.member(name, of: node) { try append(member, to: &nodes) }
+                if let member = try member(name, of: node) { try append(member, to: &nodes) }
             case .wildcard:
-                for child in children(node) {
-                    try visit()
-                    try append(child, to: &nodes)
-                }
+                for child in try children(node) { try append(child, to: &nodes) }
             case .index(let index):
                 guard tape.entries[node].kind == .array else { continue }
-                let elements = children(node)
+                let elements = try children(node)
                 let place = index < 0 ? elements.count + index : index
-                visits += elements.count
                 if elements.indices.contains(place) { try append(elements[place], to: &nodes) }
             case .slice(let start, let end, let step):
                 guard tape.entries[node].kind == .array else { continue }
-                try slice(children(node), start, end, step, into: &nodes)
+                try slice(try children(node), start, end, step, into: &nodes)
             case .filter(let condition):
-                for child in children(node) {
-                    try visit()
-                    if try holds(condition, child) { try append(child, to: &nodes) }
+                for child in try children(node) where try holds(condition, child) {
+                    try append(child, to: &nodes)
                 }
             }
         }
@@ -92,7 +84,6 @@ struct PathEvaluation {
     ) throws(JSONPathError) {
         let count = elements.count
         func normal(_ index: Int) -> Int { index >= 0 ? index : count + index }
-        visits += count
         if step > 0 {
             let lower = min(max(normal(start ?? 0), 0), count)
             let upper = min(max(normal(end ?? count), 0), count)
@@ -116,7 +107,7 @@ struct PathEvaluation {
         }
     }
 
-    private func children(_ node: Int) -> [Int] {
+    mutating func children(_ node: Int) throws(JSONPathError) -> [Int] {
         let entry = tape.entries[node]
         var result: [Int] = []
         let isObject = entry.kind == .object
@@ -127,12 +118,32 @@ struct PathEvaluation {
             result.append(value)
             cursor = Int(tape.entries[value].next)
         }
+        try budget.spend(result.count)
         return result
     }
+
+    /// The member of that name, the last one where the text repeats it.
+    private mutating func member(_ name: [UInt8], of node: Int) throws(JSONPathError) -> Int? {
+        let entry = tape.entries[node]
+        guard entry.kind == .object else { return nil }
+        var found: Int?
+        var cursor = node + 1
+        while cursor < Int(entry.next) {
+            let candidate = tape.entries[cursor]
+            try budget.spend(candidate.isEscaped ? steps(toRead: candidate) : 1)
+            if tape.isString(candidate, name) { found = cursor + 1 }
+            cursor = Int(tape.entries[cursor + 1].next)
+        }
+        return found
+    }
+
+    /// A text's bytes are cheap against the other steps, but they may be many.
+    func steps(toRead entry: TapeEntry) -> Int { 1 + Int(entry.end - entry.start) / 16 }
 
     // MARK: - Filters
 
     private mutating func holds(_ condition: Logical, _ node: Int) throws(JSONPathError) -> Bool {
+        try budget.spend()
         switch condition {
         case .any(let parts):
             for part in parts where try holds(part, node) { return true }
@@ -143,24 +154,42 @@ struct PathEvaluation {
         case .not(let part): return try !holds(part, node)
         case .exists(let query): return try !nodes(of: query, current: node).isEmpty
         case .compare(let left, let comparison, let right):
-            return compare(try value(left, node), comparison, try value(right, node))
+            return try compare(try value(left, node), comparison, try value(right, node))
         case .matches(let subject, let expression, let isWhole):
-            guard let text = string(try value(subject, node)),
-                let regexp = try compiled(expression, node)
+            guard let text = try string(try value(subject, node)),
+                let regexp = try regexp(expression, node)
             else { return false }
-            visits += text.count
-            try visit()
-            return regexp.matches(text, isWhole: isWhole)
+            return try regexp.matches(text, isWhole: isWhole, &budget)
         }
     }
 
-    private mutating func compiled(
+    private mutating func regexp(
         _ expression: RegularExpression, _ node: Int
     ) throws(JSONPathError) -> IRegexp? {
         switch expression {
         case .fixed(let regexp): return regexp
-        case .computed(let operand): return string(try value(operand, node)).flatMap { try? IRegexp($0) }
+        case .computed(let operand):
+            guard let text = try string(try value(operand, node)) else { return nil }
+            if let known = compiled[text] { return known }
+            let regexp = try compile(text)
+            compiled[text] = .some(regexp)
+            return regexp
         }
+    }
+
+    /// Compiles an expression of the document; nil where the text is none, which matches nothing.
+    private mutating func compile(_ text: [UInt8]) throws(JSONPathError) -> IRegexp? {
+        try budget.spend(text.count)
+        let regexp: IRegexp
+        do throws(IRegexp.Mistake) {
+            regexp = try IRegexp(text)
+        } catch {
+            guard error == .syntax else { throw JSONPathError() }
+            return nil
+        }
+        // A state takes memory as well, for as long as the query runs.
+        try budget.spend(regexp.states.count * 8)
+        return regexp
     }
 
     private mutating func value(_ operand: Operand, _ node: Int) throws(JSONPathError) -> Value {
@@ -172,108 +201,14 @@ struct PathEvaluation {
         case .count(let query): return .literal(.number(Decimal(try nodes(of: query, current: node).count)))
         case .length(let inner):
             let value = try value(inner, node)
-            if let text = string(value) {
+            if let text = try string(value) {
                 return .literal(.number(Decimal(text.count { $0 & 0xC0 != 0x80 })))
             }
             guard case .node(let index) = value else { return .nothing }
             switch tape.entries[index].kind {
-            case .object, .array: return .literal(.number(Decimal(children(index).count)))
+            case .object, .array: return .literal(.number(Decimal(try children(index).count)))
             default: return .nothing
             }
-        }
-    }
-
-    // MARK: - Comparison
-
-    private func compare(_ left: Value, _ comparison: Comparison, _ right: Value) -> Bool {
-        switch comparison {
-        case .equal: areEqual(left, right)
-        case .notEqual: !areEqual(left, right)
-        case .less: isLess(left, right)
-        case .lessOrEqual: isLess(left, right) || areEqual(left, right)
-        case .greater: isLess(right, left)
-        case .greaterOrEqual: isLess(right, left) || areEqual(left, right)
-        }
-    }
-
-    private func areEqual(_ left: Value, _ right: Value) -> Bool {
-        if let one = string(left) { return string(right) == one }
-        if let one = number(left) { return number(right) == one }
-        switch (left, right) {
-        case (.nothing, .nothing): return true
-        case (.nothing, _), (_, .nothing): return false
-        case (.node(let one), .node(let other)): return areEqual(one, other)
-        default: return kind(left) == kind(right)
-        }
-    }
-
-    private func isLess(_ left: Value, _ right: Value) -> Bool {
-        if let one = string(left), let other = string(right) { return one.lexicographicallyPrecedes(other) }
-        if let one = number(left), let other = number(right) { return one < other }
-        return false
-    }
-
-    /// Deep equality of two values of the document.
-    private func areEqual(_ left: Int, _ right: Int) -> Bool {
-        let entry = tape.entries[left]
-        guard entry.kind == tape.entries[right].kind else { return false }
-        switch entry.kind {
-        case .object:
-            let others = members(right)
-            let ones = members(left)
-            return ones.count == others.count
-                && ones.allSatisfy { name, value in others[name].map { areEqual(value, $0) } ?? false }
-        case .array:
-            let ones = children(left)
-            let others = children(right)
-            return ones.count == others.count && zip(ones, others).allSatisfy { areEqual($0, $1) }
-        default: return areEqual(.node(left), .node(right), isScalar: true)
-        }
-    }
-
-    private func areEqual(_ left: Value, _ right: Value, isScalar: Bool) -> Bool {
-        if let one = string(left) { return string(right) == one }
-        if let one = number(left) { return number(right) == one }
-        return kind(left) == kind(right)
-    }
-
-    private func members(_ object: Int) -> [[UInt8]: Int] {
-        var result: [[UInt8]: Int] = [:]
-        for value in children(object) {
-            result[tape.withString(tape.entries[value - 1]) { Array($0) }] = value
-        }
-        return result
-    }
-
-    private func kind(_ value: Value) -> JSONKind? {
-        switch value {
-        case .nothing: nil
-        case .node(let index): tape.entries[index].kind
-        case .literal(.null): .null
-        case .literal(.true): .true
-        case .literal(.false): .false
-        case .literal(.number): .number
-        case .literal(.string): .string
-        }
-    }
-
-    private func string(_ value: Value) -> [UInt8]? {
-        switch value {
-        case .literal(.string(let text)): return text
-        case .node(let index):
-            let entry = tape.entries[index]
-            return entry.kind == .string ? tape.withString(entry) { Array($0) } : nil
-        default: return nil
-        }
-    }
-
-    private func number(_ value: Value) -> Decimal? {
-        switch value {
-        case .literal(.number(let number)): return number
-        case .node(let index):
-            let entry = tape.entries[index]
-            return entry.kind == .number ? Decimal(tape.text(entry)) : nil
-        default: return nil
         }
     }
 }

@@ -209,10 +209,10 @@ struct PathParser {
         guard case .string(let text) = literal else { return .fixed(nil) }
         do {
             return .fixed(try IRegexp(text))
-        } catch .tooLarge {
-            throw scanner.failure("the regular expression is too large")
-        } catch {
+        } catch .syntax {
             return .fixed(nil)
+        } catch {
+            throw scanner.failure("\(error.message);")
         }
     }
 }

@@ -21,12 +21,28 @@ final class Alternative: Sendable {
     init(_ conditions: [Condition]) {
         self.conditions = conditions
         var nodes = [Node(name: [])]
+        var places: [Place: Int] = [:]
         for (index, condition) in conditions.enumerated() {
             var node = 0
-            for name in condition.path { node = Self.child(name, of: node, in: &nodes) }
+            for name in condition.path {
+                let place = Place(node: node, name: name)
+                let child = places[place] ?? nodes.count
+                if child == nodes.count {
+                    nodes.append(Node(name: name))
+                    nodes[node].children.append(child)
+                    places[place] = child
+                }
+                node = child
+            }
             nodes[node].conditions.append(index)
         }
         self.nodes = nodes
+    }
+
+    /// A child by its name, while the tree is built.
+    private struct Place: Hashable {
+        let node: Int
+        let name: [UInt8]
     }
 
     /// Whether a node has more conditions than fit the bit mask of a match.
@@ -36,13 +52,6 @@ final class Alternative: Sendable {
     func holds(_ root: Int, in tape: TapeView) -> Bool {
         var evaluation = Evaluation(alternative: self, tape: tape, root: root)
         return evaluation.holds(0, pending: 0, at: root)
-    }
-
-    private static func child(_ name: [UInt8], of node: Int, in nodes: inout [Node]) -> Int {
-        if let known = nodes[node].children.first(where: { nodes[$0].name == name }) { return known }
-        nodes.append(Node(name: name))
-        nodes[node].children.append(nodes.count - 1)
-        return nodes.count - 1
     }
 }
 

@@ -4,15 +4,15 @@ struct CIDRBlock: Hashable, Sendable {
     /// Leading bits that an address must share with the base.
     let bits: Int
 
-    /// Reads a block; its base need not be aligned.
+    /// Reads a block; its base need not be aligned, and its length has no leading zeros.
     init?(_ text: UnsafeBufferPointer<UInt8>) {
         guard let slash = text.lastIndex(of: UInt8(ascii: "/")),
             let base = IPAddress(UnsafeBufferPointer(rebasing: text[..<slash]))
         else { return nil }
         let digits = text[(slash + 1)...]
-        guard (1...3).contains(digits.count), digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }) else {
-            return nil
-        }
+        guard (1...3).contains(digits.count), digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }),
+            digits.count == 1 || digits.first != UInt8(ascii: "0")
+        else { return nil }
         let bits = digits.reduce(0) { $0 * 10 + Int($1 & 0x0F) }
         guard bits <= base.bitCount else { return nil }
         self.base = base

@@ -14,6 +14,24 @@ struct Condition: Hashable, Sendable {
     var name: String { path.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ".") }
 }
 
+extension Condition {
+    /// What an event must have where this condition, alone in its pattern, does not hold; nil where that says
+    /// little.
+    var opposite: Condition? {
+        if allowsMissing {
+            return Condition(path: path, matchers: [.exists], allowsMissing: false, source: source)
+        }
+        guard matchers.count == 1 else { return nil }
+        switch matchers[0] {
+        case .exists: return Condition(path: path, matchers: [], allowsMissing: true, source: source)
+        // No value differs from those that are listed.
+        case .anythingBut(let listed):
+            return Condition(path: path, matchers: listed, allowsMissing: true, source: source)
+        default: return nil
+        }
+    }
+}
+
 /// A pattern before it is brought into alternatives.
 indirect enum Formula {
     case condition(Condition)
@@ -53,20 +71,28 @@ indirect enum Formula {
         }
     }
 
-    /// Conjuncts that touch the same members of the root, together: two groups never meet in one array, so
-    /// each may choose its alternative alone.
+    /// Conjuncts that touch the same members of the root, together, in their order: two groups never meet in
+    /// one array, so each may choose its alternative alone.
     static func components(_ conjuncts: [Formula]) -> [Formula] {
-        var groups: [(roots: Set<[UInt8]>, parts: [Formula])] = []
-        for conjunct in conjuncts {
-            var merged = (roots: conjunct.roots, parts: [conjunct])
-            groups.removeAll { group in
-                guard !group.roots.isDisjoint(with: merged.roots) else { return false }
-                merged.roots.formUnion(group.roots)
-                merged.parts = group.parts + merged.parts
-                return true
+        var groups: [[Int]] = []
+        var groupOfRoot: [[UInt8]: Int] = [:]
+        for (index, conjunct) in conjuncts.enumerated() {
+            let roots = conjunct.roots
+            let touched = Set(roots.compactMap { groupOfRoot[$0] })
+            let group = touched.min() ?? groups.count
+            if group == groups.count { groups.append([]) }
+            groups[group].append(index)
+            for other in touched where other != group {
+                for moved in groups[other] {
+                    for root in conjuncts[moved].roots { groupOfRoot[root] = group }
+                }
+                groups[group] += groups[other]
+                groups[other] = []
             }
-            groups.append(merged)
+            for root in roots { groupOfRoot[root] = group }
         }
-        return groups.map { $0.parts.count == 1 ? $0.parts[0] : .all($0.parts) }
+        return groups.filter { !$0.isEmpty }.map { group in
+            group.count == 1 ? conjuncts[group[0]] : .all(group.sorted().map { conjuncts[$0] })
+        }
     }
 }

@@ -77,9 +77,10 @@ struct MatcherCompiler {
                 return nil
             }
         default:
-            let hint = Spelling.nearest(name, among: Self.operators).map { ", did you mean \"\($0)\"?" } ?? ""
+            let hint =
+                Spelling.nearest(name, among: Self.operators).map { ", did you mean \"\($0)\"?" } ?? ";"
             let known = Self.operators.joined(separator: ", ")
-            report(operand, at: place, "unknown operator \"\(name)\"\(hint) Known: \(known)")
+            report(operand, at: place, "unknown operator \"\(name)\"\(hint) known: \(known)")
             return nil
         }
     }
@@ -177,6 +178,14 @@ struct MatcherCompiler {
         let usage = "numeric takes [op, number] or [\">\" or \">=\", low, \"<\" or \"<=\", high]"
         guard operand.kind == .array, parts.count == 2 || parts.count == 4 else {
             report(operand, at: pointer, usage)
+            return nil
+        }
+        if parts.count == 4, let first = parts[0].string, first == "<" || first == "<=",
+            let second = parts[2].string, second == ">" || second == ">="
+        {
+            let swapped = [parts[2], parts[3], parts[0], parts[1]]
+                .map { String(decoding: $0.raw, as: UTF8.self) }.joined(separator: ",")
+            report(operand, at: pointer, "the lower bound comes first: write [\(swapped)]")
             return nil
         }
         var range = NumericRange()

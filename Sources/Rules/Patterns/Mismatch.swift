@@ -22,25 +22,46 @@ extension Pattern {
             return nil
         }
     }
+
+    /// What the event has where the pattern looks, for a person who did not want it to match; nil where it
+    /// does not.
+    func match(in event: JSONValue) -> String? {
+        guard event.kind == .object else { return nil }
+        return event.document.withTape { tape in
+            var texts: [String] = []
+            for alternatives in components {
+                guard let holding = alternatives.first(where: { $0.holds(event.tapeIndex, in: tape) }) else {
+                    return nil
+                }
+                texts += holding.conditions.map { $0.seen(in: event, tape) }
+            }
+            return texts.joined(separator: ", ")
+        }
+    }
 }
 
 extension Alternative {
     /// Says why the alternative does not hold.
     fileprivate func mismatch(_ event: JSONValue, in tape: TapeView) -> String {
-        let root = event.tapeIndex
-        for condition in conditions where !Alternative([condition]).holds(root, in: tape) {
-            var seen: [String] = []
-            tape.forEachValue(condition.path[...], below: root) { index in
-                seen.append(shorten(String(decoding: event.document.value(at: index).raw, as: UTF8.self)))
-                return seen.count < 4
-            }
-            let values = seen.prefix(3).joined(separator: ", ") + (seen.count > 3 ? ", …" : "")
-            return "\(condition.name) is \(values.isEmpty ? "missing" : values), "
-                + "wanted \(shorten(condition.source))"
+        for condition in conditions where !Alternative([condition]).holds(event.tapeIndex, in: tape) {
+            return "\(condition.seen(in: event, tape)), wanted \(shorten(condition.source))"
         }
         let names = conditions.map(\.name).joined(separator: ", ")
         return "\(names) hold one by one, but not in the same array element"
     }
-
-    private func shorten(_ text: String) -> String { text.count > 100 ? "\(text.prefix(99))…" : text }
 }
+
+extension Condition {
+    /// The field, and the first values of it.
+    fileprivate func seen(in event: JSONValue, _ tape: TapeView) -> String {
+        var seen: [String] = []
+        tape.forEachValue(path[...], below: event.tapeIndex) { index in
+            seen.append(shorten(String(decoding: event.document.value(at: index).raw, as: UTF8.self)))
+            return seen.count < 4
+        }
+        let values = seen.prefix(3).joined(separator: ", ") + (seen.count > 3 ? ", …" : "")
+        return "\(name) is \(values.isEmpty ? "missing" : values)"
+    }
+}
+
+private func shorten(_ text: String) -> String { text.count > 100 ? "\(text.prefix(99))…" : text }

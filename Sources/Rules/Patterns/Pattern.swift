@@ -11,6 +11,9 @@ public struct Pattern: Sendable {
     /// More `$or` combinations than this are refused.
     public static let alternativesMax = 4_096
 
+    /// The names of the operators that an entry of a list may be.
+    public static let operators = MatcherCompiler.operators
+
     /// Compiles a pattern; all its mistakes are reported at once.
     public init(_ value: JSONValue) throws(LanguageProblems) {
         var compiler = PatternCompiler()
@@ -44,5 +47,13 @@ public struct Pattern: Sendable {
         return components.allSatisfy { alternatives in
             alternatives.contains { $0.holds(root, in: tape) }
         }
+    }
+
+    /// The pattern's condition, where it is but one.
+    var onlyCondition: Condition? {
+        guard components.count == 1, components[0].count == 1, components[0][0].conditions.count == 1 else {
+            return nil
+        }
+        return components[0][0].conditions[0]
     }
 }

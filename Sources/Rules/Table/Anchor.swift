@@ -4,6 +4,8 @@ import JSON
 struct Anchor: Hashable {
     enum Kind: UInt8 {
         case exact, prefix, suffix, gram, foldedExact, foldedPrefix, foldedSuffix, number, literal, block
+        /// No value at all: the only anchor that is not in the event.
+        case absence
     }
 
     let kind: Kind
@@ -39,6 +41,8 @@ struct Anchor: Hashable {
     var commonness: Int {
         switch kind {
         case .literal: 500
+        // Most fields that a rule can name are missing from most events.
+        case .absence: 1_000
         // A short prefix holds much of the net.
         case .block: length & 255 < 8 ? 500 : 4
         case .number: 2
@@ -47,6 +51,11 @@ struct Anchor: Hashable {
         case .gram: length < 4 ? 50 : 4
         }
     }
+}
+
+extension Condition {
+    /// That the field is missing, where that is enough.
+    func absence(field: Int) -> Anchor? { allowsMissing ? Anchor(.absence, field: field, value: 0) : nil }
 }
 
 extension Matcher {

@@ -1,4 +1,4 @@
-/// Intervals of numbers with the rules that they anchor; finds those around a number without trying each.
+/// Intervals of numbers with the rules that they anchor; marks those around a number without trying each.
 struct RangeIndex: Sendable {
     /// By lower bound.
     private let ranges: [(lower: Double, upper: Double, rule: Int32)]
@@ -23,18 +23,23 @@ struct RangeIndex: Sendable {
         largest = tree
     }
 
-    var isEmpty: Bool { ranges.isEmpty }
-
-    func forEach(around number: Double, _ visit: (Int32) -> Void) {
+    /// Sets the bits of the rules whose interval may have the number in it.
+    func mark(around number: Double, _ candidates: UnsafeMutablePointer<UInt64>) {
         guard !ranges.isEmpty else { return }
-        search(1, 0, ranges.count - 1, number, visit)
+        search(1, 0, ranges.count - 1, number, candidates)
     }
 
-    private func search(_ node: Int, _ low: Int, _ high: Int, _ number: Double, _ visit: (Int32) -> Void) {
+    private func search(
+        _ node: Int, _ low: Int, _ high: Int, _ number: Double, _ candidates: UnsafeMutablePointer<UInt64>
+    ) {
         guard largest[node] >= number, ranges[low].lower <= number else { return }
-        if low == high { return visit(ranges[low].rule) }
+        if low == high {
+            let rule = ranges[low].rule
+            candidates[Int(rule >> 6)] |= 1 << UInt64(rule & 63)
+            return
+        }
         let middle = (low + high) / 2
-        search(node * 2, low, middle, number, visit)
-        search(node * 2 + 1, middle + 1, high, number, visit)
+        search(node * 2, low, middle, number, candidates)
+        search(node * 2 + 1, middle + 1, high, number, candidates)
     }
 }

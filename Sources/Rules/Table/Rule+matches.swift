@@ -1,19 +1,6 @@
 import JSON
 
 extension Rule {
-    /// Whether the rule alone matches: what the table's answer is made of.
-    func matches(_ facts: RoutingFacts, _ event: JSONValue) -> Bool {
-        accepts(facts) && conditions.hold(event)
-    }
-
-    /// The part of the answer that needs no look at the event's text.
-    func accepts(_ facts: RoutingFacts) -> Bool {
-        if let hooks, !hooks.contains(facts.hook) { return false }
-        if let operations, !operations.contains(facts.operation) { return false }
-        if outcome == .effective, !facts.isEffective { return false }
-        return events.isEmpty || events.contains { $0.matches(facts.eventType) }
-    }
-
     /// The first condition that fails, in the order in which they are checked.
     func mismatch(_ facts: RoutingFacts, _ event: JSONValue) -> String? {
         if let hooks, !hooks.contains(facts.hook) {
@@ -36,10 +23,6 @@ extension Rule {
 }
 
 extension Rule.Conditions {
-    func hold(_ event: JSONValue) -> Bool {
-        event.document.withTape { hold(event.tapeIndex, in: $0) }
-    }
-
     func hold(_ root: Int, in tape: TapeView) -> Bool {
         if let pattern, !pattern.matches(root, in: tape) { return false }
         return all.allSatisfy { $0.matches(root, in: tape) }
@@ -61,7 +44,9 @@ extension Rule.Conditions {
                 return texts.joined(separator: " | ")
             }
         }
-        if let index = none.firstIndex(where: { $0.matches(event) }) { return "none/\(index) matches" }
+        for (index, pattern) in none.enumerated() {
+            if let match = pattern.match(in: event) { return "none/\(index) matches: \(match)" }
+        }
         return nil
     }
 }

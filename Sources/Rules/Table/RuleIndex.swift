@@ -3,9 +3,10 @@ import JSON
 /// Finds the few rules that an event may match.
 ///
 /// Of each rule the rarest literals are kept as anchors, hashed with their field and length: at least one of
-/// them has to be in the event, or the rule cannot match. An event is scanned once, only where some anchor's
-/// field lies, and only the rules whose anchors it has are verified. So the cost depends on the event and on
-/// what nearly matches, not on the number of rules, and the answer is always the single rules' own.
+/// them has to be in the event, or the rule cannot match. A rule that asks for a missing field is a candidate
+/// until the field turns up. An event is scanned once, only where some anchor's field lies, and only the
+/// candidates are verified. So the cost depends on the event and on what nearly matches, not on the number of
+/// rules, and the answer is always the single rules' own.
 ///
 /// Everything lies flat in a few arrays of plain numbers, so that a lookup counts no references.
 struct RuleIndex: Sendable {
@@ -31,10 +32,9 @@ struct RuleIndex: Sendable {
         var hasFoldedExact = false
         var hasNumbers = false
         var hasLiterals = false
-        /// Rules that any value of the field makes candidates: a part of `present`, or bits in `presentBits`
-        /// where they are many.
+        /// Parts of `rules`: whom any value of the field makes candidates, and who are none then.
         var present = Part()
-        var presentBits = Part()
+        var absent = Part()
         /// Index in `ranges`, or -1.
         var ranges = -1
 
@@ -49,50 +49,103 @@ struct RuleIndex: Sendable {
         var nameLengths: UInt64 = 0
     }
 
-    /// The event type, which routing knows beforehand, is field 0.
-    static let eventTypeField = 0
+    /// What one lookup writes, a bit for each rule or field.
+    struct Marks {
+        /// Rules with an anchor in the event.
+        let candidates: UnsafeMutablePointer<UInt64>
+        /// Rules whose missing field has not turned up.
+        let absences: UnsafeMutablePointer<UInt64>
+        /// Fields of which some value was seen.
+        let seen: UnsafeMutablePointer<UInt64>
+    }
+
+    /// The field of a text that is looked up by itself.
+    static let textField = 0
 
     var fields: [Field] = []
+    /// By field, the way there, where some rule asks for the field to be missing.
+    var paths: [[[UInt8]]] = []
     var lengths: [Int32] = []
-    var present: [Int32] = []
-    var presentBits: [UInt64] = []
+    /// Numbers of rules; a negative one is the complement of a bitmap's number.
+    var rules: [Int32] = []
+    /// Long lists of rules as bits, each as long as `always`.
+    var bitmaps: [UInt64] = []
     var ranges: [RangeIndex] = []
     var nodes: [Node] = []
     var nodeFields: [Int32] = []
     /// From a node and a name to the node below.
     let children: HashIndex
+    /// From an anchor to its rules, as in `rules`.
     let postings: HashIndex
     /// Rules without any anchor, a bit each.
     let always: [UInt64]
+    /// Rules that are candidates where a field is missing, a bit each.
+    let absences: [UInt64]
+
+    /// How many words of bits the fields take.
+    var fieldWords: Int { (fields.count + 63) / 64 }
 
     // MARK: - Lookup
 
-    /// Sets the bit of each rule that may match.
-    func findCandidates(
-        eventType: String, root: Int, in tape: TapeView, _ candidates: UnsafeMutablePointer<UInt64>
-    ) {
+    /// Sets the bit of each rule that one text alone, such as the event's type, makes a candidate.
+    func findCandidates(of text: String, _ candidates: UnsafeMutablePointer<UInt64>) {
         for place in always.indices { candidates[place] = always[place] }
-        markPresent(Self.eventTypeField, candidates)
-        var eventType = eventType
-        eventType.withUTF8 { look(up: $0, field: Self.eventTypeField, candidates) }
-        if nodes.count > 1 { scan(0, root, in: tape, candidates) }
+        mark(fields[Self.textField].present, candidates)
+        var text = text
+        text.withUTF8 { look(up: $0, field: Self.textField, candidates) }
+    }
+
+    /// Sets the bit of each rule that the event may match; the other marks have to be zero, and are scratch.
+    func findCandidates(root: Int, in tape: TapeView, _ marks: Marks) {
+        for place in always.indices {
+            marks.candidates[place] = always[place]
+            marks.absences[place] = absences[place]
+        }
+        if nodes.count > 1 { scan(0, root, in: Event(tape: tape, root: root), marks) }
+        for place in always.indices { marks.candidates[place] |= marks.absences[place] }
+    }
+
+    /// The event that is scanned.
+    private struct Event {
+        let tape: TapeView
+        let root: Int
     }
 
     @inline(__always)
-    private static func mark(_ rule: Int32, _ candidates: UnsafeMutablePointer<UInt64>) {
-        candidates[Int(rule >> 6)] |= 1 << UInt64(rule & 63)
+    func mark(_ rule: Int32, _ candidates: UnsafeMutablePointer<UInt64>) {
+        if rule >= 0 {
+            candidates[Int(rule >> 6)] |= 1 << UInt64(rule & 63)
+        } else {
+            forEachWord(ofBitmap: rule) { candidates[$0] |= $1 }
+        }
+    }
+
+    private func mark(_ part: Part, _ candidates: UnsafeMutablePointer<UInt64>) {
+        for place in part.indices { mark(rules[place], candidates) }
+    }
+
+    /// Rules that asked for the field to be missing are no candidates any more.
+    private func unmark(_ part: Part, _ absences: UnsafeMutablePointer<UInt64>) {
+        for place in part.indices {
+            let rule = rules[place]
+            if rule >= 0 {
+                absences[Int(rule >> 6)] &= ~(1 << UInt64(rule & 63))
+            } else {
+                forEachWord(ofBitmap: rule) { absences[$0] &= ~$1 }
+            }
+        }
     }
 
     @inline(__always)
-    private func markPresent(_ field: Int, _ candidates: UnsafeMutablePointer<UInt64>) {
-        let bits = fields[field].presentBits
-        for place in bits.indices { candidates[place - Int(bits.start)] |= presentBits[place] }
-        for place in fields[field].present.indices { Self.mark(present[place], candidates) }
+    private func forEachWord(ofBitmap bitmap: Int32, _ visit: (Int, UInt64) -> Void) {
+        bitmaps.withUnsafeBufferPointer { bitmaps in
+            let start = Int(~bitmap) * always.count
+            for word in 0..<always.count { visit(word, bitmaps[start + word]) }
+        }
     }
 
-    private func scan(
-        _ node: Int, _ index: Int, in tape: TapeView, _ candidates: UnsafeMutablePointer<UInt64>
-    ) {
+    private func scan(_ node: Int, _ index: Int, in event: Event, _ marks: Marks) {
+        let tape = event.tape
         let entry = tape.entries[index]
         switch entry.kind {
         case .object:
@@ -107,124 +160,36 @@ struct RuleIndex: Sendable {
                         name.isEscaped
                         ? tape.withString(name) { Self.nameKey(node, $0) }
                         : Self.nameKey(node, tape.content(name))
-                    if let child = children.first(key) { scan(Int(child), cursor + 1, in: tape, candidates) }
+                    if let child = children.first(key) { scan(Int(child), cursor + 1, in: event, marks) }
                 }
                 cursor = Int(tape.entries[cursor + 1].next)
             }
         case .array:
             var cursor = index + 1
             while cursor < Int(entry.next) {
-                scan(node, cursor, in: tape, candidates)
+                scan(node, cursor, in: event, marks)
                 cursor = Int(tape.entries[cursor].next)
             }
         default:
             for place in nodes[node].fields.indices {
-                look(up: entry, field: Int(nodeFields[place]), in: tape, candidates)
+                let field = Int(nodeFields[place])
+                see(field, in: event, marks)
+                look(up: entry, field: field, in: tape, marks.candidates)
             }
         }
     }
 
-    /// Marks the rules that one value of a field makes candidates.
-    private func look(
-        up entry: TapeEntry, field: Int, in tape: TapeView, _ candidates: UnsafeMutablePointer<UInt64>
-    ) {
-        markPresent(field, candidates)
-        switch entry.kind {
-        case .string: tape.withString(entry) { look(up: $0, field: field, candidates) }
-        case .number:
-            guard fields[field].hasNumbers else { return }
-            let text = tape.text(entry)
-            guard let number = NumberLiteral.exactDouble(text) else {
-                guard let start = text.baseAddress else { return }
-                let hash = AnchorHash.hash(start, text.count)
-                return mark(.exact, field, text.count, hash, candidates)
-            }
-            postings.forEach(Matcher.number(number, field).key) { Self.mark($0, candidates) }
-            let ranges = fields[field].ranges
-            if ranges >= 0 { self.ranges[ranges].forEach(around: number) { Self.mark($0, candidates) } }
-        default:
-            guard fields[field].hasLiterals else { return }
-            mark(.literal, field, 0, UInt64(entry.kind.rawValue), candidates)
-        }
-    }
-
-    @inline(__always)
-    private func mark(
-        _ kind: Anchor.Kind, _ field: Int, _ length: Int, _ hash: UInt64,
-        _ candidates: UnsafeMutablePointer<UInt64>
-    ) {
-        let key = AnchorHash.key(kind, field: field, length: length, hash)
-        postings.forEach(key) { Self.mark($0, candidates) }
-    }
-
-    private func look(
-        up text: UnsafeBufferPointer<UInt8>, field: Int, _ candidates: UnsafeMutablePointer<UInt64>
-    ) {
-        let lookup = fields[field]
-        guard let start = text.baseAddress, !text.isEmpty else {
-            // Only equality knows the empty text.
-            if lookup.hasExact { mark(.exact, field, 0, AnchorHash.hash([]), candidates) }
-            if lookup.hasFoldedExact { mark(.foldedExact, field, 0, AnchorHash.hash([]), candidates) }
+    /// Marks, at the first of a field's values, what depends on there being any.
+    private func see(_ field: Int, in event: Event, _ marks: Marks) {
+        let bit: UInt64 = 1 << UInt64(field & 63)
+        guard marks.seen[field >> 6] & bit == 0 else { return }
+        marks.seen[field >> 6] |= bit
+        mark(fields[field].present, marks.candidates)
+        // Only of a repeated name is the value that was seen not one of the event's: the last one counts.
+        guard !fields[field].absent.isEmpty, event.tape.hasValue(paths[field][...], below: event.root) else {
             return
         }
-        let count = text.count
-        for place in lookup.prefixes.indices {
-            let length = Int(lengths[place])
-            if length > count { break }
-            mark(.prefix, field, length, AnchorHash.hash(start, length), candidates)
-        }
-        if lookup.hasExact { mark(.exact, field, count, AnchorHash.hash(start, count), candidates) }
-        for place in lookup.suffixes.indices {
-            let length = Int(lengths[place])
-            if length > count { break }
-            mark(.suffix, field, length, AnchorHash.hash(start + (count - length), length), candidates)
-        }
-        for place in lookup.grams.indices {
-            let size = Int(lengths[place])
-            if size > count { break }
-            for offset in 0...(count - size) {
-                mark(.gram, field, size, AnchorHash.hash(start + offset, size), candidates)
-            }
-        }
-        if lookup.needsFolding { lookFolded(text, field, candidates) }
-        if !lookup.blocks.isEmpty { lookBlocks(text, field, candidates) }
-    }
-
-    private func lookFolded(
-        _ text: UnsafeBufferPointer<UInt8>, _ field: Int, _ candidates: UnsafeMutablePointer<UInt64>
-    ) {
-        let lookup = fields[field]
-        CaseFolding.fold(text).withUnsafeBufferPointer { folded in
-            guard let start = folded.baseAddress else { return }
-            let count = folded.count
-            for place in lookup.foldedPrefixes.indices {
-                let length = Int(lengths[place])
-                if length > count { break }
-                mark(.foldedPrefix, field, length, AnchorHash.hash(start, length), candidates)
-            }
-            if lookup.hasFoldedExact {
-                mark(.foldedExact, field, count, AnchorHash.hash(start, count), candidates)
-            }
-            for place in lookup.foldedSuffixes.indices {
-                let length = Int(lengths[place])
-                if length > count { break }
-                let hash = AnchorHash.hash(start + (count - length), length)
-                mark(.foldedSuffix, field, length, hash, candidates)
-            }
-        }
-    }
-
-    /// Looks an address up in the blocks of each length that some rule has.
-    private func lookBlocks(
-        _ text: UnsafeBufferPointer<UInt8>, _ field: Int, _ candidates: UnsafeMutablePointer<UInt64>
-    ) {
-        guard let address = IPAddress(spelled: text) else { return }
-        for place in fields[field].blocks.indices {
-            let length = Int(lengths[place])
-            let bits = length & 255
-            guard Matcher.blockLength(address.bitCount, bits) == length else { continue }
-            postings.forEach(Matcher.block(address, bits, field).key) { Self.mark($0, candidates) }
-        }
+        unmark(fields[field].absent, marks.absences)
     }
 
     /// Two names with one key share a node, which only makes for more candidates.

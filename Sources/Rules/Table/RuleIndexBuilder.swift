@@ -12,34 +12,50 @@ struct RuleIndexBuilder {
     private var children: [UInt64: [Int32]] = [:]
     private var postings: [UInt64: [Int32]] = [:]
     private var always: [UInt64]
+    private var absences: [UInt64]
+    private var bitmaps: [UInt64] = []
     /// How many conditions could use an anchor.
     private var uses: [UInt64: Int] = [:]
-    private var fieldIndices: [[[UInt8]]: Int] = [[]: RuleIndex.eventTypeField]
+    private var fieldIndices: [[[UInt8]]: Int] = [[]: RuleIndex.textField]
 
-    static func index(of rules: [Rule]) -> RuleIndex {
-        var builder = RuleIndexBuilder(ruleCount: rules.count)
-        let groups = rules.map(builder.groups)
+    /// The index of the rules' patterns over the event.
+    static func index(ofPatterns rules: [Rule]) -> RuleIndex { index(rules.map(patternGroups)) }
+
+    /// The index of lists of event types, for `findCandidates(of:)`.
+    static func index(ofEventTypes lists: [[EventTypePattern]]) -> RuleIndex {
+        index(
+            lists.map { list in
+                let matchers = list.map { Matcher.wildcard($0.wildcard) }
+                return [[[[[Condition(path: [], matchers: matchers, allowsMissing: false, source: "")]]]]]
+            })
+    }
+
+    private static func index(_ groups: [[Group]]) -> RuleIndex {
+        var builder = RuleIndexBuilder(ruleCount: groups.count)
         for condition in groups.joined().joined().joined().joined().joined() { builder.count(condition) }
         for (rule, groups) in groups.enumerated() { builder.add(rule, groups) }
         return builder.finish()
     }
 
-    private init(ruleCount: Int) { always = Array(repeating: 0, count: (ruleCount + 63) / 64) }
+    private init(ruleCount: Int) {
+        always = Array(repeating: 0, count: (ruleCount + 63) / 64)
+        absences = always
+    }
 
     // MARK: - What a rule needs
 
     /// Each group alone decides that a rule cannot match; one of them is chosen for the index.
-    private func groups(of rule: Rule) -> [Group] {
+    private static func patternGroups(of rule: Rule) -> [Group] {
         var result: [Group] = []
-        if !rule.events.isEmpty {
-            let matchers = rule.events.map { Matcher.wildcard($0.wildcard) }
-            result.append([[[[Condition(path: [], matchers: matchers, allowsMissing: false, source: "")]]]])
-        }
         for pattern in [rule.conditions.pattern].compactMap(\.self) + rule.conditions.all {
             result += pattern.components.map { [[$0.map(\.conditions)]] }
         }
         if !rule.conditions.any.isEmpty {
             result.append(rule.conditions.any.map { $0.components.map { $0.map(\.conditions) } })
+        }
+        for pattern in rule.conditions.none {
+            guard let opposite = pattern.onlyCondition?.opposite else { continue }
+            result.append([[[[opposite]]]])
         }
         return result
     }
@@ -47,8 +63,8 @@ struct RuleIndexBuilder {
     // MARK: - Choosing
 
     private mutating func count(_ condition: Condition) {
-        guard !condition.allowsMissing else { return }
         let field = field(condition.path)
+        if let absence = condition.absence(field: field) { uses[absence.key, default: 0] += 1 }
         for matcher in condition.matchers {
             for anchor in matcher.anchors(field: field) { uses[anchor.key, default: 0] += 1 }
         }
@@ -58,6 +74,8 @@ struct RuleIndexBuilder {
         var best: (conditions: [Condition], cost: Int)?
         for group in groups {
             guard let choice = choose(group), choice.cost < best?.cost ?? .max else { continue }
+            // A field that turns up takes the rule from the candidates, so there can be one such field only.
+            guard Set(choice.conditions.filter(\.allowsMissing).map(\.path)).count <= 1 else { continue }
             best = choice
         }
         guard let best else {
@@ -89,8 +107,8 @@ struct RuleIndexBuilder {
         for conditions in component {
             var best: (condition: Condition, cost: Int)?
             for condition in conditions {
-                guard let cost = cost(condition), cost < best?.cost ?? .max else { continue }
-                best = (condition, cost)
+                let cost = cost(condition)
+                if cost < best?.cost ?? .max { best = (condition, cost) }
             }
             guard let best else { return nil }
             result.conditions.append(best.condition)
@@ -99,22 +117,22 @@ struct RuleIndexBuilder {
         return result
     }
 
-    /// A guess at how often the condition makes its rule a candidate in vain; nil where it always does.
-    private mutating func cost(_ condition: Condition) -> Int? {
-        guard !condition.allowsMissing else { return nil }
+    /// A guess at how often the condition makes its rule a candidate in vain.
+    private mutating func cost(_ condition: Condition) -> Int {
         let field = field(condition.path)
         // Most events of a hook are of few types, so those tell events apart badly.
-        let factor = condition.path.isEmpty || condition.path == [Array("eventType".utf8)] ? 200 : 1
-        return condition.matchers.reduce(0) { $0 + best($1, field).cost * factor }
+        let factor = condition.path == [Array("eventType".utf8)] ? 200 : 1
+        let absence = condition.absence(field: field).map(cost) ?? 0
+        return condition.matchers.reduce(absence) { $0 + best($1, field).cost * factor }
     }
+
+    private func cost(_ anchor: Anchor) -> Int { (uses[anchor.key] ?? 1) * anchor.commonness }
 
     private func best(_ matcher: Matcher, _ field: Int) -> (anchor: Anchor?, cost: Int) {
         if case .numeric(let range) = matcher, range.lower != range.upper {
             return (nil, range.lower.isFinite && range.upper.isFinite ? 5 : 50)
         }
-        let ranked = matcher.anchors(field: field).map {
-            (anchor: $0, cost: (uses[$0.key] ?? 1) * $0.commonness)
-        }
+        let ranked = matcher.anchors(field: field).map { (anchor: $0, cost: cost($0)) }
         guard let best = ranked.min(by: { $0.cost < $1.cost }) else { return (nil, 1_000_000) }
         return (best.anchor, best.cost)
     }
@@ -122,6 +140,10 @@ struct RuleIndexBuilder {
     private mutating func insert(_ condition: Condition, for rule: Int32) {
         let index = field(condition.path)
         fields[index].isUsed = true
+        if condition.allowsMissing {
+            absences[Int(rule >> 6)] |= 1 << UInt64(rule & 63)
+            if fields[index].absent.last != rule { fields[index].absent.append(rule) }
+        }
         for matcher in condition.matchers {
             if let anchor = best(matcher, index).anchor {
                 if postings[anchor.key]?.last != rule { postings[anchor.key, default: []].append(rule) }
@@ -140,15 +162,30 @@ struct RuleIndexBuilder {
         for (path, field) in fieldIndices where fields[field].isUsed && !path.isEmpty {
             addPath(path, field)
         }
+        for (key, list) in postings where list.count > always.count { postings[key] = compact(list) }
         var index = RuleIndex(
-            children: HashIndex(children), postings: HashIndex(postings), always: always)
-        for draft in fields { index.add(draft, ruleWords: always.count) }
+            children: HashIndex(children), postings: HashIndex(postings), always: always, absences: absences)
+        for draft in fields {
+            index.add(draft, present: compact(draft.present), absent: compact(draft.absent))
+        }
+        index.paths = Array(repeating: [], count: fields.count)
+        for (path, field) in fieldIndices where !fields[field].absent.isEmpty { index.paths[field] = path }
+        index.bitmaps = bitmaps
         for node in nodes {
             index.nodes.append(
                 RuleIndex.Node(
                     fields: Self.append(node.fields, to: &index.nodeFields), nameLengths: node.nameLengths))
         }
         return index
+    }
+
+    /// A list of rules, as one bitmap where it is longer than that.
+    private mutating func compact(_ list: [Int32]) -> [Int32] {
+        guard list.count > always.count else { return list }
+        let start = bitmaps.count
+        bitmaps += Array(repeating: 0, count: always.count)
+        for rule in list { bitmaps[start + Int(rule >> 6)] |= 1 << UInt64(rule & 63) }
+        return [~Int32(start / always.count)]
     }
 
     private mutating func addPath(_ path: [[UInt8]], _ field: Int) {
@@ -189,6 +226,7 @@ extension RuleIndexBuilder {
         var lengths: [Anchor.Kind: Set<Int32>] = [:]
         var ranges: [(lower: Double, upper: Double, rule: Int32)] = []
         var present: [Int32] = []
+        var absent: [Int32] = []
         var isUsed = false
 
         mutating func note(_ anchor: Anchor) {
@@ -198,10 +236,7 @@ extension RuleIndexBuilder {
 }
 
 extension RuleIndex {
-    /// More rules than this for any value of a field are kept as bits.
-    private static let presentListMax = 64
-
-    fileprivate mutating func add(_ draft: RuleIndexBuilder.Draft, ruleWords: Int) {
+    fileprivate mutating func add(_ draft: RuleIndexBuilder.Draft, present: [Int32], absent: [Int32]) {
         func part(_ kind: Anchor.Kind) -> Part {
             RuleIndexBuilder.append((draft.lengths[kind] ?? []).sorted(), to: &lengths)
         }
@@ -221,13 +256,8 @@ extension RuleIndex {
             field.ranges = ranges.count
             ranges.append(RangeIndex(draft.ranges))
         }
-        if draft.present.count > Self.presentListMax {
-            var bits = Array(repeating: UInt64(0), count: ruleWords)
-            for rule in draft.present { bits[Int(rule >> 6)] |= 1 << UInt64(rule & 63) }
-            field.presentBits = RuleIndexBuilder.append(bits, to: &presentBits)
-        } else {
-            field.present = RuleIndexBuilder.append(draft.present, to: &present)
-        }
+        field.present = RuleIndexBuilder.append(present, to: &rules)
+        field.absent = RuleIndexBuilder.append(absent, to: &rules)
         fields.append(field)
     }
 }

@@ -6,7 +6,9 @@ public import JSON
 /// sure that only rules which may match are asked. Any number of threads may route with one table.
 public struct RuleTable: Sendable {
     public let rules: [Rule]
-    private let index: RuleIndex
+    private let patterns: RuleIndex
+    private let eventTypes: EventTypeIndex
+    private let facts: FactFilter
     private let entries: [Entry]
     /// For each rule a bit for each sink, and the last bit, which no sink ever takes, where the rule has to
     /// be asked in any case: most of an event's many candidates are passed over by this alone.
@@ -15,7 +17,9 @@ public struct RuleTable: Sendable {
 
     public init(_ rules: [Rule]) {
         self.rules = rules
-        index = RuleIndexBuilder.index(of: rules)
+        patterns = RuleIndexBuilder.index(ofPatterns: rules)
+        eventTypes = EventTypeIndex(rules)
+        facts = FactFilter(rules)
         var numbers: [String: Int] = [:]
         entries = rules.map { rule in
             let sinks = rule.sinks.map { sink in
@@ -35,25 +39,37 @@ public struct RuleTable: Sendable {
 
     /// Names the sinks of one event, and for each the first rule that named it, in the rules' order.
     public func route(_ facts: RoutingFacts, event: JSONValue) -> Route {
-        let words = index.always.count
+        let words = patterns.always.count
         let sinkWords = (sinkCount + 63) / 64
+        let size = 3 * words + patterns.fieldWords + sinkWords + 1
         return event.document.withTape { tape in
-            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: words + sinkWords + 1) { scratch in
+            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: size) { scratch in
                 guard let candidates = scratch.baseAddress else { return Route(choices: []) }
                 scratch.initialize(repeating: 0)
-                index.findCandidates(
-                    eventType: facts.eventType, root: event.tapeIndex, in: tape, candidates)
-                return verify(candidates, words, facts, event, tape, taken: candidates + words)
+                let byType = candidates + words
+                let marks = RuleIndex.Marks(
+                    candidates: candidates, absences: byType + words, seen: byType + 2 * words)
+                eventTypes.mark(facts.eventType, byType)
+                if event.kind == .object {
+                    patterns.findCandidates(root: event.tapeIndex, in: tape, marks)
+                    for word in 0..<words { candidates[word] &= byType[word] }
+                } else {
+                    // No pattern matches, so only `none` is met, and nobody waits for it.
+                    for word in 0..<words { candidates[word] = byType[word] }
+                }
+                self.facts.narrow(candidates, by: facts)
+                return verify(
+                    candidates, words, event.tapeIndex, tape, taken: marks.seen + patterns.fieldWords)
             }
         }
     }
 
-    /// Asks the candidates one by one.
+    /// Asks the candidates, which take the event by its facts, for their patterns, one by one.
     ///
     /// A rule that could add nothing is not asked.
     private func verify(
-        _ candidates: UnsafeMutablePointer<UInt64>, _ words: Int, _ facts: RoutingFacts, _ event: JSONValue,
-        _ tape: TapeView, taken: UnsafeMutablePointer<UInt64>
+        _ candidates: UnsafeMutablePointer<UInt64>, _ words: Int, _ root: Int, _ tape: TapeView,
+        taken: UnsafeMutablePointer<UInt64>
     ) -> Route {
         func isTaken(_ sink: Int) -> Bool { taken[sink >> 6] >> UInt64(sink & 63) & 1 == 1 }
         var choices: [Route.Choice] = []
@@ -64,8 +80,8 @@ public struct RuleTable: Sendable {
                 rest &= rest &- 1
                 guard wants[place] & ~(taken[0] & ~(1 << 63)) != 0 else { continue }
                 let entry = entries[place]
-                guard entry.rule.stops || !entry.sinks.allSatisfy(isTaken), entry.rule.accepts(facts),
-                    entry.rule.conditions.hold(event.tapeIndex, in: tape)
+                guard entry.rule.stops || !entry.sinks.allSatisfy(isTaken),
+                    entry.rule.conditions.hold(root, in: tape)
                 else { continue }
                 for (offset, sink) in entry.sinks.enumerated() where !isTaken(sink) {
                     taken[sink >> 6] |= 1 << UInt64(sink & 63)

@@ -2,6 +2,9 @@ import JSON
 
 /// One rendering of one template over one document.
 struct TemplateRenderer {
+    /// Values that lie in each other are written again and again, so their texts together are bounded.
+    private static let selectedBytesMax = 64 << 20
+
     let document: JSONValue
     let place: Template.Place
 
@@ -133,10 +136,15 @@ struct TemplateRenderer {
         do throws(JSONPathError) {
             nodes = try path.indices(in: document)
         } catch {
-            throw TemplateError("\(placeholder.source) selects too much")
+            throw TemplateError("\(placeholder.source) \(error)")
         }
         switch placeholder.selection {
-        case .all: return .array(nodes.map { TemplateValue(document.document.value(at: $0)) })
+        case .all:
+            let values = nodes.map { document.document.value(at: $0) }
+            guard values.reduce(0, { $0 + $1.raw.count }) <= Self.selectedBytesMax else {
+                throw TemplateError("\(placeholder.source) \(JSONPathError())")
+            }
+            return .array(values.map(TemplateValue.init))
         case .one, .first:
             if nodes.count > 1, placeholder.selection == .one {
                 let places = nodes.prefix(3).map { document.document.location(of: $0, below: document) }
