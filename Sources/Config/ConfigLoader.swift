@@ -113,7 +113,8 @@ extension RootKeys.Draft {
                         kind = .sqlite(sqlite)
                     }
                     return SinkConfiguration(
-                        name: name, isEnabled: sink.isEnabled, retry: sink.retry, from: sink.from, kind: kind)
+                        name: name, isEnabled: sink.isEnabled, retry: sink.retry, from: sink.from,
+                        maxBehind: sink.maxBehind, renamedFrom: sink.renamedFrom, kind: kind)
                 }
             },
             rules: rules.map(\.rule)

@@ -47,10 +47,12 @@ struct RelayService {
         )
         let board = SinkBoard()
         let readiness = Readiness(clock: clock)
-        let journal = try await SQLiteJournal(
-            path: configuration.journal.path, retention: configuration.journal.retention, clock: clock,
-            logger: logger)
-        let inspection = try SQLiteJournalInspection(path: configuration.journal.path)
+        let journal = try await SQLiteJournal(configuration.journal, clock: clock, logger: logger)
+        let inspection = try SQLiteJournalInspection(
+            path: configuration.journal.path, sizeMax: configuration.journal.sizeMax)
+        let renamed = try await journal.keep(configuration.sinkPolicies)
+        SinkWarnings.log(renamed, logger)
+        SinkWarnings.log(try await inspection.status(), configuration, at: clock.now, logger)
         let fleet = SinkFleet(
             SinkFleet.Surroundings(
                 journal: journal, clock: clock, metrics: metrics, board: board,
@@ -91,7 +93,9 @@ struct RelayService {
                 factory: factory,
                 admin: admin,
                 hands: hands,
+                keep: { try await journal.keep($0) },
                 inspection: inspection,
+                clock: clock,
                 metrics: metrics,
                 logger: logger
             ),

@@ -6,7 +6,8 @@ import Sinks
 /// Opens a journal to look into it, beside a running relay too.
 func inspectJournal(_ configuration: RelayConfiguration) throws -> any Operator.Inspection {
     do throws(JournalError) {
-        return try SQLiteJournalInspection(path: configuration.journal.path)
+        return try SQLiteJournalInspection(
+            path: configuration.journal.path, sizeMax: configuration.journal.sizeMax)
     } catch {
         throw Terminal.failure("the journal cannot be opened: \(error.reason)")
     }

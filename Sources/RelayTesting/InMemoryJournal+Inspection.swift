@@ -65,6 +65,11 @@ extension InMemoryJournal: JournalInspection {
     public func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord? {
         try open { log in log.quarantineRecords(withBytes: true).first { $0.id == id } }
     }
+
+    /// It gives nothing up.
+    public func detached(sink: String?, _ page: PageRequest) async throws(JournalError) -> [DetachedRange] {
+        []
+    }
 }
 
 extension InMemoryJournal {

@@ -78,10 +78,12 @@ enum Fixture {
               "events": ["user.*", "group.user_membership.*"], "org": "acme", "verification": "open" },
             { "name": "more", "path": "/okta/more", "secrets": ["${file:data/hook.secret}"], "org": "acme" }
           ],
-          "journal": { "path": "journal/events.sqlite", "retention": "7d", "maxSize": "512MiB" },
+          "journal": { "path": "journal/events.sqlite", "retention": "7d", "maxSize": "512MiB",
+            "receipts": "90d", "maxDeadLetters": "100MiB", "maxQuarantine": "64MiB" },
           "sinks": {
             "users": {
               "type": "sqlite", "path": "users.sqlite", "table": "people",
+              "maxBehind": "14d", "renamedFrom": "people",
               "columns": {
                 "id": "{{ $.user.id }}", "source": "okta", "rank": 1,
                 "created_by": { "value": "relay", "type": "varchar(20)", "insert": true }

@@ -20,7 +20,7 @@ import Testing
         var testDescription: String { "\(pointer): \(part)" }
     }
 
-    @Test(arguments: shapes + servers + hooks + tables + requests + mappings + rules + eventTypes)
+    @Test(arguments: shapes + servers + journals + hooks + tables + requests + mappings + rules + eventTypes)
     func isReportedOnce(mistake: Mistake) {
         let issues = Fixture.load(mistake.text).issues
         #expect(issues.count == 1, "\(issues)")
@@ -28,6 +28,40 @@ import Testing
         #expect(issues.first?.message.contains(mistake.part) == true, "\(issues)")
         #expect(issues.first?.severity == mistake.severity)
     }
+
+    private static func journal(_ keys: String) -> String {
+        Fixture.minimal().replacing(
+            #""sinks":"#, with: #""journal": { \#(keys) }, "sinks":"#, maxReplacements: 1)
+    }
+
+    private static func sinks(_ sinks: String, _ rule: String) -> String {
+        Fixture.minimal(
+            sinks: sinks, rules: #"[{ "name": "all", "events": ["user.lifecycle.*"], "sinks": [\#(rule)] }]"#)
+    }
+
+    static let journals = [
+        Mistake(journal(#""maxSize": "32MiB""#), "/journal/maxSize", "at least 64MiB"),
+        Mistake(journal(#""receipts": "7d""#), "/journal/receipts", "shorter than \"retention\""),
+        Mistake(journal(#""retention": "500d""#), "/journal/retention", "shorter than \"retention\""),
+        Mistake(
+            journal(#""maxSize": "1GiB", "maxDeadLetters": "500MiB""#), "/journal/maxDeadLetters",
+            "less than half"),
+        Mistake(journal(#""maxQuarantine": "9GiB""#), "/journal/maxQuarantine", "less than half"),
+        Mistake(Fixture.table(#""renamedFrom": "users""#), "/sinks/users/renamedFrom", "from itself"),
+        Mistake(Fixture.table(#""maxBehind": "soon""#), "/sinks/users/maxBehind", "not a duration"),
+        Mistake(
+            sinks(
+                #"""
+                { "a": { "type": "sqlite", "path": "a", "table": "a", "renamedFrom": "b" },
+                  "b": { "type": "sqlite", "path": "a", "table": "b" } }
+                """#, #""a", "b""#), "/sinks/a/renamedFrom", "is still there"),
+        Mistake(
+            sinks(
+                #"""
+                { "a": { "type": "sqlite", "path": "a", "table": "a", "renamedFrom": "c" },
+                  "b": { "type": "sqlite", "path": "a", "table": "b", "renamedFrom": "c" } }
+                """#, #""a", "b""#), "/sinks/b/renamedFrom", "only one"),
+    ]
 
     static let shapes = [
         Mistake(Fixture.table(#""maxSize": 1"#), "/sinks/users/maxSize", "unknown key"),

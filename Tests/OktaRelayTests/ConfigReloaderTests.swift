@@ -53,7 +53,8 @@ import UnixSignals
                 initial.admin,
                 sources: AdminSources(journal: inspection, board: board, sinks: { fleet.sinks }),
                 metrics: metrics, readiness: Readiness(clock: clock), clock: clock, logger: logger),
-            hands: hands, inspection: inspection, metrics: metrics, logger: logger)
+            hands: hands, keep: { try await journal.keep($0) }, inspection: inspection, clock: clock,
+            metrics: metrics, logger: logger)
         try write(Self.config(sinks: ["first", "second"]))
 
         await journal.close()

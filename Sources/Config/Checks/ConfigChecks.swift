@@ -13,6 +13,7 @@ struct ConfigChecks {
         checkAdmin()
         checkHooks()
         checkSinks()
+        checkRenames()
         checkTables()
         checkRequests()
         checkMappings()

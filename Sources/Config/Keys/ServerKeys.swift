@@ -121,14 +121,52 @@ enum JournalKeys {
         "How long events are kept, and how far back a repeated one is recognised.")
     static let maxSize = Field.defaulted(
         "maxSize", .text(.size), Limits.journalSizeDefault, standard: "10GiB",
-        "Bytes that the journal's files may take together; not enforced yet.")
+        "Bytes that the journal may take; near it old events go early, then those of the sink furthest behind."
+    )
+    static let receipts = Field.defaulted(
+        "receipts", .text(.duration), Limits.receiptsDefault, standard: "400d",
+        "How long it is kept what became of each event, and what operators did.")
+    static let maxDeadLetters = Field.optional(
+        "maxDeadLetters", .text(.size), standard: "a tenth of maxSize",
+        "Bytes that dead letters may take; above it the oldest lose their events and stay listed.")
+    static let maxQuarantine = Field.optional(
+        "maxQuarantine", .text(.size), standard: "a tenth of maxSize",
+        "Bytes that the quarantine may take; above it the oldest inputs lose theirs and stay listed.")
 
     static let standardPath = "data/journal.sqlite"
 
     static let shape = Shape<JournalConfiguration>.object([
-        path.description, retention.description, maxSize.description,
+        path.description, retention.description, maxSize.description, receipts.description,
+        maxDeadLetters.description, maxQuarantine.description,
     ]) { reader in
-        JournalConfiguration(
-            path: reader[path], retention: reader[retention], sizeMax: reader[maxSize])
+        let journal = JournalConfiguration(
+            path: reader[path], retention: reader[retention], sizeMax: reader[maxSize],
+            receipts: reader[receipts], deadLetterBytesMax: reader[maxDeadLetters],
+            quarantineBytesMax: reader[maxQuarantine])
+        check(journal, reader)
+        return journal
+    }
+
+    private static func check(_ journal: JournalConfiguration, _ reader: ObjectReader) {
+        if journal.sizeMax < Limits.journalSizeMin, reader.isSound("maxSize") {
+            reader.error("the journal needs at least 64MiB; raise \"maxSize\"", at: "maxSize")
+        }
+        func areSound(_ keys: String...) -> Bool {
+            keys.allSatisfy { reader.node($0) == nil || reader.isSound($0) }
+        }
+        if journal.receipts < journal.retention, areSound("receipts", "retention") {
+            let key = reader.node("receipts") == nil ? "retention" : "receipts"
+            reader.error(
+                "\"receipts\" is shorter than \"retention\": it would forget what became of events that are"
+                    + " still kept; raise it or lower the other", at: key)
+        }
+        if journal.deadLetterBytesMax + journal.quarantineBytesMax > journal.sizeMax / 2,
+            areSound("maxDeadLetters", "maxQuarantine", "maxSize")
+        {
+            let key = reader.node("maxDeadLetters") == nil ? "maxQuarantine" : "maxDeadLetters"
+            reader.error(
+                "\"maxDeadLetters\" and \"maxQuarantine\" together leave events less than half of \"maxSize\";"
+                    + " lower them or raise \"maxSize\"", at: key)
+        }
     }
 }

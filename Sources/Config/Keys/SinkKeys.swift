@@ -12,6 +12,12 @@ enum SinkKeys {
     static let from = Field.optional(
         "from", .text(.pointInTime), standard: "what comes from now on",
         "What a new sink begins with: the stored events since then, as a replay, once.")
+    static let maxBehind = Field.optional(
+        "maxBehind", .text(.duration), standard: "journal.retention",
+        "How long events wait for the sink when it is down, paused or slow; then they are given up.")
+    static let renamedFrom = Field.optional(
+        "renamedFrom", .text(.name), standard: "none",
+        "What the sink was called before; it takes over what waits for that name.")
     static let path = Field.required("path", .text(.path), "The SQLite file; it is created when missing.")
     static let url = Field.required(
         "url", .text(.secret), "A libpq connection URI or string; several hosts and sslmode work.")
@@ -21,6 +27,8 @@ enum SinkKeys {
         var isEnabled = true
         var retry = RetryConfiguration()
         var from: PointInTime?
+        var maxBehind: Duration?
+        var renamedFrom: String?
         var kind: SinkConfiguration.Kind?
     }
 
@@ -36,7 +44,10 @@ enum SinkKeys {
         return FieldDescription("type", shape, isRequired: true, standard: nil, "The sink's type.")
     }
 
-    private static let common = [enabled.description, retry.description, from.description]
+    private static let common = [
+        enabled.description, retry.description, from.description, maxBehind.description,
+        renamedFrom.description,
+    ]
 
     private static let sqlite = Shape<Draft>.object(
         [type("sqlite")] + common + [path.description] + TableKeys.all,
@@ -64,7 +75,9 @@ enum SinkKeys {
     }
 
     private static func draft(_ reader: ObjectReader, _ kind: SinkConfiguration.Kind?) -> Draft {
-        Draft(isEnabled: reader[enabled], retry: reader[retry], from: reader[from], kind: kind)
+        Draft(
+            isEnabled: reader[enabled], retry: reader[retry], from: reader[from],
+            maxBehind: reader[maxBehind], renamedFrom: reader[renamedFrom], kind: kind)
     }
 
     private static func foreign(_ fields: [FieldDescription], _ place: String) -> [String: String] {

@@ -10,4 +10,7 @@ public enum Limits {
     public static let retentionDefault = Duration.seconds(30 * 86_400)
     /// Bytes.
     public static let journalSizeDefault = 10 * 1024 * 1024 * 1024
+    /// Bytes; a smaller journal would be full of its own write-ahead log.
+    public static let journalSizeMin = 64 * 1024 * 1024
+    public static let receiptsDefault = Duration.seconds(400 * 86_400)
 }

@@ -152,16 +152,29 @@ public struct JournalConfiguration: Sendable {
     public var path: String
     /// How long events are kept, and how far back duplicates are known.
     public var retention: Duration
-    /// Bytes the journal's files may take together.
+    /// Bytes that what the journal holds may take together.
     public var sizeMax: Int
+    /// How long it is known what became of an event, after the event itself has gone.
+    public var receipts: Duration
+    /// Bytes that dead letters may take; the oldest lose theirs first.
+    public var deadLetterBytesMax: Int
+    /// The same for the quarantine.
+    public var quarantineBytesMax: Int
 
+    /// Without limits of their own, dead letters and the quarantine may take a tenth of `sizeMax` each.
     public init(
         path: String,
         retention: Duration = Limits.retentionDefault,
-        sizeMax: Int = Limits.journalSizeDefault
+        sizeMax: Int = Limits.journalSizeDefault,
+        receipts: Duration = Limits.receiptsDefault,
+        deadLetterBytesMax: Int? = nil,
+        quarantineBytesMax: Int? = nil
     ) {
         self.path = path
         self.retention = retention
         self.sizeMax = sizeMax
+        self.receipts = receipts
+        self.deadLetterBytesMax = deadLetterBytesMax ?? sizeMax / 10
+        self.quarantineBytesMax = quarantineBytesMax ?? sizeMax / 10
     }
 }

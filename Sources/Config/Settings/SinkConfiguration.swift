@@ -9,6 +9,10 @@ public struct SinkConfiguration: Sendable, Equatable {
     public var retry: RetryConfiguration
     /// What it begins with where the journal does not know it yet; nil for what comes from then on.
     public var from: PointInTime?
+    /// How long its events are held when it is paused, failing or slow; nil means the journal's retention.
+    public var maxBehind: Duration?
+    /// What it was called before: it takes over what waits for that name.
+    public var renamedFrom: String?
     public var kind: Kind
 
     public enum Kind: Sendable, Equatable {
@@ -28,12 +32,14 @@ public struct SinkConfiguration: Sendable, Equatable {
 
     public init(
         name: String, isEnabled: Bool = true, retry: RetryConfiguration = RetryConfiguration(),
-        from: PointInTime? = nil, kind: Kind
+        from: PointInTime? = nil, maxBehind: Duration? = nil, renamedFrom: String? = nil, kind: Kind
     ) {
         self.name = name
         self.isEnabled = isEnabled
         self.retry = retry
         self.from = from
+        self.maxBehind = maxBehind
+        self.renamedFrom = renamedFrom
         self.kind = kind
     }
 

@@ -27,15 +27,23 @@ struct CheckCommand: AsyncParsableCommand {
     func run() async throws {
         let outcome = ConfigLoader().load(path: file.config)
         var unreachable: [Unreachable] = []
+        let waiting = await Self.waiting(outcome.configuration)
         if connect, let configuration = outcome.configuration {
             unreachable = await self.unreachable(configuration)
         }
-        output.json ? Terminal.write(Self.json(outcome, unreachable)) : write(outcome, unreachable)
+        if output.json {
+            Terminal.write(Self.json(outcome, waiting, unreachable))
+        } else {
+            write(outcome, waiting, unreachable)
+        }
         if outcome.configuration == nil || !unreachable.isEmpty { throw ExitStatus.problems.code }
     }
 
-    private func write(_ outcome: ConfigLoader.Outcome, _ unreachable: [Unreachable]) {
+    private func write(
+        _ outcome: ConfigLoader.Outcome, _ waiting: [SinkWarnings], _ unreachable: [Unreachable]
+    ) {
         for issue in outcome.issues { Terminal.write(issue.description) }
+        for warning in waiting { Terminal.write("journal: warning: \(warning.text)") }
         for failure in unreachable { Terminal.write("sink \(failure.sink): \(failure.reason)") }
         for subscription in outcome.configuration?.subscriptions ?? [] {
             Terminal.write(subscription.text)
@@ -44,7 +52,9 @@ struct CheckCommand: AsyncParsableCommand {
         Terminal.note("\(file.config): \(Wording.count(outcome.errors.count, "error"))\(warnings)")
     }
 
-    private static func json(_ outcome: ConfigLoader.Outcome, _ unreachable: [Unreachable]) -> [UInt8] {
+    private static func json(
+        _ outcome: ConfigLoader.Outcome, _ waiting: [SinkWarnings], _ unreachable: [Unreachable]
+    ) -> [UInt8] {
         var writer = JSONWriter()
         writer.object { object in
             object.member("valid", outcome.configuration != nil)
@@ -58,6 +68,16 @@ struct CheckCommand: AsyncParsableCommand {
                     list.object { subscription.write(to: &$0) }
                 }
             }
+            object.name("waiting")
+            object.array { list in
+                for warning in waiting {
+                    list.object { sink in
+                        sink.member("sink", warning.sink)
+                        sink.member("waiting", warning.waiting)
+                        sink.member("warning", warning.text)
+                    }
+                }
+            }
             object.name("unreachable")
             object.array { list in
                 for failure in unreachable {
@@ -69,6 +89,16 @@ struct CheckCommand: AsyncParsableCommand {
             }
         }
         return writer.bytes
+    }
+
+    /// What the journal has for sinks that the config takes out or neglects; nothing where there is no
+    /// journal yet, or one that cannot be read, which the start will tell.
+    private static func waiting(_ configuration: RelayConfiguration?) async -> [SinkWarnings] {
+        guard let configuration,
+            let journal = try? SQLiteJournalInspection(path: configuration.journal.path),
+            let status = try? await journal.status()
+        else { return [] }
+        return SinkWarnings.find(status, configuration, at: SystemClock().now)
     }
 
     /// A sink that cannot be used, and why.

@@ -47,22 +47,32 @@ struct StatusReport {
         var table = TextTable([
             .left("SINK"), .left("STATE"), .right("WAITING"), .right("OLDEST"), .right("DELIVERED"),
             .right("SUPERSEDED"), .right("SKIPPED"), .right("RETRIED"), .right("PARKED"), .right("DEAD"),
+            .right("GIVEN UP"),
         ])
         for sink in journal.sinks {
             table.add(
                 sink.name, state(of: sink), String(sink.waiting),
                 sink.oldestWaitingReceivedAt.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
                 String(sink.delivered), String(sink.superseded), String(sink.skipped), String(sink.retried),
-                String(sink.parked), String(sink.dead))
+                String(sink.parked), String(sink.dead), String(sink.detached))
         }
         let counts = [
             "\(journal.accepted) accepted", "\(journal.duplicates) duplicate", "\(journal.unrouted) unrouted",
             "\(journal.quarantined) quarantined",
         ]
+        let expired = [
+            Wording.count(journal.expired, "event"),
+            "\(journal.deadLettersExpired) of dead letters", "\(journal.quarantineExpired) of the quarantine",
+        ]
+        let share =
+            journal.sizeMaxBytes.map { max in
+                ", uses \(journal.usedBytes * 100 / max) % of \(Wording.size(max))"
+            } ?? ""
         return [
             "relay    \(live.summary)",
-            "journal  \(journalPath), \(Wording.size(journal.sizeBytes))",
+            "journal  \(journalPath), \(Wording.size(journal.sizeBytes))\(share)",
             "events   \(counts.joined(separator: ", "))",
+            "expired  \(expired.joined(separator: ", "))",
             "",
             journal.sinks.isEmpty
                 ? "no sink has been started yet" : table.text(isHeadingBold: Terminal.isInteractive),

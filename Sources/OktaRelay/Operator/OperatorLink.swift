@@ -58,8 +58,7 @@ struct OperatorLink {
             // First, because it makes no journal where there is none.
             let inspection = try SQLiteJournalInspection(path: configuration.journal.path)
             let journal = try await SQLiteJournal(
-                path: configuration.journal.path, retention: configuration.journal.retention, clock: clock,
-                logger: logger)
+                configuration.journal, clock: clock, logger: logger)
             let hands = Operator(
                 journal: journal, inspection: inspection, settings: configuration.operatorSettings,
                 clock: clock, logger: logger, restart: { _ in })

@@ -8,11 +8,12 @@ import UnixSignals
 /// Reads the config file again on SIGHUP: a valid one is swapped in whole, an invalid one changes nothing.
 ///
 /// The order makes the swap one moment for every event:
-/// 1. new sinks are leased, so that they miss nothing that the new rules send them;
-/// 2. sinks that changed finish what is in flight and come back with their new settings, so that none with
+/// 1. a sink whose name changes finishes what is in flight, and the journal knows it by the new one;
+/// 2. new sinks are leased, so that they miss nothing that the new rules send them;
+/// 3. sinks that changed finish what is in flight and come back with their new settings, so that none with
 ///    old settings meets an event that the new rules sent;
-/// 3. hooks, rules and limits are exchanged, in one value;
-/// 4. sinks that no rule can name any more finish what is in flight and go.
+/// 4. hooks, rules and limits are exchanged, in one value;
+/// 5. sinks that no rule can name any more finish what is in flight and go.
 struct ConfigReloader: Service {
     let path: String
     /// What the relay was started with.
@@ -23,7 +24,10 @@ struct ConfigReloader: Service {
     let factory: SinkFactory
     let admin: AdminServer
     let hands: Operator
+    /// Tells the journal of sinks: how long it holds what waits for each, and what they were called.
+    let keep: @Sendable ([SinkPolicy]) async throws -> [String: String]
     let inspection: any JournalInspection
+    let clock: any RelayClock
     let metrics: RelayMetrics
     let logger: Logger
 
@@ -52,7 +56,9 @@ struct ConfigReloader: Service {
         } catch {
             return refuse("\(error)", running)
         }
-        await warnOfWaiting(at: change.removed)
+        if let status = try? await inspection.status() {
+            SinkWarnings.log(status, next, at: clock.now, logger)
+        }
         return next
     }
 
@@ -83,7 +89,10 @@ struct ConfigReloader: Service {
         // All that can fail comes first, and changes nothing.
         let members = try await factory.members(change.added + change.changed)
         do {
-            try await hands.enroll(change.added.starts(now: SystemClock().now))
+            let heirs = next.enabledSinks.compactMap(\.renamedFrom)
+            await fleet.remove(change.removed.filter(heirs.contains))
+            SinkWarnings.log(try await keep(next.sinkPolicies), logger)
+            try await hands.enroll(change.added.starts(now: clock.now))
             try await fleet.add(Array(members.prefix(change.added.count)))
         } catch {
             for member in members { await member.sink.shutdown() }
@@ -102,16 +111,5 @@ struct ConfigReloader: Service {
             ]
         )
         await fleet.remove(change.removed)
-    }
-
-    /// What waits for a sink stays in the journal, and whoever took the sink out may not know it.
-    private func warnOfWaiting(at removed: [String]) async {
-        guard !removed.isEmpty, let status = try? await inspection.status() else { return }
-        for sink in status.sinks where removed.contains(sink.name) && sink.waiting + sink.parked > 0 {
-            logger.warning(
-                "events still wait for a sink that was taken out; they are delivered when it is back",
-                metadata: ["sink": "\(sink.name)", "waiting": "\(sink.waiting)", "parked": "\(sink.parked)"]
-            )
-        }
     }
 }

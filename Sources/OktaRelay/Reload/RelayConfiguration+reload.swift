@@ -24,6 +24,9 @@ extension RelayConfiguration {
         keep(\.journal.path, "journal.path")
         keep(\.journal.retention, "journal.retention")
         keep(\.journal.sizeMax, "journal.maxSize")
+        keep(\.journal.receipts, "journal.receipts")
+        keep(\.journal.deadLetterBytesMax, "journal.maxDeadLetters")
+        keep(\.journal.quarantineBytesMax, "journal.maxQuarantine")
         return (kept, keys)
     }
 

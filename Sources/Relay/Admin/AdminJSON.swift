@@ -18,11 +18,16 @@ public enum AdminJSON {
             events.member("duplicates", status.duplicates)
             events.member("unrouted", status.unrouted)
             events.member("quarantined", status.quarantined)
+            events.member("expired", status.expired)
         }
         object.name("journal")
         object.object { journal in
             journal.member("horizon", status.horizon.rawValue)
             journal.member("sizeBytes", status.sizeBytes)
+            journal.member("usedBytes", status.usedBytes)
+            journal.member("maxBytes", status.sizeMaxBytes)
+            journal.member("deadLettersExpired", status.deadLettersExpired)
+            journal.member("quarantineExpired", status.quarantineExpired)
         }
         object.name("sinks")
         write(sinks: status.sinks, live: live, now: now, to: &object)
@@ -61,6 +66,7 @@ public enum AdminJSON {
         object.member("retried", sink.retried)
         object.member("parked", sink.parked)
         object.member("dead", sink.dead)
+        object.member("detached", sink.detached)
         object.name("hold")
         guard let hold = sink.hold else { return object.null() }
         object.object {
@@ -119,6 +125,7 @@ public enum AdminJSON {
                     }
                 }
             }
+            object.member("isExpired", letter.isExpired)
             object.name("event")
             if let body = letter.body { write(bytes: body, to: &object) } else { object.null() }
         }
@@ -132,12 +139,28 @@ public enum AdminJSON {
             object.member("hook", record.hook)
             object.member("reason", record.reason)
             object.member("sizeBytes", record.sizeBytes)
+            object.member("isExpired", record.isExpired)
             guard let bytes = record.bytes else { return }
             if let text = String(validating: bytes, as: UTF8.self) {
                 object.member("text", text)
             } else {
                 object.member("base64", Data(bytes).base64EncodedString())
             }
+        }
+    }
+
+    /// A range of entries that a sink will never get.
+    public static func write(_ range: DetachedRange, to value: inout JSONWriter) {
+        value.object { object in
+            object.member("id", range.id)
+            object.member("sink", range.sink)
+            object.member("at", instant(range.at))
+            object.member("reason", range.reason)
+            object.member("firstOffset", range.offsets.lowerBound.rawValue)
+            object.member("lastOffset", range.offsets.upperBound.rawValue)
+            object.member("firstReceivedAt", instant(range.firstReceivedAt))
+            object.member("lastReceivedAt", instant(range.lastReceivedAt))
+            object.member("entries", range.entries)
         }
     }
 

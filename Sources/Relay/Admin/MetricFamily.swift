@@ -13,12 +13,16 @@ enum MetricFamily: String, CaseIterable {
     case appendDuration = "okta_relay_append_duration_seconds"
     case appendFailures = "okta_relay_append_failures_total"
     case journalSize = "okta_relay_journal_size_bytes"
+    case journalUsed = "okta_relay_journal_used_bytes"
+    case journalMax = "okta_relay_journal_max_bytes"
+    case expired = "okta_relay_journal_expired_total"
     case settled = "okta_relay_sink_settled_total"
     case retried = "okta_relay_sink_retries_total"
     case dead = "okta_relay_sink_dead_letters_total"
     case waiting = "okta_relay_sink_waiting_entries"
     case parked = "okta_relay_sink_parked_entries"
     case oldestWaiting = "okta_relay_sink_oldest_waiting_seconds"
+    case detached = "okta_relay_sink_detached_entries"
     case breaker = "okta_relay_sink_breaker_state"
 
     /// The type in Prometheus' text format.
@@ -27,11 +31,12 @@ enum MetricFamily: String, CaseIterable {
     var kind: Kind {
         switch self {
         case .appendDuration: .histogram
-        case .buildInfo, .startTime, .ready, .secretLastUsed, .journalSize, .waiting, .parked,
-            .oldestWaiting, .breaker:
+        case .buildInfo, .startTime, .ready, .secretLastUsed, .journalSize, .journalUsed, .journalMax,
+            .waiting, .parked,
+            .oldestWaiting, .detached, .breaker:
             .gauge
         case .requests, .refusedConnections, .accepted, .duplicates, .quarantined, .unrouted,
-            .appendFailures, .settled, .retried, .dead:
+            .appendFailures, .expired, .settled, .retried, .dead:
             .counter
         }
     }
@@ -51,12 +56,16 @@ enum MetricFamily: String, CaseIterable {
         case .appendDuration: "From handing a request's events to the journal until they were durable."
         case .appendFailures: "Requests whose events the journal could not commit."
         case .journalSize: "Size of the journal's files."
+        case .journalUsed: "Bytes of what the journal holds: what counts against journal.maxSize."
+        case .journalMax: "journal.maxSize."
+        case .expired: "What the journal no longer has: events, and those of dead letters and quarantine."
         case .settled: "Deliveries that ended well, since this process started."
         case .retried: "Attempts that failed and are tried again, since this process started."
         case .dead: "Deliveries given up on, since this process started."
         case .waiting: "Entries routed to the sink that are not settled, parked ones included."
         case .parked: "Deliveries that wait for another attempt."
         case .oldestWaiting: "Age of the oldest entry that is not settled; 0 where none waits."
+        case .detached: "Entries given up because the sink stayed behind for too long, or a person said so."
         case .breaker: "1 for the state that the sink is in, 0 for the others."
         }
     }

@@ -152,8 +152,7 @@ public final class RelayMetrics: Sendable {
         text.sample(.ready, [], isReady ? 1 : 0)
         Self.renderHooks(counts, to: &text)
         Self.renderAppends(counts, to: &text)
-        text.family(.journalSize)
-        if let status { text.sample(.journalSize, [], status.sizeBytes) }
+        Self.renderJournal(status, to: &text)
         Self.renderSinks(counts, to: &text)
         Self.renderLag(status, now: now, to: &text)
         return text.text
@@ -224,12 +223,28 @@ public final class RelayMetrics: Sendable {
         }
     }
 
+    private static func renderJournal(_ status: JournalStatus?, to text: inout PrometheusText) {
+        text.family(.journalSize)
+        if let status { text.sample(.journalSize, [], status.sizeBytes) }
+        text.family(.journalUsed)
+        if let status { text.sample(.journalUsed, [], status.usedBytes) }
+        text.family(.journalMax)
+        if let sizeMax = status?.sizeMaxBytes { text.sample(.journalMax, [], sizeMax) }
+        text.family(.expired)
+        guard let status else { return }
+        text.sample(.expired, [("of", "events")], status.expired)
+        text.sample(.expired, [("of", "dead_letters")], status.deadLettersExpired)
+        text.sample(.expired, [("of", "quarantine")], status.quarantineExpired)
+    }
+
     private static func renderLag(_ status: JournalStatus?, now: Int64, to text: inout PrometheusText) {
         let sinks = status?.sinks ?? []
         text.family(.waiting)
         for sink in sinks { text.sample(.waiting, [("sink", sink.name)], sink.waiting) }
         text.family(.parked)
         for sink in sinks { text.sample(.parked, [("sink", sink.name)], sink.parked) }
+        text.family(.detached)
+        for sink in sinks { text.sample(.detached, [("sink", sink.name)], sink.detached) }
         text.family(.oldestWaiting)
         for sink in sinks {
             let age = sink.oldestWaitingReceivedAt.map { max(0, now - $0) } ?? 0

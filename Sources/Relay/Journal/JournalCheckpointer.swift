@@ -14,11 +14,18 @@ final class JournalCheckpointer: Sendable {
     /// The file is opened with the first checkpoint.
     init(path: String) { connection = Connection(path: path) }
 
+    enum Kind {
+        /// Leaves the log's file as long as it is, to be written over.
+        case passive
+        /// Cuts it, which the writer has to wait for; its room is given back.
+        case truncate
+    }
+
     /// Asks for a checkpoint and does not wait for it.
-    func checkpoint() {
+    func checkpoint(_ kind: Kind) {
         thread.submit { [connection] in
             // Where it fails, the log stays as it is and the next request tries again.
-            try? connection.checkpoint()
+            try? connection.checkpoint(kind)
         }
     }
 
@@ -35,12 +42,16 @@ final class JournalCheckpointer: Sendable {
 
         init(path: String) { self.path = path }
 
-        func checkpoint() throws {
+        func checkpoint(_ kind: Kind) throws {
             let queue = try queue ?? open()
             self.queue = queue
             try queue.writeWithoutTransaction { db in
                 let result = try db.checkpoint(.passive)
-                if result.walFrameCount > JournalCheckpointer.framesMax { try db.checkpoint(.restart) }
+                if kind == .truncate {
+                    try db.checkpoint(.truncate)
+                } else if result.walFrameCount > JournalCheckpointer.framesMax {
+                    try db.checkpoint(.restart)
+                }
             }
         }
 

@@ -1,6 +1,8 @@
 import GRDB
 
 extension JournalError {
+    static let diskIsFull = "the disk of the journal is full; free space on it"
+
     /// What an SQLite error means for the journal's callers, in words that tell what to do.
     ///
     /// No SQL, no values.
@@ -11,7 +13,7 @@ extension JournalError {
         }
         switch error.resultCode {
         case .SQLITE_FULL:
-            self = .cannotCommit(reason: "the disk of the journal is full; free space on it")
+            self = .cannotCommit(reason: Self.diskIsFull)
         case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM:
             self = .cannotCommit(
                 reason: "the journal cannot be written; check the rights and the mount of its folder")

@@ -1,13 +1,15 @@
 import Foundation
 import GRDB
+import Logging
 
 /// Opens the journal's SQLite file the one right way for each purpose.
 enum JournalFile {
     /// Large pages suit bodies of 2 to 3 KB; fixed when the file is made.
     static let pageBytes = 16_384
 
-    /// The write connection: WAL, an fsync for each commit, both asserted; migrated to today's schema.
-    static func openForWriting(_ path: String) throws -> DatabaseQueue {
+    /// The write connection: WAL, an fsync for each commit, both asserted; migrated to today's schema, with a
+    /// backup before, and looked over.
+    static func openForWriting(_ path: String, logger: Logger) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.label = "journal"
         configuration.busyMode = .timeout(5)
@@ -22,6 +24,8 @@ enum JournalFile {
             // Savepoints keep their pages in memory, not in a file that is made and removed each time.
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             try db.execute(sql: "PRAGMA cache_size = -16384")
+            // A row that is replaced goes for the triggers that count, too.
+            try db.execute(sql: "PRAGMA recursive_triggers = ON")
         }
         makePrivate(path)
         let queue = try DatabaseQueue(path: path, configuration: configuration)
@@ -29,8 +33,31 @@ enum JournalFile {
             try refuseNewer(db)
             try assertDurable(db)
         }
+        try backUpBeforeMigration(queue, path, logger)
         try JournalSchema.migrator.migrate(queue)
+        try queue.read(JournalCheck.run)
         return queue
+    }
+
+    /// An upgrade cannot be undone; what it began with stays beside the journal as `<journal>.v1.backup`.
+    private static func backUpBeforeMigration(
+        _ queue: DatabaseQueue, _ path: String, _ logger: Logger
+    ) throws {
+        let version = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+        guard version > 0, version < JournalSchema.version else { return }
+        let backup = "\(path).v\(version).backup"
+        do {
+            try JournalBackup.write(queue, to: backup, replaces: true)
+        } catch {
+            throw JournalError.unusable(
+                reason: """
+                    the journal has to be upgraded, and its backup could not be made: \
+                    \(JournalError(error).reason)
+                    """)
+        }
+        logger.notice(
+            "the journal is upgraded; the old one is kept beside it until you remove it",
+            metadata: ["backup": "\(backup)", "schema": "\(JournalSchema.version)"])
     }
 
     /// A connection that only reads, beside a relay that is running.

@@ -14,6 +14,8 @@ public protocol JournalInspection: Sendable {
         _ filter: QuarantineFilter, _ page: PageRequest
     ) async throws(JournalError) -> [QuarantineRecord]
     func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord?
+    /// What was given up, newest first; for one sink, or for all.
+    func detached(sink: String?, _ page: PageRequest) async throws(JournalError) -> [DetachedRange]
     /// Events with their bytes, oldest first: some of those behind an offset that came in at an instant or
     /// later.
     ///
@@ -92,10 +94,21 @@ public struct JournalStatus: Sendable, Equatable {
     public var sizeBytes: Int
     /// By name.
     public var sinks: [SinkStatus]
+    /// Bytes of what the journal holds, its log included: what counts against the maximum.
+    public var usedBytes: Int
+    /// `journal.maxSize`; nil where that is not known.
+    public var sizeMaxBytes: Int?
+    /// Entries that went with the retention, or early because the journal was near its maximum.
+    public var expired: Int
+    /// Dead letters that lost their events because they were too many.
+    public var deadLettersExpired: Int
+    /// The same of quarantined inputs.
+    public var quarantineExpired: Int
 
     public init(
         accepted: Int, duplicates: Int, unrouted: Int, quarantined: Int, horizon: Offset, sizeBytes: Int,
-        sinks: [SinkStatus]
+        sinks: [SinkStatus], usedBytes: Int = 0, sizeMaxBytes: Int? = nil, expired: Int = 0,
+        deadLettersExpired: Int = 0, quarantineExpired: Int = 0
     ) {
         self.accepted = accepted
         self.duplicates = duplicates
@@ -104,6 +117,11 @@ public struct JournalStatus: Sendable, Equatable {
         self.horizon = horizon
         self.sizeBytes = sizeBytes
         self.sinks = sinks
+        self.usedBytes = usedBytes
+        self.sizeMaxBytes = sizeMaxBytes
+        self.expired = expired
+        self.deadLettersExpired = deadLettersExpired
+        self.quarantineExpired = quarantineExpired
     }
 }
 
@@ -122,12 +140,15 @@ public struct SinkStatus: Sendable, Equatable {
     public var retried: Int
     public var parked: Int
     public var dead: Int
+    /// Entries that were given up because it stayed behind for too long, or because a person said so.
+    public var detached: Int
     /// Why nothing is delivered until a person resumes the sink; nil where it delivers.
     public var hold: SinkHold?
 
     public init(
         name: String, cursor: Offset, waiting: Int, oldestWaitingReceivedAt: Int64?, delivered: Int,
-        superseded: Int, skipped: Int, retried: Int, parked: Int, dead: Int, hold: SinkHold? = nil
+        superseded: Int, skipped: Int, retried: Int, parked: Int, dead: Int, detached: Int = 0,
+        hold: SinkHold? = nil
     ) {
         self.name = name
         self.cursor = cursor
@@ -139,6 +160,7 @@ public struct SinkStatus: Sendable, Equatable {
         self.retried = retried
         self.parked = parked
         self.dead = dead
+        self.detached = detached
         self.hold = hold
     }
 }
@@ -186,10 +208,13 @@ public struct DeadLetterRecord: Sendable {
     public let failures: [FailedAttempt]
     /// The LogEvent's bytes; nil in lists, and when they are no longer kept.
     public let body: [UInt8]?
+    /// Whether its bytes are no longer kept.
+    public let isExpired: Bool
 
     public init(
         id: Int64, sink: String, rule: String, eventID: String, eventType: String, userID: String? = nil,
-        diedAt: Int64, failures: [FailedAttempt], body: [UInt8]?
+        diedAt: Int64, failures: [FailedAttempt], body: [UInt8]?,
+        isExpired: Bool = false
     ) {
         self.id = id
         self.sink = sink
@@ -200,6 +225,7 @@ public struct DeadLetterRecord: Sendable {
         self.diedAt = diedAt
         self.failures = failures
         self.body = body
+        self.isExpired = isExpired
     }
 }
 
@@ -211,15 +237,49 @@ public struct QuarantineRecord: Sendable {
     public let hook: String
     public let reason: String
     public let sizeBytes: Int
-    /// Nil in lists.
+    /// Nil in lists, and when they are no longer kept.
     public let bytes: [UInt8]?
+    /// Whether its bytes are no longer kept.
+    public let isExpired: Bool
 
-    public init(id: Int64, receivedAt: Int64, hook: String, reason: String, sizeBytes: Int, bytes: [UInt8]?) {
+    public init(
+        id: Int64, receivedAt: Int64, hook: String, reason: String, sizeBytes: Int, bytes: [UInt8]?,
+        isExpired: Bool = false
+    ) {
         self.id = id
         self.receivedAt = receivedAt
         self.hook = hook
         self.reason = reason
         self.sizeBytes = sizeBytes
         self.bytes = bytes
+        self.isExpired = isExpired
+    }
+}
+
+/// Entries that a sink will never get.
+public struct DetachedRange: Sendable, Equatable {
+    public let id: Int64
+    public let sink: String
+    /// Nanoseconds since 1970: when the first of them was given up.
+    public let at: Int64
+    public let reason: String
+    public let offsets: ClosedRange<Offset>
+    /// Nanoseconds since 1970: what a replay has to span.
+    public let firstReceivedAt: Int64
+    public let lastReceivedAt: Int64
+    public let entries: Int
+
+    public init(
+        id: Int64, sink: String, at: Int64, reason: String, offsets: ClosedRange<Offset>,
+        firstReceivedAt: Int64, lastReceivedAt: Int64, entries: Int
+    ) {
+        self.id = id
+        self.sink = sink
+        self.at = at
+        self.reason = reason
+        self.offsets = offsets
+        self.firstReceivedAt = firstReceivedAt
+        self.lastReceivedAt = lastReceivedAt
+        self.entries = entries
     }
 }

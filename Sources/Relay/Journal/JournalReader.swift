@@ -80,6 +80,11 @@ final class JournalReader: Sendable {
         }
     }
 
+    /// Reads routes anew from now on, because sinks have other names.
+    func forgetRoutes() async {
+        await thread.run { [cache] in cache.routes.forget() }
+    }
+
     func close() async {
         await thread.run { [queue] in try? queue.close() }
     }

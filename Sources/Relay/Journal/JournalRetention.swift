@@ -1,9 +1,14 @@
-/// Where retention stands: it walks over the old entries in passes, a small step at a time.
+import Config
+
+/// Where retention stands: it walks over what is old in passes, a small step at a time.
 struct JournalRetention {
     /// What retention has deleted since the journal was opened.
     struct Counts: Sendable, Equatable {
         var entries = 0
-        var quarantined = 0
+        /// Receipts, quarantined inputs, and what else is not an entry.
+        var records = 0
+        /// Dead letters and quarantined inputs that lost their bytes.
+        var bodies = 0
         /// Pages of the file that were given back to the disk.
         var pages = 0
     }
@@ -11,7 +16,8 @@ struct JournalRetention {
     /// Entries that one step deletes at most, and looks at: neither may stall the writer.
     static let deletesMax = 500
     static let looksMax = 4_000
-    static let quarantineMax = 100
+    /// The same for what is not an entry; some of it is large.
+    static let recordsMax = 100
     /// Pages that one step gives back: 1 MB.
     static let pagesMax = 64
     /// Free pages that stay in the file, so that a full disk still lets the journal settle and delete: 4
@@ -22,21 +28,27 @@ struct JournalRetention {
 
     enum Stage: Equatable {
         case resting
+        /// Sinks up to this number are done; the next one's entries up to the offset have been looked at.
+        case detaching(after: Int64, from: Int64)
         /// Entries up to this offset have been looked at.
         case entries(after: Int64)
-        case quarantine
+        /// Kinds of records before this index are done.
+        case records(Int)
+        case bodies
         case pages
     }
 
-    /// What is older is deleted.
-    let age: Duration
+    let limits: JournalConfiguration
     var stage = Stage.resting
     var deleted = Counts()
     /// When the last pass ended, in nanoseconds since 1970.
     private var restedAt: Int64?
     private(set) var deletedBefore = Counts()
 
-    init(_ age: Duration) { self.age = age }
+    init(_ limits: JournalConfiguration) { self.limits = limits }
+
+    /// Settled entries that are older are deleted.
+    var age: Duration { limits.retention }
 
     var isUnderWay: Bool { stage != .resting }
 
@@ -49,8 +61,11 @@ struct JournalRetention {
 
     mutating func begin() {
         deletedBefore = deleted
-        stage = .entries(after: 0)
+        stage = .detaching(after: 0, from: 0)
     }
+
+    /// Has the next pass begin without a pause.
+    mutating func beginEarly() { restedAt = nil }
 
     mutating func rest(at now: Int64) {
         stage = .resting

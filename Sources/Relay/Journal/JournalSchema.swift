@@ -166,6 +166,7 @@ enum JournalSchema {
             user_id TEXT,
             last_error TEXT NOT NULL,
             body BLOB,
+            has_bytes INTEGER NOT NULL DEFAULT 1,
             UNIQUE (sink_id, "offset")
         );
         INSERT INTO dead_letters_2
@@ -175,7 +176,7 @@ enum JournalSchema {
                 replay, hooks.name, hooks.org, received_at, event_id, event_type, envelope_id,
                 (SELECT json_extract(value, '$.id') FROM json_each(CAST(body AS TEXT), '$.target')
                  WHERE json_extract(value, '$.type') = 'User' LIMIT 1),
-                coalesce(json_extract(failures, '$[#-1].reason'), ''), body
+                coalesce(json_extract(failures, '$[#-1].reason'), ''), body, body IS NOT NULL
             FROM dead_letters
                 JOIN sinks ON sinks.id = sink_id
                 JOIN entries ON entries."offset" = dead_letters."offset"
@@ -184,6 +185,39 @@ enum JournalSchema {
                 LEFT JOIN bodies ON bodies."offset" = dead_letters."offset";
         DROP TABLE dead_letters;
         ALTER TABLE dead_letters_2 RENAME TO dead_letters;
+        ALTER TABLE quarantine ADD COLUMN has_bytes INTEGER NOT NULL DEFAULT 1;
+
+        -- What dead letters and the quarantine take, each row's own columns by a flat rate. By triggers,
+        -- because rows come and go in many places, and a sum over all of them would read every body.
+        INSERT INTO counters VALUES
+            ('dead_letter_bytes',
+             (SELECT coalesce(sum(512 + coalesce(length(body), 0)), 0) FROM dead_letters)),
+            ('quarantine_bytes', (SELECT coalesce(sum(128 + length(bytes)), 0) FROM quarantine));
+        CREATE TRIGGER dead_letters_come AFTER INSERT ON dead_letters BEGIN
+            UPDATE counters SET value = value + 512 + coalesce(length(new.body), 0)
+            WHERE name = 'dead_letter_bytes';
+        END;
+        CREATE TRIGGER dead_letters_shrink AFTER UPDATE OF body ON dead_letters BEGIN
+            UPDATE counters
+            SET value = value + coalesce(length(new.body), 0) - coalesce(length(old.body), 0)
+            WHERE name = 'dead_letter_bytes';
+        END;
+        CREATE TRIGGER dead_letters_go AFTER DELETE ON dead_letters BEGIN
+            UPDATE counters SET value = value - 512 - coalesce(length(old.body), 0)
+            WHERE name = 'dead_letter_bytes';
+        END;
+        CREATE TRIGGER quarantine_comes AFTER INSERT ON quarantine BEGIN
+            UPDATE counters SET value = value + 128 + length(new.bytes) WHERE name = 'quarantine_bytes';
+        END;
+        CREATE TRIGGER quarantine_shrinks AFTER UPDATE OF bytes ON quarantine BEGIN
+            UPDATE counters SET value = value + length(new.bytes) - length(old.bytes)
+            WHERE name = 'quarantine_bytes';
+        END;
+        CREATE TRIGGER quarantine_goes AFTER DELETE ON quarantine BEGIN
+            UPDATE counters SET value = value - 128 - length(old.bytes) WHERE name = 'quarantine_bytes';
+        END;
+        CREATE INDEX dead_letters_with_bytes ON dead_letters (id) WHERE has_bytes = 1;
+        CREATE INDEX quarantine_with_bytes ON quarantine (id) WHERE has_bytes = 1;
 
         -- Deliveries that are about to be sent to a destination that must not get them twice.
         CREATE TABLE intents (

@@ -8,7 +8,7 @@ final class JournalTail: Sendable {
     struct Entry: Sendable {
         let offset: Int64
         let event: Event
-        let choices: [String: String]
+        var choices: [String: String]
         let replay: String?
     }
 
@@ -54,6 +54,20 @@ final class JournalTail: Sendable {
             // A slice keeps what was popped alive until it is copied, bodies and all.
             if state.entries.startIndex > max(256, state.entries.count / 2) {
                 state.entries = ArraySlice(Array(state.entries))
+            }
+        }
+    }
+
+    /// Gives sinks other names, old to new, in what is here.
+    func rename(_ names: [String: String]) {
+        state.withLock { state in
+            for index in state.entries.indices {
+                for (former, name) in names {
+                    guard let rule = state.entries[index].choices.removeValue(forKey: former) else {
+                        continue
+                    }
+                    state.entries[index].choices[name] = rule
+                }
             }
         }
     }

@@ -94,12 +94,11 @@ extension JournalWriter {
     }
 
     private func dropReport(_ sink: String, _ db: Database) throws -> DropReport? {
+        try writeCounts()
         let row = try Row.fetchOne(
             db,
             sql: """
-                SELECT (SELECT coalesce(sum(entries), 0) FROM routes, json_each(choices)
-                        WHERE json_extract(value, '$[0]') = name)
-                        - base - delivered - superseded - skipped - dead - detached,
+                SELECT \(SinkPlace.waitingSQL),
                     (SELECT count(*) FROM dead_letters WHERE sink_id = sinks.id)
                 FROM sinks WHERE name = ?
                 """,

@@ -177,7 +177,8 @@ extension JournalWriter {
     ) throws {
         let condition = filter.condition
         let sql = """
-            SELECT id, received_at, hook, reason, length(bytes), bytes FROM quarantine
+            SELECT id, received_at, hook, reason, length(bytes), CASE WHEN has_bytes THEN bytes END
+            FROM quarantine
             WHERE \(condition.text) AND id > ? AND id <= ? ORDER BY id LIMIT ?
             """
         try forEach(sql, condition, size: { $0[4] as Int? ?? 0 }, &work) { row in

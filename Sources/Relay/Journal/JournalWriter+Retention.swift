@@ -1,3 +1,4 @@
+import Config
 import GRDB
 import Logging
 
@@ -5,28 +6,37 @@ import Logging
 /// disk.
 ///
 /// An entry goes once every sink the journal knows, and that it is routed to, has it behind its cursor, and
-/// no parked delivery needs it. The newest entry always stays: offsets go on
-/// behind it.
+/// no parked delivery needs it. The newest entry always stays: offsets go on behind it.
 extension JournalWriter {
     /// One small step in a transaction of its own; false where nothing is due.
     ///
     /// A failure ends the pass: the next one tries again.
     func retentionStep() -> Bool {
         let now = clock.now
+        takeReserveAgain()
+        if relieve(at: now) {
+            checkpointAfterWrite()
+            return true
+        }
         retention.beginIfDue(at: now)
         guard retention.isUnderWay else { return false }
+        defer { checkpointAfterWrite() }
         do {
             let before = now - retention.age.nanoseconds
             switch retention.stage {
             case .resting: break
+            case .detaching(let sink, let from):
+                retention.stage = try detachOld(after: sink, from: from, at: now)
             case .entries(let after): try deleteEntries(after: after, receivedBefore: before)
-            case .quarantine: try deleteQuarantined(receivedBefore: before)
+            case .records(let index): try deleteRecords(index, before: now - receiptsAge)
+            case .bodies: try expireBodies()
             case .pages: try giveBackPages(at: now)
             }
         } catch {
             retention.rest(at: now)
+            noteFailure(error)
             logger.warning(
-                "old entries could not be deleted from the journal; tried again in a minute",
+                "what is old could not be deleted from the journal; tried again in a minute",
                 metadata: ["reason": "\(JournalError(error).reason)"]
             )
         }
@@ -35,50 +45,77 @@ extension JournalWriter {
 
     func beginRetentionPass() { retention.begin() }
 
+    private var receiptsAge: Int64 { retention.limits.receipts.nanoseconds }
+
     // MARK: - Entries
 
     private func deleteEntries(after: Int64, receivedBefore: Int64) throws {
-        var next = JournalRetention.Stage.quarantine
+        let found = try deleteSettled(after: after) { $0 < receivedBefore }
+        retention.deleted.entries += found.deleted
+        // A clock that was wrong for a while leaves single entries; a step without an old one is the end.
+        retention.stage = found.hasDue && !found.isAtEnd ? .entries(after: found.seenTo) : .records(0)
+    }
+
+    /// What a step of deleting found.
+    struct SettledEntries {
         var deleted = 0
+        /// Entries up to here have been looked at.
+        var seenTo: Int64 = 0
+        /// The first of them that is due and that a sink still needs.
+        var firstPinned: Int64?
+        /// Whether one of them was due at all.
+        var hasDue = false
+        /// Nothing behind them can be deleted.
+        var isAtEnd = true
+    }
+
+    /// Deletes some of the entries behind an offset that every sink has settled, oldest first.
+    ///
+    /// - Parameter isDue: Whether one that came in at that instant may go.
+    func deleteSettled(after: Int64, where isDue: (Int64) -> Bool) throws -> SettledEntries {
+        var found = SettledEntries(seenTo: after)
         var hasFrozen = false
         do {
             try alone { db in
                 let ends = try routeEnds(db)
-                let last = min(lastOffset - 1, ends.values.max() ?? 0)
+                let lastEnd = ends.values.max() ?? 0
                 let rows = try Row.fetchAll(
                     db,
                     sql: """
                         SELECT "offset", received_at, route_id FROM entries
-                        WHERE "offset" > ? AND "offset" <= ? ORDER BY "offset" LIMIT ?
+                        WHERE "offset" > ? AND "offset" < ? ORDER BY "offset" LIMIT ?
                         """,
-                    arguments: [after, last, JournalRetention.looksMax]
+                    arguments: [after, lastOffset, JournalRetention.looksMax]
                 )
-                guard let lastRow = rows.last else { return }
-                var seenTo: Int64 = lastRow[0]
+                guard let first = rows.first, let last = rows.last else { return }
+                found.isAtEnd = rows.count < JournalRetention.looksMax
+                let needed = try neededOffsets(from: first[0], to: last[0], db)
                 var old: [Int64] = []
-                let needed = try neededOffsets(from: rows[0][0], to: seenTo, db)
-                for row in rows where row[1] < receivedBefore {
+                for row in rows {
                     let offset: Int64 = row[0]
-                    guard offset <= ends[row[2]] ?? 0, !needed.contains(offset) else { continue }
-                    old.append(offset)
-                    if old.count == JournalRetention.deletesMax {
-                        seenTo = offset
+                    guard old.count < JournalRetention.deletesMax, offset <= lastEnd else {
+                        found.isAtEnd = offset > lastEnd
+                        if found.isAtEnd { found.firstPinned = found.firstPinned ?? offset }
                         break
+                    }
+                    found.seenTo = offset
+                    guard isDue(row[1]) else { continue }
+                    found.hasDue = true
+                    if offset <= ends[row[2]] ?? 0, !needed.contains(offset) {
+                        old.append(offset)
+                    } else {
+                        found.firstPinned = found.firstPinned ?? offset
                     }
                 }
                 hasFrozen = try delete(old, db)
-                deleted = old.count
-                // A clock that was wrong for a while leaves single entries; a step without an old one is
-                // the end.
-                if rows.contains(where: { $0[1] < receivedBefore }) { next = .entries(after: seenTo) }
+                found.deleted = old.count
             }
             if hasFrozen { seen.didFreeze(committed: true) }
         } catch {
             seen.didFreeze(committed: false)
             throw error
         }
-        retention.deleted.entries += deleted
-        retention.stage = next
+        return found
     }
 
     /// Per route, the last offset that every known sink it names has settled.
@@ -122,27 +159,7 @@ extension JournalWriter {
         return freezes
     }
 
-    // MARK: - Quarantine
-
-    private func deleteQuarantined(receivedBefore: Int64) throws {
-        var deleted = 0
-        try alone { db in
-            try db.execute(
-                sql: """
-                    DELETE FROM quarantine WHERE received_at < ? AND id IN (
-                        SELECT id FROM quarantine ORDER BY id LIMIT ?)
-                    """,
-                arguments: [receivedBefore, JournalRetention.quarantineMax]
-            )
-            deleted = db.changesCount
-            try count("quarantine_expired", deleted, db)
-            try seen.expire(before: receivedBefore, db)
-        }
-        retention.deleted.quarantined += deleted
-        if deleted == 0 { retention.stage = .pages }
-    }
-
-    private func count(_ name: String, _ number: Int, _ db: Database) throws {
+    func count(_ name: String, _ number: Int, _ db: Database) throws {
         guard number > 0 else { return }
         try db.execute(
             sql: """
@@ -165,14 +182,17 @@ extension JournalWriter {
         }
         retention.deleted.pages += pages
         guard pages == 0 else { return }
+        measure()
+        reportDetached()
         let (all, before) = (retention.deleted, retention.deletedBefore)
         if all != before {
-            checkpointIsDue()
+            checkpointIsDue(.truncate)
             logger.info(
-                "old entries were deleted from the journal",
+                "what is old was deleted from the journal",
                 metadata: [
                     "entries": "\(all.entries - before.entries)",
-                    "quarantined": "\(all.quarantined - before.quarantined)",
+                    "records": "\(all.records - before.records)",
+                    "bodies": "\(all.bodies - before.bodies)",
                 ]
             )
         }

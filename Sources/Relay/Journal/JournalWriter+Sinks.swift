@@ -5,6 +5,8 @@ import Rules
 extension JournalWriter {
     func lease(_ sink: String) throws -> SinkLease {
         let db = try database
+        // What was routed to a new sink before now is not its business.
+        try writeCounts()
         try db.execute(
             sql: """
                 INSERT OR IGNORE INTO sinks (name, cursor, base)

@@ -1,3 +1,4 @@
+import Config
 import Foundation
 import GRDB
 import JSON
@@ -15,10 +16,19 @@ final class JournalWriter {
     var retention: JournalRetention
     /// Tells readers of what a commit appended.
     private let publish: ([JournalTail.Entry]) -> Void
-    let checkpointIsDue: () -> Void
+    let checkpointIsDue: (JournalCheckpointer.Kind) -> Void
+    /// How much room there is; see `JournalWriter+Space.swift`.
+    var space: JournalSpace
+    var relief = JournalRelief()
+    var sizeWarning = SizeWarning()
+    /// By sink; nil before anybody told. See `JournalWriter+Detaching.swift`.
+    var policies: [String: SinkPolicy]?
+    var lags = SinkLags()
+    /// Today's names of sinks by those that older rules may still use.
+    var renames: [String: String] = [:]
 
     let seen: DeduplicationIndex
-    private var routes = RouteCatalogue()
+    var routes = RouteCatalogue()
     private var hooks: [String: Int64] = [:]
     private(set) var lastOffset: Int64
     /// What ``lastOffset`` was after the last commit; a rollback gives its offsets back.
@@ -33,18 +43,21 @@ final class JournalWriter {
     private var appended: [JournalTail.Entry] = []
     private var counts = AppendCounts()
     private var bytesSinceCheckpoint = 0
+    /// Those of them that ``space`` knows of.
+    private var bytesMeasured = 0
 
     init(
         _ queue: DatabaseQueue,
         clock: any RelayClock,
-        retention: Duration,
+        limits: JournalConfiguration,
         logger: Logger,
         publish: @escaping ([JournalTail.Entry]) -> Void,
-        checkpointIsDue: @escaping () -> Void
+        checkpointIsDue: @escaping (JournalCheckpointer.Kind) -> Void
     ) throws {
         self.queue = queue
         self.clock = clock
-        self.retention = JournalRetention(retention)
+        retention = JournalRetention(limits)
+        space = JournalSpace(journalPath: limits.path, sizeMax: limits.sizeMax)
         self.logger = logger
         self.publish = publish
         self.checkpointIsDue = checkpointIsDue
@@ -53,6 +66,10 @@ final class JournalWriter {
             return (try DeduplicationIndex(db), last)
         }
         lastOffset = committedOffset
+        if !space.reserve.take() {
+            logger.warning("the journal's disk has no room for the reserve that a full disk is survived with")
+        }
+        measure()
     }
 
     func close() {
@@ -87,6 +104,7 @@ final class JournalWriter {
             hooks = [:]
             appended = []
             counts = AppendCounts()
+            noteFailure(error)
             throw error
         }
         committedOffset = lastOffset
@@ -138,9 +156,16 @@ final class JournalWriter {
         }
     }
 
+    /// Writes the counts of what the transaction appended so far, for work that reads them.
+    func writeCounts() throws {
+        try counts.write(database)
+        counts = AppendCounts()
+    }
+
     // MARK: - Append
 
     func append(_ submission: Submission, digests: [EventDigest]) throws -> AppendReceipt {
+        try refuseWithoutRoom()
         let db = try database
         var added = AppendCounts()
         for (routed, digest) in zip(submission.events, digests) {
@@ -149,7 +174,7 @@ final class JournalWriter {
                 added.duplicates += 1
                 continue
             }
-            let route = try routes.id(of: routed.route, db)
+            let route = try routes.id(of: routed.route.renaming(renames), db)
             try insert(routed.event, route: route, replay: routed.replay, db)
             appended.append(
                 JournalTail.Entry(
@@ -226,10 +251,18 @@ final class JournalWriter {
     /// Callers have their answers; what keeps the files in shape runs now.
     func afterCommit() {
         if seen.isFull { freezeSeen() }
+        afterWriting(bytesSinceCheckpoint - bytesMeasured + Self.pagesPerCommit * JournalFile.pageBytes)
+        checkpointAfterWrite()
+    }
+
+    /// Asks for a checkpoint where the log may have become long.
+    func checkpointAfterWrite() {
         bytesSinceCheckpoint += Self.pagesPerCommit * JournalFile.pageBytes
-        if bytesSinceCheckpoint >= Self.checkpointBytes {
-            bytesSinceCheckpoint = 0
-            checkpointIsDue()
+        bytesMeasured = bytesSinceCheckpoint
+        if bytesSinceCheckpoint >= min(Self.checkpointBytes, space.logBytesMax) {
+            (bytesSinceCheckpoint, bytesMeasured) = (0, 0)
+            // On a full disk the log must not get longer than it is.
+            checkpointIsDue(space.reserve.isReleased ? .truncate : .passive)
         }
     }
 
@@ -250,6 +283,7 @@ final class JournalWriter {
             seen.didFreeze(committed: true)
         } catch {
             seen.didFreeze(committed: false)
+            noteFailure(error)
             logger.warning(
                 "the journal could not write its list of known events; the next commit tries again",
                 metadata: ["reason": "\(JournalError(error).reason)"]

@@ -10,6 +10,8 @@ struct RouteCatalogue {
     private var ids: [Route: Int64] = [:]
     /// Per number the rules by the sinks that they chose.
     private var choices: [Int64: [String: String]] = [:]
+    /// The table was read up to this number; single routes behind it may be known as well.
+    private var readTo: Int64 = 0
 
     /// The number of a route, which is new in the table where it has none yet.
     mutating func id(of route: Route, _ db: Database) throws -> Int64 {
@@ -40,10 +42,25 @@ struct RouteCatalogue {
     /// Forgets everything, as after a rollback that took new numbers back.
     mutating func forget() { self = RouteCatalogue() }
 
+    /// Gives a sink another name in all stored routes. Other catalogues of the file have to forget theirs.
+    mutating func rename(_ former: String, to name: String, _ db: Database) throws {
+        for id in try ids(naming: former, db) {
+            let select = "SELECT choices FROM routes WHERE id = ?"
+            guard let text = try String.fetchOne(db, sql: select, arguments: [id]) else { continue }
+            let route = try Self.route(ofText: text).renaming([former: name])
+            try db.execute(
+                sql: "UPDATE routes SET choices = ? WHERE id = ?", arguments: [Self.text(of: route), id])
+        }
+        forget()
+    }
+
     private mutating func refresh(_ db: Database) throws {
         let statement = try db.cachedStatement(sql: "SELECT id, choices FROM routes WHERE id > ? ORDER BY id")
-        let rows = try Row.fetchAll(statement, arguments: [choices.keys.max() ?? 0])
-        for row in rows { remember(row[0], try Self.route(ofText: row[1])) }
+        let rows = try Row.fetchAll(statement, arguments: [readTo])
+        for row in rows {
+            remember(row[0], try Self.route(ofText: row[1]))
+            readTo = row[0]
+        }
     }
 
     private mutating func remember(_ id: Int64, _ route: Route) {

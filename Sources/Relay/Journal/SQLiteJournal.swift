@@ -1,3 +1,4 @@
+public import Config
 public import Logging
 import Synchronization
 
@@ -19,17 +20,15 @@ public final class SQLiteJournal: Journal {
     /// Opens the file, makes or migrates it, and takes its lock.
     ///
     /// - Parameters:
-    ///   - path: The file; its folder is made where it is missing.
-    ///   - retention: How long entries are kept that every sink has settled, and how far back duplicates
-    /// are
-    ///     known.
+    ///   - limits: The file, whose folder is made where it is missing, and how much is kept for how long.
     ///   - logger: Told of what goes wrong between commits, where no caller waits for an answer.
     /// - Throws: ``JournalError/unusable(reason:)`` where another relay has the file, where a newer version
     ///   wrote it, or where it is damaged.
     public init(
-        path: String, retention: Duration, clock: any RelayClock,
+        _ limits: JournalConfiguration, clock: any RelayClock,
         logger: Logger = Logger(label: "okta-relay.journal")
     ) async throws(JournalError) {
+        let path = limits.path
         do {
             try JournalFile.makeFolder(of: path)
         } catch {
@@ -42,16 +41,16 @@ public final class SQLiteJournal: Journal {
         let checkpointer = JournalCheckpointer(path: path)
         committer = try await GroupCommitter {
             let writer = try JournalWriter(
-                JournalFile.openForWriting(path),
+                JournalFile.openForWriting(path, logger: logger),
                 clock: clock,
-                retention: retention,
+                limits: limits,
                 logger: logger,
                 publish: { entries in
                     guard !entries.isEmpty else { return }
                     tail.publish(entries)
                     newsStand.announce()
                 },
-                checkpointIsDue: { checkpointer.checkpoint() }
+                checkpointIsDue: { checkpointer.checkpoint($0) }
             )
             tail.begin(at: writer.lastOffset)
             return writer
@@ -65,6 +64,16 @@ public final class SQLiteJournal: Journal {
         self.tail = tail
         self.newsStand = newsStand
         self.clock = clock
+    }
+
+    /// The same with the standard limits but for the retention.
+    public convenience init(
+        path: String, retention: Duration, clock: any RelayClock,
+        logger: Logger = Logger(label: "okta-relay.journal")
+    ) async throws(JournalError) {
+        let limits = JournalConfiguration(
+            path: path, retention: retention, receipts: max(retention, Limits.receiptsDefault))
+        try await self.init(limits, clock: clock, logger: logger)
     }
 
     public func append(
@@ -103,6 +112,22 @@ public final class SQLiteJournal: Journal {
     public func settle(_ settlement: Settlement) async throws(JournalError) {
         let now = clock.now
         try await committer.commit { try $0.settle(settlement, at: now) }
+    }
+
+    /// Takes over what the configuration says of its sinks: how long entries wait for each, and what it was
+    /// called before.
+    ///
+    /// Nothing is given up before this was called once. A sink must not be leased while it is renamed: its
+    /// worker has ended, and the rules that name it anew come after this.
+    ///
+    /// - Returns: The renames that were carried out, former names to today's.
+    @discardableResult
+    public func keep(_ policies: [SinkPolicy]) async throws(JournalError) -> [String: String] {
+        let renamed = try await committer.commit { try $0.keep(policies) }
+        guard !renamed.isEmpty else { return renamed }
+        tail.rename(renamed)
+        await reader.forgetRoutes()
+        return renamed
     }
 
     /// Carries out all of retention that is due, step by step between commits; what was deleted.

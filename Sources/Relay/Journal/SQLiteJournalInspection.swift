@@ -6,16 +6,19 @@ import JSON
 /// running relay, in the same process or in another.
 public final class SQLiteJournalInspection: JournalInspection {
     private let path: String
-    private let thread = SerialThread(name: "journal-inspect")
-    private let queue: DatabaseQueue
+    private let sizeMax: Int?
+    let thread = SerialThread(name: "journal-inspect")
+    let queue: DatabaseQueue
 
-    /// Throws ``JournalError/unusable(reason:)`` where there is no journal at the path.
-    public init(path: String) throws(JournalError) {
+    /// - Parameter sizeMax: The configuration's, to be shown beside what is used.
+    /// - Throws: ``JournalError/unusable(reason:)`` where there is no journal at the path.
+    public init(path: String, sizeMax: Int? = nil) throws(JournalError) {
         guard FileManager.default.fileExists(atPath: path) else {
             throw .unusable(
                 reason: "there is no journal at \(path); start the relay once, or name its config")
         }
         self.path = path
+        self.sizeMax = sizeMax
         do {
             queue = try JournalFile.openForReading(path)
         } catch {
@@ -24,7 +27,7 @@ public final class SQLiteJournalInspection: JournalInspection {
     }
 
     public func status() async throws(JournalError) -> JournalStatus {
-        try await onThread { [path] db in
+        try await onThread { [path, sizeMax] db in
             let counters = try Row.fetchAll(db, sql: "SELECT name, value FROM counters")
             let counts = Dictionary(counters.map { ($0[0] as String, $0[1] as Int) }) { first, _ in first }
             return JournalStatus(
@@ -35,7 +38,12 @@ public final class SQLiteJournalInspection: JournalInspection {
                 horizon: Offset(
                     rawValue: try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0),
                 sizeBytes: Self.sizeBytes(path),
-                sinks: try Row.fetchAll(db, sql: Self.sinksSQL).map { try Self.sinkStatus($0, db) }
+                sinks: try Row.fetchAll(db, sql: Self.sinksSQL).map { try Self.sinkStatus($0, db) },
+                usedBytes: try JournalSpace.pageBytesInUse(db) + JournalSpace.bytes(ofFile: path + "-wal"),
+                sizeMaxBytes: sizeMax,
+                expired: counts["expired"] ?? 0,
+                deadLettersExpired: counts["dead_letters_expired"] ?? 0,
+                quarantineExpired: counts["quarantine_expired"] ?? 0
             )
         }
     }
@@ -92,7 +100,7 @@ public final class SQLiteJournalInspection: JournalInspection {
             var condition = filter.condition
             condition.add("id < ?", page.before)
             let sql = """
-                SELECT id, received_at, hook, reason, length(bytes), NULL FROM quarantine
+                SELECT id, received_at, hook, reason, length(bytes), NULL, has_bytes FROM quarantine
                 WHERE \(condition.text) ORDER BY id DESC LIMIT ?
                 """
             return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
@@ -103,8 +111,28 @@ public final class SQLiteJournalInspection: JournalInspection {
     public func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord? {
         try await onThread { db in
             let sql =
-                "SELECT id, received_at, hook, reason, length(bytes), bytes FROM quarantine WHERE id = ?"
+                """
+                SELECT id, received_at, hook, reason, length(bytes), iif(has_bytes, bytes, NULL), has_bytes
+                FROM quarantine WHERE id = ?
+                """
             return try Row.fetchOne(db, sql: sql, arguments: [id]).map(Self.quarantineRecord)
+        }
+    }
+
+    public func detached(sink: String?, _ page: PageRequest) async throws(JournalError) -> [DetachedRange] {
+        try await onThread { db in
+            let sql = """
+                SELECT id, sink, at, reason, first_offset, last_offset, first_received_at, last_received_at,
+                    entries
+                FROM detached WHERE id < ? AND (? IS NULL OR sink = ?) ORDER BY id DESC LIMIT ?
+                """
+            let arguments: StatementArguments = [page.before ?? .max, sink, sink, page.limit]
+            return try Row.fetchAll(db, sql: sql, arguments: arguments).map { row in
+                DetachedRange(
+                    id: row[0], sink: row[1], at: row[2], reason: row[3],
+                    offsets: Offset(rawValue: row[4])...Offset(rawValue: row[5]),
+                    firstReceivedAt: row[6], lastReceivedAt: row[7], entries: row[8])
+            }
         }
     }
 
@@ -126,11 +154,10 @@ public final class SQLiteJournalInspection: JournalInspection {
 
 extension SQLiteJournalInspection {
     private static let sinksSQL = """
-        SELECT name, cursor, delivered, superseded, skipped, retried, dead, hold, hold_reason, held_at,
+        SELECT name, cursor, delivered, superseded, skipped, retried, dead, detached, hold, hold_reason,
+            held_at,
             (SELECT count(*) FROM parked WHERE sink_id = sinks.id) AS parked,
-            (SELECT coalesce(sum(entries), 0) FROM routes, json_each(choices)
-             WHERE json_extract(value, '$[0]') = name)
-            - base - delivered - superseded - skipped - dead - detached AS waiting
+            \(SinkPlace.waitingSQL) AS waiting
         FROM sinks ORDER BY name
         """
 
@@ -148,6 +175,7 @@ extension SQLiteJournalInspection {
             retried: row["retried"],
             parked: row["parked"],
             dead: row["dead"],
+            detached: row["detached"],
             hold: SinkHold(kind: row["hold"], reason: row["hold_reason"], since: row["held_at"])
         )
     }
@@ -175,7 +203,7 @@ extension SQLiteJournalInspection {
 
     private static func deadLettersSQL(where filter: String) -> String {
         """
-        SELECT dead_letters.id, sinks.name, rule, event_id, event_type, user_id, died_at, failures
+        SELECT dead_letters.id, sinks.name, rule, event_id, event_type, user_id, died_at, failures, body IS NULL
         FROM dead_letters JOIN sinks ON sinks.id = sink_id
         WHERE \(filter)
         """
@@ -191,7 +219,8 @@ extension SQLiteJournalInspection {
             userID: row[5],
             diedAt: row[6],
             failures: FailedAttempt.failures(ofText: row[7]),
-            body: body
+            body: body,
+            isExpired: row[8]
         )
     }
 
@@ -202,14 +231,12 @@ extension SQLiteJournalInspection {
             hook: row[2],
             reason: row[3],
             sizeBytes: row[4],
-            bytes: (row[5] as Data?).map { Array($0) }
+            bytes: (row[5] as Data?).map { Array($0) },
+            isExpired: !(row[6] as Bool)
         )
     }
 
     private static func sizeBytes(_ path: String) -> Int {
-        [path, path + "-wal"].reduce(0) { sum, file in
-            let attributes = try? FileManager.default.attributesOfItem(atPath: file)
-            return sum + ((attributes?[.size] as? NSNumber)?.intValue ?? 0)
-        }
+        JournalSpace.bytes(ofFile: path) + JournalSpace.bytes(ofFile: path + "-wal")
     }
 }

@@ -1,3 +1,4 @@
+import Config
 import GRDB
 import Logging
 @testable import Relay
@@ -7,6 +8,9 @@ import Rules
 /// The real journal's writer, on a database in memory, beside the ledger of a simulation: given the same
 /// appends and settlements it must hand out the same leases.
 final class JournalMirror {
+    /// Where all mirrors have their one reserve.
+    private static let folder = Result { try TemporaryFolder() }
+
     private let writer: JournalWriter
     private var count = 0
 
@@ -16,8 +20,9 @@ final class JournalMirror {
         var quiet = Logger(label: "test")
         quiet.logLevel = .critical
         writer = try JournalWriter(
-            queue, clock: ManualClock(), retention: .seconds(86_400), logger: quiet, publish: { _ in },
-            checkpointIsDue: {})
+            queue, clock: ManualClock(),
+            limits: JournalConfiguration(path: Self.folder.get().file("mirror"), retention: .seconds(86_400)),
+            logger: quiet, publish: { _ in }, checkpointIsDue: { _ in })
     }
 
     func append(_ event: Event, isRouted: Bool) throws {

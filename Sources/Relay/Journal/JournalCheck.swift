@@ -1,0 +1,87 @@
+import Foundation
+import GRDB
+import JSON
+
+/// A look at a journal before it is used, which takes no longer for a large file than for a small one.
+///
+/// That the file is as long as it says, SQLite sees by itself. `okta-relay journal verify` reads everything.
+enum JournalCheck {
+    /// Of the newest entries, so many are read.
+    private static let entriesMax = 200
+
+    /// Throws ``JournalError/unusable(reason:)`` where events would be lost or mixed up.
+    static func run(_ db: Database) throws {
+        try checkSchema(db)
+        let horizon = try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
+        try checkPlaces(horizon: horizon, db)
+        try checkNewest(db)
+    }
+
+    /// Every table, index and trigger has to be there as a new journal has it.
+    private static func checkSchema(_ db: Database) throws {
+        let fresh = try DatabaseQueue()
+        try JournalSchema.migrator.migrate(fresh)
+        let expected = try fresh.read(statements)
+        let found = try statements(db)
+        for (name, sql) in expected.sorted(by: { $0.key < $1.key }) where found[name] != sql {
+            throw damage("its \(name) is \(found[name] == nil ? "missing" : "not as this version made it")")
+        }
+    }
+
+    private static func statements(_ db: Database) throws -> [String: String] {
+        let rows = try Row.fetchAll(
+            db, sql: "SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+        return Dictionary(rows.map { ($0[0], $0[1]) }) { first, _ in first }
+    }
+
+    /// Offsets go on behind the newest entry: a sink whose place is beyond it would miss what comes.
+    private static func checkPlaces(horizon: Int64, _ db: Database) throws {
+        let sql = """
+            SELECT name FROM sinks WHERE cursor > ?1
+                OR EXISTS (SELECT 1 FROM parked WHERE sink_id = sinks.id AND "offset" > ?1)
+            LIMIT 1
+            """
+        if let sink = try String.fetchOne(db, sql: sql, arguments: [horizon]) {
+            throw damage("the place of the sink \(sink) is behind the newest entry")
+        }
+    }
+
+    private static func checkNewest(_ db: Database) throws {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT entries."offset", event_id, event_type, hooks.id IS NOT NULL, routes.id IS NOT NULL,
+                    body
+                FROM entries LEFT JOIN bodies ON bodies."offset" = entries."offset"
+                    LEFT JOIN hooks ON hooks.id = hook_id LEFT JOIN routes ON routes.id = route_id
+                ORDER BY entries."offset" DESC LIMIT ?
+                """,
+            arguments: [entriesMax])
+        while let row = try rows.next() {
+            if let problem = problem(ofEntry: row) { throw damage(problem) }
+        }
+    }
+
+    /// What is wrong with an entry; of a row of offset, event id, event type, whether its hook and its route
+    /// are there, and body.
+    static func problem(ofEntry row: Row) -> String? {
+        let entry = "the entry \(row[0] as Int64)"
+        guard row[3], row[4] else { return "\(entry) names a hook or a route that is not there" }
+        guard let body = row[5] as Data? else { return "\(entry) has no body" }
+        guard let event = try? JSONDocument(Array(body)).root else {
+            return "the body of \(entry) is not JSON"
+        }
+        guard event["uuid"]?.string == row[1], event["eventType"]?.string == row[2] else {
+            return "the body of \(entry) is another event's"
+        }
+        return nil
+    }
+
+    private static func damage(_ what: String) -> JournalError {
+        .unusable(
+            reason: """
+                the journal is damaged: \(what); keep the file, restore a backup, and see what `okta-relay \
+                journal verify` finds
+                """)
+    }
+}

@@ -1,0 +1,193 @@
+import Foundation
+import GRDB
+import JSON
+
+/// Reading all of a journal, and copying it; beside a running relay, too.
+extension SQLiteJournalInspection {
+    /// Entries read in one transaction: a long one would keep the relay's log from being cut.
+    private static let chunk = 1_000
+
+    /// Copies the journal, as it is at one instant, into a file that must not be there.
+    ///
+    /// - Parameter progress: Told the share that is done, 0 to 1, on a thread of the journal's own.
+    public func backup(
+        to path: String, progress: @escaping @Sendable (Double) -> Void
+    ) async throws(JournalError) {
+        try await onQueue { try JournalBackup.write($0, to: path, progress: progress) }
+    }
+
+    /// Reads everything: that the file is in order, each body parses and is its entry's, nothing refers to
+    /// what is not there, and the counts are right.
+    ///
+    /// - Parameter progress: Told the share of entries that were read, 0 to 1; the file's structure comes
+    ///   after them.
+    public func verify(
+        progress: @escaping @Sendable (Double) -> Void
+    ) async throws(JournalError) -> JournalVerification {
+        try await onThread(Self.checkVersion)
+        var found = JournalVerification()
+        var after: Int64 = 0
+        while true {
+            let (start, soFar) = (after, found)
+            let (next, result, share) = try await onThread { db in
+                var result = soFar
+                let (next, share) = try Self.verifyEntries(after: start, &result, db)
+                return (next, result, share)
+            }
+            found = result
+            progress(share)
+            guard let next else { break }
+            after = next
+        }
+        let soFar = found
+        return try await onThread { db in
+            var found = soFar
+            try Self.verifyReferences(&found, db)
+            try Self.verifyDeadLetters(&found, db)
+            try Self.verifyUsers(&found, db)
+            try Self.verifyCounts(&found, db)
+            for line in try String.fetchAll(db, sql: "PRAGMA integrity_check") where line != "ok" {
+                found.add("SQLite: \(line)")
+            }
+            return found
+        }
+    }
+
+    private static func checkVersion(_ db: Database) throws {
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        guard version != JournalSchema.version else { return }
+        throw JournalError.unusable(
+            reason: version > JournalSchema.version
+                ? "a newer okta-relay wrote it (schema \(version)); verify it with that version"
+                : """
+                an older okta-relay wrote it (schema \(version)); verify it with that version, or start this \
+                one once, which upgrades it
+                """)
+    }
+
+    /// The offset to go on behind; nil at the end.
+    private static func verifyEntries(
+        after: Int64, _ found: inout JournalVerification, _ db: Database
+    ) throws -> (next: Int64?, share: Double) {
+        let ends = try Row.fetchOne(
+            db, sql: #"SELECT coalesce(min("offset"), 0), coalesce(max("offset"), 0) FROM entries"#)
+        let (first, horizon): (Int64, Int64) = (ends?[0] ?? 0, ends?[1] ?? 0)
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT entries."offset", event_id, event_type, hooks.id IS NOT NULL, routes.id IS NOT NULL,
+                    body
+                FROM entries LEFT JOIN bodies ON bodies."offset" = entries."offset"
+                    LEFT JOIN hooks ON hooks.id = hook_id LEFT JOIN routes ON routes.id = route_id
+                WHERE entries."offset" > ? ORDER BY entries."offset" LIMIT ?
+                """,
+            arguments: [after, chunk])
+        var last: Int64?
+        while let row = try rows.next() {
+            last = row[0]
+            found.read(entries: 1)
+            if let problem = JournalCheck.problem(ofEntry: row) { found.add(problem) }
+        }
+        let orphans = try Int64.fetchAll(
+            db,
+            sql: """
+                SELECT "offset" FROM bodies WHERE "offset" > ?1 AND "offset" <= ?2
+                EXCEPT SELECT "offset" FROM entries WHERE "offset" > ?1 AND "offset" <= ?2
+                """,
+            arguments: [after, last ?? .max])
+        for orphan in orphans { found.add("the body at \(orphan) has no entry") }
+        let share = Double((last ?? horizon) - first + 1) / Double(max(1, horizon - first + 1))
+        return (last, share)
+    }
+
+    private static func verifyReferences(_ found: inout JournalVerification, _ db: Database) throws {
+        for row in try Row.fetchAll(
+            db, sql: #"SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY "table""#)
+        {
+            found.add("\(row[1] as Int) rows of \(row[0] as String) refer to what is not there")
+        }
+        for table in ["parked", "intents"] {
+            let sql = """
+                SELECT count(*) FROM \(table) WHERE NOT EXISTS (
+                    SELECT 1 FROM entries WHERE entries."offset" = \(table)."offset")
+                """
+            let count = try Int.fetchOne(db, sql: sql) ?? 0
+            if count > 0 { found.add("\(count) rows of \(table) have no entry") }
+        }
+        let routes = "SELECT id FROM routes WHERE NOT json_valid(choices)"
+        for route in try Int64.fetchAll(db, sql: routes) { found.add("the route \(route) is not JSON") }
+        let pages = "SELECT count(*) FROM seen_pages WHERE run_id NOT IN (SELECT id FROM seen_runs)"
+        let count = try Int.fetchOne(db, sql: pages) ?? 0
+        if count > 0 { found.add("\(count) pages of known events have no run") }
+    }
+
+    private static func verifyDeadLetters(_ found: inout JournalVerification, _ db: Database) throws {
+        let rows = try Row.fetchCursor(db, sql: "SELECT id, body, failures FROM dead_letters")
+        while let row = try rows.next() {
+            found.read(deadLetters: 1)
+            if let body = row[1] as Data?, (try? JSONDocument(Array(body))) == nil {
+                found.add("the body of the dead letter \(row[0] as Int64) is not JSON")
+            }
+        }
+    }
+
+    private static func verifyUsers(_ found: inout JournalVerification, _ db: Database) throws {
+        var damaged = 0
+        let rows = try Row.fetchCursor(db, sql: "SELECT state FROM user_states")
+        while let row = try rows.next() {
+            found.read(users: 1)
+            if FoldState(json: Array((row[0] as String).utf8)) == nil { damaged += 1 }
+        }
+        if damaged > 0 { found.add("what is known of \(damaged) users cannot be read") }
+    }
+
+    /// What the counts say against what is there.
+    private static func verifyCounts(_ found: inout JournalVerification, _ db: Database) throws {
+        func compare(_ what: String, _ counted: String, _ there: String) throws {
+            let counted = try Int.fetchOne(db, sql: counted) ?? 0,
+                there = try Int.fetchOne(db, sql: there) ?? 0
+            if counted != there { found.add("\(what): \(counted) by the counts, \(there) are there") }
+        }
+        func counter(_ name: String) -> String { "SELECT value FROM counters WHERE name = '\(name)'" }
+        try compare(
+            "entries",
+            "SELECT (SELECT sum(entries) FROM routes) - coalesce((\(counter("expired"))), 0)",
+            "SELECT count(*) FROM entries")
+        try compare(
+            "bytes of dead letters", counter("dead_letter_bytes"),
+            "SELECT sum(512 + coalesce(length(body), 0)) FROM dead_letters")
+        try compare(
+            "bytes of the quarantine", counter("quarantine_bytes"),
+            "SELECT sum(128 + length(bytes)) FROM quarantine")
+        // Who waits for what, only the routes tell.
+        let isReadable = "SELECT NOT EXISTS (SELECT 1 FROM routes WHERE NOT json_valid(choices))"
+        guard try Bool.fetchOne(db, sql: isReadable) == true else { return }
+        let horizon = try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
+        var routes = RouteCatalogue()
+        for sink in try SinkPlace.all(db) {
+            if sink.cursor > horizon { found.add("the place of \(sink.name) is behind the newest entry") }
+            let numbers = try routes.ids(naming: sink.name, db)
+            let above = sink.settledAbove.map { String($0) }.joined(separator: ",")
+            try compare(
+                "what waits for \(sink.name)",
+                "SELECT \(SinkPlace.waitingSQL) FROM sinks WHERE id = \(sink.id)",
+                """
+                SELECT (SELECT count(*) FROM parked WHERE sink_id = \(sink.id)) + (
+                    SELECT count(*) FROM entries WHERE "offset" > \(sink.cursor)
+                        AND route_id IN (SELECT value FROM json_each('\(numbers)'))
+                        AND "offset" NOT IN (\(above)))
+                """)
+        }
+    }
+
+    private func onQueue<T: Sendable>(
+        _ body: @escaping @Sendable (DatabaseQueue) throws -> T
+    ) async throws(JournalError) -> T {
+        let result = await thread.run { [queue] in Result { try body(queue) } }
+        do {
+            return try result.get()
+        } catch {
+            throw JournalError(error)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import Foundation
+import GRDB
+@testable import Relay
+import RelayTesting
+import Testing
+
+/// The look at a journal before it is used, and the thorough one.
+@Suite struct JournalCareTests {
+    let fixture: JournalFixture
+
+    init() throws { fixture = try JournalFixture() }
+
+    /// A closed journal with entries, a parked delivery, a dead letter and a quarantined input.
+    private func make() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a")])
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try fixture.submission(0..<500, to: ["a"]))
+        var unusable = try fixture.submission(500..<501, to: [])
+        unusable.quarantined = [QuarantinedInput(hook: "okta", reason: "no uuid", bytes: [1], receivedAt: 1)]
+        _ = try await journal.append(unusable)
+        let failures = [FailedAttempt(number: 1, at: 1, reason: "HTTP 400")]
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: Offset(rawValue: 400), outcomes: [.delivered: 398],
+                parked: [
+                    ParkedDelivery(
+                        offset: Offset(rawValue: 300), subject: nil, failures: failures, notBefore: 0)
+                ],
+                deadLetters: [DeadLetter(offset: Offset(rawValue: 7), subject: nil, failures: failures)],
+                states: [Subject(org: "okta", userID: "00u1"): FoldState()]))
+        await journal.close()
+    }
+
+    private static let damages = [
+        #"DELETE FROM bodies WHERE "offset" = 480"#,
+        #"UPDATE bodies SET body = '{"uuid":' WHERE "offset" = 480"#,
+        #"UPDATE bodies SET body = (SELECT body FROM bodies WHERE "offset" = 1) WHERE "offset" = 480"#,
+        #"UPDATE entries SET hook_id = 99 WHERE "offset" = 480"#,
+        #"UPDATE entries SET route_id = 99 WHERE "offset" = 480"#,
+        "UPDATE sinks SET cursor = 502",
+        #"UPDATE parked SET "offset" = 999"#,
+        "DROP TRIGGER dead_letters_go",
+        "DROP INDEX receipts_of_users",
+        "ALTER TABLE sinks DROP COLUMN exempt_to",
+    ]
+
+    @Test(arguments: damages)
+    func aDamagedJournalIsNotUsed(_ damage: String) async throws {
+        try await make()
+        try fixture.edit(damage)
+        let error = await #expect(throws: JournalError.self) { _ = try await fixture.open() }
+        guard case .unusable(let reason) = error else { throw try #require(error) }
+        #expect(reason.contains("is damaged") && reason.contains("restore a backup"), "\(reason)")
+        #expect(!reason.contains("ada@example.com"))
+    }
+
+    @Test func aSoundJournalIsUsedAndVerified() async throws {
+        try await make()
+        let found = try await fixture.verify()
+        #expect(found.problems == [] && found.isSound)
+        #expect(found.entries == 501 && found.deadLetters == 1 && found.users == 1)
+        let journal = try await fixture.open()
+        #expect(try await fixture.verify().isSound, "beside a relay, too")
+        await journal.close()
+    }
+
+    /// What a start does not look at.
+    @Test(arguments: [
+        (#"UPDATE bodies SET body = '[' WHERE "offset" = 3"#, "the body of the entry 3 is not JSON"),
+        (#"DELETE FROM bodies WHERE "offset" = 3"#, "the entry 3 has no body"),
+        (#"INSERT INTO bodies VALUES (9000, '{}')"#, "the body at 9000 has no entry"),
+        (#"DELETE FROM entries WHERE "offset" = 3"#, "the body at 3 has no entry"),
+        (#"UPDATE parked SET sink_id = 8"#, "1 rows of parked refer to what is not there"),
+        (#"INSERT INTO intents VALUES (1, 8000)"#, "1 rows of intents have no entry"),
+        (#"UPDATE dead_letters SET body = '{'"#, "the body of the dead letter 1 is not JSON"),
+        (#"UPDATE user_states SET state = '['"#, "what is known of 1 users cannot be read"),
+        (#"UPDATE sinks SET delivered = 1"#, "what waits for a: 498 by the counts, 101 are there"),
+        (#"UPDATE counters SET value = 1 WHERE name = 'quarantine_bytes'"#, "bytes of the quarantine: 1"),
+        (#"UPDATE routes SET choices = '[' WHERE id = 2"#, "the route 2 is not JSON"),
+        (#"UPDATE routes SET entries = entries + 1 WHERE id = 1"#, "entries: 502 by the counts, 501 are"),
+    ])
+    func verifyFinds(_ damage: (sql: String, problem: String)) async throws {
+        try await make()
+        try fixture.edit(damage.sql)
+        let found = try await fixture.verify()
+        #expect(!found.isSound)
+        #expect(found.problems.contains { $0.hasPrefix(damage.problem) }, "\(found.problems)")
+    }
+
+    /// Bytes of the file, as a bad disk leaves them.
+    @Test func aTornFileIsRefusedOrFound() async throws {
+        try await make()
+        let whole = try Data(contentsOf: URL(fileURLWithPath: fixture.path))
+        func write(_ data: Data) throws {
+            for suffix in ["-wal", "-shm"] {
+                try? FileManager.default.removeItem(atPath: fixture.path + suffix)
+            }
+            try data.write(to: URL(fileURLWithPath: fixture.path))
+        }
+        for bad in [whole.prefix(whole.count / 2), Data(repeating: 7, count: 200) + whole.dropFirst(200)] {
+            try write(bad)
+            let error = await #expect(throws: JournalError.self) { _ = try await fixture.open() }
+            #expect(error?.reason.contains("damaged") == true, "\(error?.reason ?? "")")
+        }
+        // One page in the middle that is none; whatever it was, it is found.
+        let page = JournalFile.pageBytes
+        for number in stride(from: 2, to: whole.count / page, by: 5) {
+            var torn = whole
+            torn.replaceSubrange(
+                number * page..<(number + 1) * page, with: Data(repeating: 0xA5, count: page))
+            try write(torn)
+            let found = try? await fixture.verify()
+            #expect(found?.isSound != true, "page \(number + 1)")
+        }
+        try write(whole)
+        #expect(try await fixture.verify().isSound)
+    }
+}

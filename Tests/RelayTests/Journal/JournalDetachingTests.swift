@@ -1,0 +1,159 @@
+@testable import Relay
+import RelayTesting
+import Testing
+
+/// What becomes of entries that a sink leaves waiting.
+@Suite struct JournalDetachingTests {
+    let fixture: JournalFixture
+
+    init() throws { fixture = try JournalFixture() }
+
+    @Test func aSinkBehindHoldsItsEntriesForMaxBehindAndThenGivesThemUp() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a"), SinkPolicy(name: "b", maxBehind: fixture.day * 40)])
+        let a = try await journal.lease("a")
+        let b = try await journal.lease("b")
+        _ = try await journal.append(try fixture.submission(0..<5_000, to: ["a", "b"]))
+        try await journal.settle(a, to: 5_000)
+        fixture.clock.advance(by: fixture.day * 19)
+        _ = try await journal.retain()
+        #expect(!fixture.isLogged("stays behind"))
+        fixture.clock.advance(by: fixture.day * 12)
+        #expect(try await journal.retain().entries == 0)
+        #expect(fixture.log.lines.count { $0.contains("stays behind") } == 1)
+        #expect(try await fixture.sink("b")?.waiting == 5_000)
+
+        fixture.clock.advance(by: fixture.day * 10)
+        #expect(try await journal.retain().entries == 4_999)
+        let given = try #require(try await fixture.sink("b"))
+        #expect(given.waiting == 0 && given.detached == 5_000 && given.cursor == Offset(rawValue: 5_000))
+        let ranges = try await fixture.detached()
+        #expect(ranges.map(\.entries) == [5_000])
+        #expect(ranges.first?.offsets == Offset(rawValue: 1)...Offset(rawValue: 5_000))
+        #expect(ranges.first?.reason == "behind for longer than maxBehind")
+        #expect(fixture.isLogged("given up"))
+        // Its worker is told, and goes on where the journal put it.
+        await #expect(throws: JournalError.moved) { try await journal.settle(b, to: 10) }
+        #expect(try await journal.lease("b").cursor == Offset(rawValue: 5_000))
+        #expect(try await fixture.sink("a")?.detached == 0)
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    @Test(arguments: [
+        [], [SinkPolicy(name: "gone", isEnabled: false, maxBehind: .seconds(90 * 86_400))],
+    ])
+    func aRemovedOrDisabledSinkPinsNothingBeyondTheRetention(_ policies: [SinkPolicy]) async throws {
+        let journal = try await fixture.open()
+        try await journal.keep(policies)
+        _ = try await journal.lease("gone")
+        _ = try await journal.append(try fixture.submission(0..<10, to: ["gone"]))
+        fixture.clock.advance(by: fixture.day * 29)
+        #expect(try await journal.retain().entries == 0)
+        fixture.clock.advance(by: fixture.day * 2)
+        _ = try await journal.append(try fixture.submission(10..<11, to: []))
+        #expect(try await journal.retain().entries == 10)
+        #expect(try await fixture.sink("gone")?.detached == 10)
+        await journal.close()
+    }
+
+    /// A command that opens a journal by itself knows no policies.
+    @Test func nothingIsGivenUpBeforeThePoliciesAreKnown() async throws {
+        let journal = try await fixture.open(sizeMax: 4 << 20)
+        _ = try await journal.lease("a")
+        _ = try await journal.append(try fixture.submission(0..<10, to: ["a"]))
+        fixture.clock.advance(by: fixture.day * 4_000)
+        _ = try await journal.retain()
+        #expect(try await fixture.sink("a")?.waiting == 10)
+        await journal.close()
+    }
+
+    /// Parked ones below and above the cursor, and those settled out of order, each count once.
+    @Test func onlyWhatIsNotSettledIsGivenUp() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a")])
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try fixture.submission(0..<12, to: ["a"]))
+        func parked(_ offset: Int64) -> ParkedDelivery {
+            ParkedDelivery(offset: Offset(rawValue: offset), subject: nil, failures: [], notBefore: 0)
+        }
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: Offset(rawValue: 5),
+                settledAbove: [7, 8, 11].map { Offset(rawValue: $0) }, outcomes: [.delivered: 6],
+                parked: [parked(3), parked(8)]))
+        fixture.clock.advance(by: fixture.day * 31)
+        _ = try await journal.append(try fixture.submission(12..<14, to: ["a"]))
+        _ = try await journal.retain()
+        let sink = try #require(try await fixture.sink("a"))
+        // 3, 6, 8, 9, 10 and 12.
+        #expect(sink.detached == 6 && sink.parked == 0 && sink.waiting == 2)
+        #expect(try fixture.kept() == [13, 14])
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    /// Its events came in long before it was appended.
+    @Test func aReplayIsAsOldAsItsNeighbours() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a")])
+        _ = try await journal.lease("a")
+        let old = fixture.clock.now - (fixture.day * 90).nanoseconds
+        _ = try await journal.append(try fixture.submission(0..<1, to: ["a"]))
+        _ = try await journal.append(try fixture.submission(1..<5, to: ["a"], replay: "x", at: old))
+        _ = try await journal.append(try fixture.submission(5..<6, to: ["a"]))
+        _ = try await journal.retain()
+        #expect(try await fixture.sink("a")?.waiting == 6)
+        fixture.clock.advance(by: fixture.day * 31)
+        _ = try await journal.retain()
+        #expect(try await fixture.sink("a")?.detached == 6)
+        await journal.close()
+    }
+
+    /// What was stamped by a clock that had gone back must not take younger entries with it.
+    @Test func aClockThatWasWrongGivesNothingUpEarly() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a")])
+        _ = try await journal.lease("a")
+        _ = try await journal.append(try fixture.submission(0..<3, to: ["a"]))
+        _ = try await journal.append(try fixture.submission(3..<6, to: ["a"], at: 1))
+        _ = try await journal.append(try fixture.submission(6..<9, to: ["a"]))
+        fixture.clock.advance(by: fixture.day)
+        _ = try await journal.retain()
+        #expect(try await fixture.sink("a")?.waiting == 9)
+        await journal.close()
+    }
+
+    /// One of its entries, and thousands of others' before it: more than a step looks at.
+    @Test func aSinkWithFewEventsIsFoundBehindManyOfOthers() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a", maxBehind: fixture.day), SinkPolicy(name: "b")])
+        _ = try await journal.lease("a")
+        _ = try await journal.append(try fixture.submission(0..<9_000, to: []))
+        _ = try await journal.append(try fixture.submission(9_000..<9_001, to: ["a"]))
+        _ = try await journal.append(try fixture.submission(9_001..<18_001, to: []))
+        fixture.clock.advance(by: fixture.day * 2)
+        _ = try await journal.retain()
+        #expect(try await fixture.sink("a")?.detached == 1)
+        #expect(
+            try await fixture.detached().first?.offsets == Offset(rawValue: 9_001)...Offset(rawValue: 9_001))
+        await journal.close()
+    }
+
+    /// Steps of one outage are one range.
+    @Test func anOutageThatGoesOnIsOneRange() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a", maxBehind: .seconds(3_600))])
+        _ = try await journal.lease("a")
+        for hour in 0..<6 {
+            let ids = hour * 10..<hour * 10 + 10
+            _ = try await journal.append(try fixture.submission(ids, to: ["a"]))
+            fixture.clock.advance(by: .seconds(3_700))
+            _ = try await journal.retain()
+        }
+        let ranges = try await fixture.detached("a")
+        #expect(ranges.map(\.entries) == [60])
+        #expect(ranges.first?.offsets == Offset(rawValue: 1)...Offset(rawValue: 60))
+        await journal.close()
+    }
+}

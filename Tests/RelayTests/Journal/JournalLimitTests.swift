@@ -1,0 +1,94 @@
+import GRDB
+@testable import Relay
+import RelayTesting
+import Testing
+
+/// Limits of what is kept besides entries.
+@Suite struct JournalLimitTests {
+    let fixture: JournalFixture
+
+    init() throws { fixture = try JournalFixture() }
+
+    @Test func theOldestDeadLettersLoseTheirEventsAndStayListed() async throws {
+        let journal = try await fixture.open(deadLetterBytesMax: 100_000)
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try fixture.submission(0..<40, to: ["a"], bytes: 4_000))
+        let failures = [FailedAttempt(number: 1, at: 1, reason: "HTTP 400")]
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: Offset(rawValue: 40),
+                deadLetters: (1...40).map {
+                    DeadLetter(offset: Offset(rawValue: $0), subject: nil, failures: failures)
+                }))
+        let deleted = try await journal.retain()
+        #expect(deleted.bodies > 10 && deleted.bodies < 30)
+        let inspection = try SQLiteJournalInspection(path: fixture.path)
+        let letters = try await inspection.deadLetters(DeadLetterFilter(sink: "a"), PageRequest())
+        #expect(letters.count == 40)
+        #expect(letters.map(\.isExpired) == (0..<40).map { $0 >= 40 - deleted.bodies }, "the oldest")
+        #expect(letters.last?.failures == failures && letters.last?.eventID == "event-0")
+        #expect(try await inspection.deadLetter(id: 1)?.body == nil)
+        #expect(try await inspection.deadLetter(id: 40)?.body != nil)
+        #expect(try await inspection.status().deadLettersExpired == deleted.bodies)
+        #expect(try await journal.retain().bodies == deleted.bodies, "no more than it takes")
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    /// Then not even their records fit.
+    @Test func recordsWithoutBytesAreBoundedToo() async throws {
+        let journal = try await fixture.open(quarantineBytesMax: 2_000)
+        let inputs = (0..<300).map { _ in
+            QuarantinedInput(hook: "okta", reason: "no uuid", bytes: [1, 2], receivedAt: fixture.clock.now)
+        }
+        _ = try await journal.append(Submission(quarantined: inputs))
+        _ = try await journal.retain()
+        let inspection = try SQLiteJournalInspection(path: fixture.path)
+        let left = try await inspection.quarantine(QuarantineFilter(), PageRequest(limit: 1_000))
+        #expect(left.count <= 2_000 / 128 && left.allSatisfy(\.isExpired))
+        #expect(try await inspection.status().quarantineExpired == 300)
+        await journal.close()
+    }
+
+    @Test func theQuarantineKeepsTheNewestBytes() async throws {
+        let journal = try await fixture.open(quarantineBytesMax: 500_000)
+        let inputs = (0..<20).map { _ in
+            QuarantinedInput(
+                hook: "okta", reason: "no uuid", bytes: [UInt8](repeating: 32, count: 40_000),
+                receivedAt: fixture.clock.now)
+        }
+        _ = try await journal.append(Submission(quarantined: inputs))
+        _ = try await journal.retain()
+        let inspection = try SQLiteJournalInspection(path: fixture.path)
+        let listed = try await inspection.quarantine(QuarantineFilter(), PageRequest())
+        #expect(listed.count == 20 && listed.count { $0.isExpired } == 8)
+        #expect(try await inspection.quarantined(id: 1)?.bytes == nil)
+        #expect(try await inspection.quarantined(id: 20)?.bytes?.count == 40_000)
+        await journal.close()
+    }
+
+    @Test func receiptsAndRecordsGoWithTheirOwnAge() async throws {
+        let journal = try await fixture.open()
+        let lease = try await journal.lease("a")
+        let range = Offset(rawValue: 1)...Offset(rawValue: 1)
+        func settle() async throws {
+            try await journal.settle(
+                Settlement(
+                    sink: "a", epoch: lease.epoch, cursor: Offset(rawValue: 1), range: range,
+                    receipts: [DeliveryReceipt(offset: range.lowerBound, outcome: .delivered, detail: "200")])
+            )
+        }
+        func count(_ table: String) throws -> Int {
+            try fixture.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)") ?? 0 }
+        }
+        for _ in 0..<110 { try await settle() }
+        fixture.clock.advance(by: fixture.day * 399)
+        try await settle()
+        _ = try await journal.retain()
+        #expect(try count("settlements") == 111 && count("receipts") == 111)
+        fixture.clock.advance(by: fixture.day * 2)
+        #expect(try await journal.retain().records == 220)
+        #expect(try count("settlements") == 1 && count("receipts") == 1)
+        await journal.close()
+    }
+}

@@ -1,0 +1,92 @@
+@testable import Relay
+import RelayTesting
+import Testing
+
+/// A journal that grows to its maximum: 8 MB here.
+@Suite struct JournalSizeTests {
+    static let sizeMax = 8 << 20
+    let fixture: JournalFixture
+
+    init() throws { fixture = try JournalFixture() }
+
+    private func used() async throws -> Int {
+        try await SQLiteJournalInspection(path: fixture.path).status().usedBytes
+    }
+
+    @Test func settledEntriesGoBeforeTheirAge() async throws {
+        let journal = try await fixture.open(sizeMax: Self.sizeMax)
+        try await journal.keep([SinkPolicy(name: "a")])
+        var lease = try await journal.lease("a")
+        for round in 0..<40 {
+            let ids = round * 100..<round * 100 + 100
+            _ = try await journal.append(try fixture.submission(ids, to: ["a"], bytes: 4_000))
+            try await journal.settle(lease, to: Int64(ids.upperBound))
+            lease = try await journal.lease("a")
+        }
+        let kept = try fixture.kept()
+        #expect(kept.last == 4_000 && kept.count > 300 && kept.count < 2_000)
+        #expect(kept == Array(kept[0]...4_000), "the newest are kept, without holes")
+        #expect(try await used() < Self.sizeMax)
+        #expect(try await fixture.sink("a")?.detached == 0)
+        #expect(fixture.isLogged("70 %"))
+        // What is gone is known still.
+        #expect(try await journal.append(try fixture.submission(0..<100, to: ["a"])).duplicates == 100)
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    @Test func theSinkFurthestBehindIsDetachedAndIntakeGoesOn() async throws {
+        let journal = try await fixture.open(sizeMax: Self.sizeMax)
+        try await journal.keep([
+            SinkPolicy(name: "fast"), SinkPolicy(name: "slow"), SinkPolicy(name: "later"),
+        ])
+        var fast = try await journal.lease("fast")
+        _ = try await journal.lease("slow")
+        for round in 0..<40 {
+            if round == 20 { _ = try await journal.lease("later") }
+            let sinks = ["fast", "slow"] + (round < 20 ? [] : ["later"])
+            let ids = round * 100..<round * 100 + 100
+            _ = try await journal.append(try fixture.submission(ids, to: sinks, bytes: 4_000))
+            try await journal.settle(fast, to: Int64(ids.upperBound))
+            fast = try await journal.lease("fast")
+        }
+        let slow = try #require(try await fixture.sink("slow"))
+        let later = try #require(try await fixture.sink("later"))
+        #expect(slow.detached > 1_000 && slow.waiting > 300 && slow.detached + slow.waiting == 4_000)
+        #expect(later.detached < slow.detached)
+        #expect(try await fixture.sink("fast")?.detached == 0)
+        #expect(try await fixture.detached("slow").first?.reason == "the journal was near its maxSize")
+        #expect(try fixture.kept().contains(4_000))
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    @Test func aFullJournalRefusesEventsTakesSettlesAndRecoversByItself() async throws {
+        let journal = try await fixture.open(sizeMax: Self.sizeMax)
+        let lease = try await journal.lease("a")
+        var accepted: Int64 = 0
+        var refusal: JournalError?
+        while refusal == nil, accepted < 20_000 {
+            do throws(JournalError) {
+                let ids = Int(accepted)..<Int(accepted) + 100
+                let submission = try? fixture.submission(ids, to: ["a"], bytes: 4_000)
+                _ = try await journal.append(submission ?? Submission())
+                accepted += 100
+            } catch {
+                refusal = error
+            }
+        }
+        #expect(refusal?.reason.contains("journal.maxSize") == true)
+        #expect(try await fixture.sink("a")?.waiting == Int(accepted))
+        try await journal.settle(lease, to: accepted)
+        fixture.clock.advance(by: .seconds(6))
+        let next = try fixture.submission(20_000..<20_001, to: ["a"])
+        var isTaken = false
+        for _ in 0..<100 where !isTaken {
+            isTaken = (try? await journal.append(next)) != nil
+            _ = try await journal.retain()
+        }
+        #expect(isTaken)
+        await journal.close()
+    }
+}
