@@ -122,6 +122,7 @@ extension RootKeys.Draft {
                     }
                     return SinkConfiguration(
                         name: name, isEnabled: sink.isEnabled, delivery: sink.delivery(to: kind),
+                        from: sink.from,
                         maxBehind: sink.maxBehind, renamedFrom: sink.renamedFrom, kind: kind)
                 }
             },

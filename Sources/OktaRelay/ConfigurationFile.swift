@@ -4,12 +4,18 @@ import Foundation
 
 /// The config file, and others, as commands get them.
 enum ConfigurationFile {
-    /// Loads it; what is wrong with it is written to standard error, all of it, and errors end the command.
+    /// Loads it; errors are written to standard error, all of them, and end the command.
     ///
-    /// - Parameter toleratesUnset: See ``Config/ConfigLoader``.
-    static func load(_ path: String, toleratesUnset: Bool = false) throws -> RelayConfiguration {
+    /// - Parameters:
+    ///   - notesWarnings: Writes those as well; else `check` tells of them.
+    ///   - toleratesUnset: See ``Config/ConfigLoader``.
+    static func load(
+        _ path: String, notesWarnings: Bool = false, toleratesUnset: Bool = false
+    ) throws -> RelayConfiguration {
         let outcome = ConfigLoader(toleratesUnset: toleratesUnset).load(path: path)
-        for issue in outcome.issues { Terminal.note(issue.description) }
+        for issue in outcome.issues where notesWarnings || issue.severity == .error {
+            Terminal.note(issue.description)
+        }
         guard let configuration = outcome.configuration else {
             throw Terminal.failure("\(path) has \(Wording.count(outcome.errors.count, "error"))", .problems)
         }

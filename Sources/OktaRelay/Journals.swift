@@ -7,7 +7,7 @@ enum Journals {
     /// Opens the config's journal, asks, and ends the command with the journal's reason where that fails.
     static func ask<Answer>(
         _ configuration: RelayConfiguration,
-        _ question: (any JournalInspection) async throws(JournalError) -> Answer
+        _ question: (any Operator.Inspection) async throws(JournalError) -> Answer
     ) async throws -> Answer {
         let journal = try inspectJournal(configuration)
         do {

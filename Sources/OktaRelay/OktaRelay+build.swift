@@ -15,13 +15,15 @@ import UnixSignals
 /// 4. one `SinkWorker` per sink, run by the `SinkFleet`, reads the journal behind its cursor and delivers;
 /// 5. the worker settles what became of each delivery in the journal.
 ///
-/// `AdminServer` looks at all of it, and `ConfigReloader` exchanges parts of it on SIGHUP.
+/// `AdminServer` looks at all of it, `Operator` changes it at a person's word, `ReplayRunner` carries out
+/// replays, and `ConfigReloader` exchanges parts of it on SIGHUP.
 struct RelayService {
     let journal: SQLiteJournal
     let intake: IntakeServer
     let admin: AdminServer
     let fleet: SinkFleet
     let reloader: ConfigReloader
+    let replays: ReplayRunner
     let sinks: SinkFactory
     let shutdownTimeout: Duration
     let logger: Logger
@@ -36,8 +38,7 @@ struct RelayService {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         var server = configuration.server
         server.connectionsMax = try OpenFiles.connections(for: configuration, logger)
-        let clock = SystemClock()
-        let enabled = configuration.enabledSinks
+        let (clock, enabled) = (SystemClock(), configuration.enabledSinks)
         let metrics = RelayMetrics(
             version: RelayVersion.current,
             hooks: configuration.hooks.map(\.name),
@@ -58,12 +59,13 @@ struct RelayService {
                 stopTimeout: configuration.server.shutdownTimeout, logger: logger)
         )
         let factory = SinkFactory(clock: clock, logger: logger)
+        let hands = try await hands(configuration, journal, inspection, fleet, logger)
         // Leased before intake starts, so that a new sink misses nothing from then on.
         try await fleet.add(try await factory.members(enabled))
         let live = LiveIntake(configuration.intakeSettings)
         let admin = AdminServer(
             configuration.admin,
-            sources: AdminSources(journal: inspection, board: board, sinks: { fleet.sinks }),
+            sources: AdminSources(journal: inspection, board: board, sinks: { fleet.sinks }, hands: hands),
             metrics: metrics,
             readiness: readiness,
             clock: clock,
@@ -90,22 +92,37 @@ struct RelayService {
                 fleet: fleet,
                 factory: factory,
                 admin: admin,
+                hands: hands,
                 keep: { try await journal.keep($0) },
                 inspection: inspection,
                 clock: clock,
                 metrics: metrics,
                 logger: logger
             ),
+            replays: ReplayRunner(hands, logger: logger),
             sinks: factory,
             shutdownTimeout: configuration.server.shutdownTimeout,
             logger: logger
         )
     }
 
+    /// The operator's hands; new sinks that begin with stored events are known afterwards.
+    private static func hands(
+        _ configuration: RelayConfiguration, _ journal: SQLiteJournal, _ inspection: SQLiteJournalInspection,
+        _ fleet: SinkFleet, _ logger: Logger
+    ) async throws -> Operator {
+        let clock = SystemClock()
+        let hands = Operator(
+            journal: journal, inspection: inspection, settings: configuration.operatorSettings, clock: clock,
+            logger: logger, restart: { await fleet.restart($0) })
+        try await hands.enroll(configuration.enabledSinks.starts(now: clock.now))
+        return hands
+    }
+
     /// Runs until SIGTERM or SIGINT; then reloading stops first and intake next, then the workers, and the
     /// operator's side last.
     func run(onListening: @escaping @Sendable () -> Void) async throws {
-        let services: [any Service] = [admin, fleet, intake, reloader]
+        let services: [any Service] = [admin, replays, fleet, intake, reloader]
         var group = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = shutdownTimeout * 4
@@ -132,6 +149,21 @@ extension RelayConfiguration {
     var intakeSettings: IntakeSettings {
         IntakeSettings(
             server: server, hooks: hooks, rules: RuleTable(rules, for: enabledSinks.map(\.name)))
+    }
+
+    /// What an operator's verbs go by.
+    var operatorSettings: OperatorSettings {
+        OperatorSettings(
+            hooks: hooks, rules: RuleTable(rules, for: enabledSinks.map(\.name)), sinks: sinks)
+    }
+}
+
+extension [SinkConfiguration] {
+    /// Where those that name a beginning begin, in nanoseconds since 1970.
+    func starts(now: Int64) -> [String: Int64] {
+        var starts: [String: Int64] = [:]
+        for sink in self { starts[sink.name] = sink.from?.nanoseconds(now: now) }
+        return starts
     }
 }
 

@@ -18,8 +18,8 @@ struct OktaRelayCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ServeCommand.self, CheckCommand.self, ExplainCommand.self, SimulateCommand.self,
-            TestRulesCommand.self, StatusCommand.self, DeadLettersCommand.self, QuarantineCommand.self,
-            JournalCommand.self,
+            TestRulesCommand.self, StatusCommand.self, SinksCommand.self, DeadLettersCommand.self,
+            QuarantineCommand.self, ReplayCommand.self, HistoryCommand.self, JournalCommand.self,
             SchemaCommand.self,
         ]
     )

@@ -4,7 +4,7 @@ import Relay
 import Sinks
 
 /// Opens a journal to look into it, beside a running relay too.
-func inspectJournal(_ configuration: RelayConfiguration) throws -> any JournalInspection {
+func inspectJournal(_ configuration: RelayConfiguration) throws -> any Operator.Inspection {
     do throws(JournalError) {
         return try SQLiteJournalInspection(
             path: configuration.journal.path, sizeMax: configuration.journal.sizeMax)

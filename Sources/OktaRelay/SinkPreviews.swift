@@ -25,12 +25,13 @@ struct SinkPreviews {
         secrets = configuration.replacedTexts
     }
 
-    /// What a sink would do with an event's first delivery; nil where it is not there or cannot tell.
-    func answer(_ event: Event, _ choice: Route.Choice) -> Answer? {
+    /// What a sink would do with an event's first attempt; nil where it is not there or cannot tell.
+    func answer(_ event: Event, _ choice: Route.Choice, replay: String? = nil) -> Answer? {
         switch sinks[choice.sink] {
         case .success(let sink):
             guard let sink = sink as? any DeliveryPreviewing else { return nil }
-            let delivery = Delivery(offset: .zero, event: event, rule: choice.rule, attempt: 1)
+            let delivery = Delivery(
+                offset: .zero, event: event, rule: choice.rule, attempt: 1, replay: replay)
             return .success(sink.preview(delivery).masking(secrets))
         case .failure(let error): return .failure(error)
         case nil: return nil

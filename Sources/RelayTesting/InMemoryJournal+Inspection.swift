@@ -35,16 +35,16 @@ extension InMemoryJournal: JournalInspection {
     }
 
     public func deadLetters(
-        sink: String?, _ page: PageRequest
+        _ filter: DeadLetterFilter, _ page: PageRequest
     ) async throws(JournalError) -> [DeadLetterRecord] {
         try open { log in
             log.letters.reversed().lazy
-                .filter { $0.id < page.before ?? .max && (sink == nil || $0.sink == sink) }
+                .filter { $0.id < page.before ?? .max && filter.matches($0) }
                 .prefix(page.limit).map { letter in
                     DeadLetterRecord(
                         id: letter.id, sink: letter.sink, rule: letter.rule, eventID: letter.eventID,
-                        eventType: letter.eventType, diedAt: letter.diedAt, failures: letter.failures,
-                        body: nil)
+                        eventType: letter.eventType, userID: letter.userID, diedAt: letter.diedAt,
+                        failures: letter.failures, body: nil)
                 }
         }
     }
@@ -53,10 +53,12 @@ extension InMemoryJournal: JournalInspection {
         try open { log in log.letters.first { $0.id == id } }
     }
 
-    public func quarantine(_ page: PageRequest) async throws(JournalError) -> [QuarantineRecord] {
+    public func quarantine(
+        _ filter: QuarantineFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [QuarantineRecord] {
         try open { log in
             log.quarantineRecords(withBytes: false).reversed().lazy
-                .filter { $0.id < page.before ?? .max }.prefix(page.limit).map { $0 }
+                .filter { $0.id < page.before ?? .max && filter.matches($0) }.prefix(page.limit).map { $0 }
         }
     }
 
@@ -119,7 +121,30 @@ extension MemoryLog {
             skipped: state.outcomes[.skipped] ?? 0,
             retried: state.retried,
             parked: state.parked.count,
-            dead: letters.count { $0.sink == sink }
+            dead: letters.count { $0.sink == sink },
+            hold: state.hold
         )
     }
+}
+
+extension DeadLetterFilter {
+    fileprivate func matches(_ letter: DeadLetterRecord) -> Bool {
+        (ids?.contains(letter.id) ?? true) && (sink ?? letter.sink) == letter.sink
+            && (rule ?? letter.rule) == letter.rule && (eventType?.matches(letter.eventType) ?? true)
+            && (user.map { $0 == letter.userID } ?? true)
+            && isPart(error, of: letter.failures.last?.reason ?? "")
+            && (since ?? .min) <= letter.diedAt && letter.diedAt < (until ?? .max)
+    }
+}
+
+extension QuarantineFilter {
+    fileprivate func matches(_ record: QuarantineRecord) -> Bool {
+        (ids?.contains(record.id) ?? true) && (hook ?? record.hook) == record.hook
+            && isPart(reason, of: record.reason)
+            && (since ?? .min) <= record.receivedAt && record.receivedAt < (until ?? .max)
+    }
+}
+
+private func isPart(_ part: String?, of text: String) -> Bool {
+    part.map { text.lowercased().contains($0.lowercased()) } ?? true
 }

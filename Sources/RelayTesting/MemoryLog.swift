@@ -168,6 +168,7 @@ struct MemoryLog {
                 rule: row?.entry(for: sink)?.rule ?? "",
                 eventID: row?.event.id ?? "",
                 eventType: row?.event.type ?? "",
+                userID: letter.subject?.userID,
                 diedAt: now,
                 failures: letter.failures,
                 body: row?.event.body.bytes

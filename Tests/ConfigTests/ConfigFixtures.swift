@@ -91,7 +91,7 @@ enum Fixture {
               "key": ["id"], "create": false, "onDelete": "delete"
             },
             "memberships": {
-              "type": "postgresql", "enabled": true, "url": "${env:DATABASE_URL}",
+              "type": "postgresql", "enabled": true, "from": "2026-11-01", "url": "${env:DATABASE_URL}",
               "table": "okta.memberships",
               "mode": "upsert", "columns": { "user_id": "{{ $.user.id }}", "group_id": "{{ $.group.id }}" },
               "key": ["user_id", "group_id"],

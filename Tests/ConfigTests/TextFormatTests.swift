@@ -33,6 +33,22 @@ import Testing
         #expect(address?.description == text)
     }
 
+    @Test(arguments: [
+        ("1h", 7_200 - 3_600), ("2d", 0), ("999999999d", 0), ("1970-01-02", 86_400),
+        ("1970-01-01T00:00:01Z", 1), ("1970-01-01T03:00:00+02:00", 3_600),
+        ("2026-11-01T08:00:00.250Z", nil), ("2026-02-30", nil), ("2026-11-01T08:00Z", nil),
+        ("9999-01-01", nil),
+        ("yesterday", nil), ("2026-11-01 08:00:00Z", nil), ("-1d", nil),
+    ] as [(String, Int64?)])
+    func pointsInTime(text: String, seconds: Int64?) {
+        let nanoseconds = PointInTime(text)?.nanoseconds(now: 7_200_000_000_000)
+        if text.hasSuffix(".250Z") {
+            #expect(nanoseconds == 1_793_520_000_250_000_000)
+        } else {
+            #expect(nanoseconds == seconds.map { $0 * 1_000_000_000 })
+        }
+    }
+
     @Test func tableNames() {
         let format = TextFormat<TableName>.tableName
         #expect(format.parse("okta.users") == TableName(schema: "okta", name: "users"))
@@ -44,6 +60,7 @@ import Testing
         try compare(.duration)
         try compare(.size)
         try compare(.rate)
+        try compare(.pointInTime)
         try compare(.listenAddress)
         try compare(.tableName)
         try compare(TextFormat<String>.name)
@@ -73,6 +90,8 @@ import Testing
     }
 
     private static let samples: [String] = [
+        "2026-11-01", "2026-13-01", "2026-11-01T08:00:00Z", "2026-11-01T08:00:00.5+01:00", "9999-01-01",
+        "2026-11-01T08:00:60Z", "2026-11-01T08:00:00z", "2026-11-01T24:00:00Z", "2026-11-1", "20261101",
         "", " ", "a", "-", "_", ".", "*", "/", ":", "a b", " a", "a ", "a\n", "\n", "a\tb", "é", "日本", "a\"b",
         "15s", "0s", "015s", "15", "15 s", "1.5h", "-1s", "1000000000s", "999999999d", "15S", "15sec", "ms",
         "64KiB", "64KB", "64 KiB", "64kib", "1B", "10GiB", "0B", "10/s", "10/sec", "10 / s", "/s", "0/s",

@@ -98,6 +98,15 @@ struct RelaySetup: Sendable {
         return try JSONDocument(answer.body).root
     }
 
+    /// Asks the running relay's admin side, which must say yes.
+    func admin(_ method: String, _ path: String, body: String? = nil) async throws -> JSONValue {
+        let answer = try await RawHTTPClient.send(
+            method, path, port: adminPort, headers: [("Authorization", "Bearer \(Self.token)")],
+            body: body.map { Array($0.utf8) })
+        try #require((200..<300).contains(answer.status), "\(answer.text)")
+        return try JSONDocument(answer.body).root
+    }
+
     /// Waits until the relay's status is as asked for: it is asked again until then, 40 s at most.
     func wait(
         for what: String, _ condition: (JSONValue) -> Bool, sourceLocation: SourceLocation = #_sourceLocation

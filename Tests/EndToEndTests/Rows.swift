@@ -19,6 +19,13 @@ enum Rows {
         }
     }
 
+    /// Changes a SQLite file behind the relay's back.
+    static func change(_ path: String, _ sql: String) throws {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        try DatabaseQueue(path: path, configuration: configuration).write { try $0.execute(sql: sql) }
+    }
+
     /// Rows of a PostgreSQL database.
     static func postgresql(_ url: String, _ sql: String) throws -> [[String?]] {
         try PostgresConnector(url: Secret(url)).connect().run([PostgresStatement(sql)]).last ?? []

@@ -1,4 +1,5 @@
 import ArgumentParser
+import JSON
 import Testing
 
 @testable import OktaRelay
@@ -17,7 +18,7 @@ import Testing
     @Test func groupsListWithoutAVerb() throws {
         let command = try OktaRelayCommand.parseAsRoot(["dead-letters", "--sink", "crm"])
         let list = try #require(command as? DeadLettersCommand.List)
-        #expect(list.sink == "crm")
+        #expect(list.filter.sink == "crm")
         #expect(list.page.limit == 50)
         let shown = try OktaRelayCommand.parseAsRoot(["quarantine", "show", "3", "--raw"])
         #expect(try #require(shown as? QuarantineCommand.Show).raw)
@@ -29,11 +30,39 @@ import Testing
         ["simulate", "--duplicates", "2"],
         ["simulate", "--url", "ftp://localhost/", "--secret-file", "f"],
         ["simulate", "--url", "http://localhost/"],
+        ["dead-letters", "redrive"], ["dead-letters", "redrive", "--all", "--sink", "crm"],
+        ["dead-letters", "discard", "--all", "3"], ["dead-letters", "list", "--since", "soon"],
+        ["quarantine", "resubmit"], ["sinks", "seek", "crm"], ["sinks", "seek", "crm", "--to", "-1"],
+        ["sinks", "seek", "crm", "--to", "last week"], ["sinks", "pause"],
+        ["replay", "--sink", "crm"], ["replay", "--since", "7d"],
+        ["replay", "--sink", "crm", "--since", "7d", "--dry-run", "--render", "f"],
+        ["history"], ["history", "--user", "00u1", "--operations"],
+        ["history", "--operations", "--org", "a"],
     ])
     func wrongCallsAreUsageErrors(_ arguments: [String]) {
         let error = #expect(throws: (any Error).self) { try OktaRelayCommand.parseAsRoot(arguments) }
         guard let error else { return }
         #expect(OktaRelayCommand.exitCode(for: error) == .validationFailure)
+    }
+
+    @Test func operatorsFiltersReachTheirCommands() throws {
+        let redrive = try #require(
+            try OktaRelayCommand.parseAsRoot([
+                "dead-letters", "redrive", "--sink", "crm", "--type", "user.*", "--since", "2026-11-01",
+                "--error", "422", "--dry-run",
+            ]) as? DeadLettersCommand.Redrive)
+        var body = JSONWriter()
+        body.object { redrive.filter.write(to: &$0, now: 0) }
+        #expect(
+            body.text
+                == #"{"sink":"crm","type":"user.*","error":"422","since":"2026-11-01T00:00:00.000Z"}"#)
+        #expect(redrive.selection.dryRun)
+        let ids = try #require(
+            try OktaRelayCommand.parseAsRoot(["quarantine", "resubmit", "3", "4"])
+                as? QuarantineCommand.Resubmit)
+        var list = JSONWriter()
+        list.object { ids.selection.write(to: &$0) }
+        #expect(list.text == #"{"ids":[3,4]}"#)
     }
 
     @Test func everyCommandsHelpHasAnExample() {

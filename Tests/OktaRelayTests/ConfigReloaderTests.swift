@@ -29,7 +29,10 @@ import UnixSignals
         func write(_ text: String) throws { try text.write(toFile: path, atomically: true, encoding: .utf8) }
         try write(Self.config(sinks: ["first"]))
         let initial = try #require(ConfigLoader().load(path: path).configuration)
-        let (clock, journal, board) = (SystemClock(), InMemoryJournal(), SinkBoard())
+        let (clock, board) = (SystemClock(), SinkBoard())
+        let journalPath = folder.file("journal.sqlite")
+        let journal = try await SQLiteJournal(path: journalPath, retention: .seconds(86_400), clock: clock)
+        let inspection = try SQLiteJournalInspection(path: journalPath)
         let metrics = RelayMetrics(version: "test", startedAt: 0)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
@@ -40,14 +43,18 @@ import UnixSignals
         let factory = SinkFactory(clock: clock, logger: logger)
         try await fleet.add(try await factory.members(initial.enabledSinks))
         let live = LiveIntake(initial.intakeSettings)
+        let hands = Operator(
+            journal: journal, inspection: inspection, settings: initial.operatorSettings, clock: clock,
+            logger: logger, restart: { await fleet.restart($0) })
         let reloader = ConfigReloader(
             path: path, initial: initial, hangups: await UnixSignalsSequence(trapping: []), live: live,
             fleet: fleet, factory: factory,
             admin: AdminServer(
                 initial.admin,
-                sources: AdminSources(journal: journal, board: board, sinks: { fleet.sinks }),
+                sources: AdminSources(journal: inspection, board: board, sinks: { fleet.sinks }),
                 metrics: metrics, readiness: Readiness(clock: clock), clock: clock, logger: logger),
-            keep: { _ in [:] }, inspection: journal, clock: clock, metrics: metrics, logger: logger)
+            hands: hands, keep: { try await journal.keep($0) }, inspection: inspection, clock: clock,
+            metrics: metrics, logger: logger)
         try write(Self.config(sinks: ["first", "second"]))
 
         await journal.close()

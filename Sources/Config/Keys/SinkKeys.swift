@@ -20,6 +20,9 @@ enum SinkKeys {
     static let coalesce = Field.defaulted(
         "coalesce", .bool, false, standard: "false",
         "Whether only the result of the events gathered by `settle` is delivered.")
+    static let from = Field.optional(
+        "from", .text(.pointInTime), standard: "what comes from now on",
+        "What a new sink begins with: the stored events since then, as a replay, once.")
     static let maxBehind = Field.optional(
         "maxBehind", .text(.duration), standard: "journal.retention",
         "How long events wait for the sink when it is down, paused or slow; then they are given up.")
@@ -37,6 +40,7 @@ enum SinkKeys {
         /// Nil where the file says nothing.
         var limits: [Operation: RateLimit]?
         var settle: SettleWindow?
+        var from: PointInTime?
         var maxBehind: Duration?
         var renamedFrom: String?
         var kind: SinkConfiguration.Kind?
@@ -60,7 +64,7 @@ enum SinkKeys {
 
     private static let common = [
         enabled.description, retry.description, limits.description, settle.description,
-        coalesce.description, maxBehind.description, renamedFrom.description,
+        coalesce.description, from.description, maxBehind.description, renamedFrom.description,
     ]
 
     private static let sqlite = Shape<Draft>.object(
@@ -97,6 +101,7 @@ enum SinkKeys {
                 Dictionary($0.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
             },
             settle: reader[settle].map { SettleWindow(duration: $0, coalesces: coalesces) },
+            from: reader[from],
             maxBehind: reader[maxBehind],
             renamedFrom: reader[renamedFrom],
             kind: kind

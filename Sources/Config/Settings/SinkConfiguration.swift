@@ -7,6 +7,8 @@ public struct SinkConfiguration: Sendable, Equatable {
     public var name: String
     public var isEnabled: Bool
     public var delivery: DeliveryPolicy
+    /// What it begins with where the journal does not know it yet; nil for what comes from then on.
+    public var from: PointInTime?
     /// How long its events are held when it is paused, failing or slow; nil means the journal's retention.
     public var maxBehind: Duration?
     /// What it was called before: it takes over what waits for that name.
@@ -39,11 +41,12 @@ public struct SinkConfiguration: Sendable, Equatable {
 
     public init(
         name: String, isEnabled: Bool = true, delivery: DeliveryPolicy = DeliveryPolicy(),
-        maxBehind: Duration? = nil, renamedFrom: String? = nil, kind: Kind
+        from: PointInTime? = nil, maxBehind: Duration? = nil, renamedFrom: String? = nil, kind: Kind
     ) {
         self.name = name
         self.isEnabled = isEnabled
         self.delivery = delivery
+        self.from = from
         self.maxBehind = maxBehind
         self.renamedFrom = renamedFrom
         self.kind = kind

@@ -12,12 +12,13 @@ struct AdminClient {
         self.timeout = timeout
     }
 
-    /// What came of a question.
+    /// What came of a request.
     enum Answer {
-        case document(JSONDocument)
+        /// A JSON document, with the status it came with.
+        case document(JSONDocument, status: Int)
         /// Nobody listens there.
         case notRunning
-        /// Somebody answered, but not with what was asked for; the reason, for a person.
+        /// Somebody is there, but does not answer as a relay does; the reason, for a person.
         case refused(String)
     }
 
@@ -26,15 +27,19 @@ struct AdminClient {
         HTTPTarget(calling: configuration.listen, isTLS: configuration.tls != nil, path: "/").description
     }
 
-    /// GETs a JSON document.
-    func get(_ path: String) async -> Answer {
+    /// Asks for a JSON document.
+    func get(_ path: String) async -> Answer { await send("GET", path, body: []) }
+
+    /// Sends a request, with a JSON text as its body.
+    func send(_ method: String, _ path: String, body: [UInt8]) async -> Answer {
         let target = HTTPTarget(calling: configuration.listen, isTLS: configuration.tls != nil, path: path)
         let request = ClientRequest(
-            method: "GET",
+            method: method,
             path: path,
             headers: [
                 ("Authorization", "Bearer \(configuration.token.revealed)"), ("Accept", "application/json"),
-            ]
+            ],
+            body: body
         )
         do {
             // A loopback listener is this machine; elsewhere the token goes only to who proves the name.
@@ -42,11 +47,10 @@ struct AdminClient {
                 to: target, timeout: timeout, verifiesCertificate: !configuration.listen.isLoopback)
             let answer = try await connection.send(request, timeout: timeout)
             await connection.close()
-            guard answer.status == 200 else { return .refused("it answered \(answer.status)") }
             guard let document = try? JSONDocument(answer.body) else {
-                return .refused("it did not answer with JSON")
+                return .refused("it answered \(answer.status) and not with JSON")
             }
-            return .document(document)
+            return .document(document, status: answer.status)
         } catch {
             if case .cannotConnect = error { return .notRunning }
             return .refused(error.reason)

@@ -6,13 +6,14 @@ import Relay
 struct DeadLettersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dead-letters",
-        abstract: "List and show deliveries that were given up on.",
+        abstract: "List, show, send again and discard deliveries that were given up on.",
         discussion: """
             Example:
               okta-relay dead-letters list --sink crm
               okta-relay dead-letters show 17
+              okta-relay dead-letters redrive --sink crm --error "HTTP 422"
             """,
-        subcommands: [List.self, Show.self],
+        subcommands: [List.self, Show.self, Redrive.self, Discard.self],
         defaultSubcommand: List.self
     )
 
@@ -26,23 +27,30 @@ struct DeadLettersCommand: AsyncParsableCommand {
         )
 
         @OptionGroup var file: ConfigOption
+        @OptionGroup var filter: DeadLetterOptions
         @OptionGroup var page: PageOption
         @OptionGroup var output: OutputOption
 
-        @Option(help: ArgumentHelp("Only this sink's.", valueName: "name"))
-        var sink: String?
-
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
-            if let sink, !configuration.sinks.contains(where: { $0.name == sink }) {
-                Terminal.note(
-                    "there is no sink \(sink) in \(file.config); looking in the journal all the same")
-            }
+            let now = SystemClock().now
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.deadLetters(sink: sink, page.request)
+                try await journal.deadLetters(filter.filter(now: now), page.request)
             }
+            if let sink = filter.sink, records.isEmpty { try await know(sink, configuration) }
             if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
             page.noteNextPage(after: records.map(\.id))
+        }
+
+        /// A name that nobody knows is a slip of the pen, and not an empty list.
+        private func know(_ sink: String, _ configuration: RelayConfiguration) async throws {
+            let status = try await Journals.ask(configuration) { journal throws(JournalError) in
+                try await journal.status()
+            }
+            let names = Set(configuration.sinks.map(\.name) + status.sinks.map(\.name))
+            guard !names.contains(sink) else { return }
+            throw Terminal.failure(
+                "there is no sink \(sink); there are \(names.sorted().joined(separator: ", "))", .problems)
         }
     }
 
@@ -72,6 +80,76 @@ struct DeadLettersCommand: AsyncParsableCommand {
             if output.json { Terminal.write(record.json) } else { Terminal.write(record.text) }
         }
     }
+
+    struct Redrive: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send dead letters again, each to its sink.",
+            discussion: """
+                Each becomes a delivery at the log's end and leaves the list; what fails again comes back as \
+                a new dead letter. Those whose bytes are no longer kept stay. Exit code 1 where some stay.
+
+                Example:
+                  okta-relay dead-letters redrive 17 18
+                  okta-relay dead-letters redrive --sink crm --since 2d --dry-run
+                """
+        )
+
+        @OptionGroup var file: ConfigOption
+        @OptionGroup var filter: DeadLetterOptions
+        @OptionGroup var selection: SelectionOptions
+        @OptionGroup var output: OutputOption
+
+        func validate() throws { try selection.check(isFiltered: !filter.isEmpty) }
+
+        func run() async throws {
+            let summary = try await selection.change(
+                filter, ConfigurationFile.load(file.config), verb: "redrive", done: "redriven")
+            try selection.report(summary, asJSON: output.json)
+        }
+    }
+
+    struct Discard: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take dead letters out for good.",
+            discussion: """
+                They are counted as dead all the same. That it was done is noted: see history --operations.
+
+                Example:
+                  okta-relay dead-letters discard --sink chat --until 30d
+                """
+        )
+
+        @OptionGroup var file: ConfigOption
+        @OptionGroup var filter: DeadLetterOptions
+        @OptionGroup var selection: SelectionOptions
+        @OptionGroup var output: OutputOption
+
+        func validate() throws { try selection.check(isFiltered: !filter.isEmpty) }
+
+        func run() async throws {
+            let summary = try await selection.change(
+                filter, ConfigurationFile.load(file.config), verb: "discard", done: "discarded")
+            try selection.report(summary, asJSON: output.json)
+        }
+    }
+}
+
+extension SelectionOptions {
+    /// Does something to dead letters.
+    fileprivate func change(
+        _ filter: DeadLetterOptions, _ configuration: RelayConfiguration, verb: String, done: String
+    ) async throws -> OperationSummary {
+        let now = SystemClock().now
+        let total = try await OperatorLink.open(configuration) { link in
+            let steps = OperationSteps(
+                link: link, path: "/dead-letters/\(verb)", label: done, isDryRun: dryRun)
+            return try await steps.run { body in
+                filter.write(to: &body, now: now)
+                write(to: &body)
+            }
+        }
+        return OperationSummary(total: total, isDryRun: dryRun, verb: done, noun: "dead letter")
+    }
 }
 
 extension [DeadLetterRecord] {
@@ -92,15 +170,18 @@ extension [DeadLetterRecord] {
 
 extension DeadLetterRecord {
     var text: String {
-        var attempts = TextTable([.right("ATTEMPT"), .left("AT"), .left("ERROR")])
+        var attempts = TextTable([.right("ATTEMPT"), .left("AT"), .right("TOOK"), .left("ERROR")])
         for failure in failures {
-            attempts.add(String(failure.number), Wording.time(failure.at), failure.reason)
+            attempts.add(
+                String(failure.number), Wording.time(failure.at), failure.took.map(Wording.duration) ?? "-",
+                failure.reason)
         }
         let event = body.map { String(decoding: $0, as: UTF8.self) } ?? "its bytes are no longer kept"
         return """
             dead letter  \(id), since \(Wording.time(diedAt))
             sink         \(sink), by rule \(rule)
             event        \(eventID), \(eventType)
+            user         \(userID ?? "-")
 
             \(attempts.text())
 

@@ -7,13 +7,14 @@ import Relay
 struct QuarantineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quarantine",
-        abstract: "List and show what came in authenticated and could not be accepted.",
+        abstract: "List, show and resubmit what came in authenticated and could not be accepted.",
         discussion: """
             Example:
               okta-relay quarantine list
               okta-relay quarantine show 3
+              okta-relay quarantine resubmit --reason "event type not accepted"
             """,
-        subcommands: [List.self, Show.self],
+        subcommands: [List.self, Show.self, Resubmit.self],
         defaultSubcommand: List.self
     )
 
@@ -27,13 +28,15 @@ struct QuarantineCommand: AsyncParsableCommand {
         )
 
         @OptionGroup var file: ConfigOption
+        @OptionGroup var filter: QuarantineOptions
         @OptionGroup var page: PageOption
         @OptionGroup var output: OutputOption
 
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
+            let now = SystemClock().now
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.quarantine(page.request)
+                try await journal.quarantine(filter.filter(now: now), page.request)
             }
             if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
             page.noteNextPage(after: records.map(\.id))
@@ -75,6 +78,44 @@ struct QuarantineCommand: AsyncParsableCommand {
             } else {
                 Terminal.write(record.text)
             }
+        }
+    }
+
+    struct Resubmit: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Put quarantined inputs through today's hooks and rules again.",
+            discussion: """
+                What is accepted now leaves the quarantine and is routed like an event that has just come; \
+                what the journal knows already is not delivered twice. The rest stays, with today's reason. \
+                Exit code 1 where some stay.
+
+                Example:
+                  okta-relay quarantine resubmit 3
+                  okta-relay quarantine resubmit --hook okta --since 1d --dry-run
+                """
+        )
+
+        @OptionGroup var file: ConfigOption
+        @OptionGroup var filter: QuarantineOptions
+        @OptionGroup var selection: SelectionOptions
+        @OptionGroup var output: OutputOption
+
+        func validate() throws { try selection.check(isFiltered: !filter.isEmpty) }
+
+        func run() async throws {
+            let now = SystemClock().now
+            let total = try await OperatorLink.open(ConfigurationFile.load(file.config)) { link in
+                let steps = OperationSteps(
+                    link: link, path: "/quarantine/resubmit", label: "resubmitting",
+                    isDryRun: selection.dryRun)
+                return try await steps.run { body in
+                    filter.write(to: &body, now: now)
+                    selection.write(to: &body)
+                }
+            }
+            let summary = OperationSummary(
+                total: total, isDryRun: selection.dryRun, verb: "accepted", noun: "quarantined input")
+            try selection.report(summary, asJSON: output.json)
         }
     }
 }

@@ -41,7 +41,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         if createsSecrets { try createSecrets() }
-        let configuration = try ConfigurationFile.load(file.config)
+        let configuration = try ConfigurationFile.load(file.config, notesWarnings: true)
         let fixture = "Tests/Fixtures/first-event.json"
         let greeting = Greeting(
             server: configuration.server,

@@ -51,7 +51,7 @@ struct StatusReport {
         ])
         for sink in journal.sinks {
             table.add(
-                sink.name, live.states[sink.name].map(Self.words) ?? "-", String(sink.waiting),
+                sink.name, state(of: sink), String(sink.waiting),
                 sink.oldestWaitingReceivedAt.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
                 String(sink.delivered), String(sink.superseded), String(sink.skipped), String(sink.retried),
                 String(sink.parked), String(sink.dead), String(sink.detached))
@@ -77,6 +77,12 @@ struct StatusReport {
             journal.sinks.isEmpty
                 ? "no sink has been started yet" : table.text(isHeadingBold: Terminal.isInteractive),
         ].joined(separator: "\n")
+    }
+
+    /// What a running relay says, or else what the journal has the next one do.
+    private func state(of sink: SinkStatus) -> String {
+        live.states[sink.name].map(Self.words)
+            ?? sink.hold.map { "\($0.kind.rawValue): \($0.reason)" } ?? "-"
     }
 
     /// The state as a person says it: a breaker is closed when all is well, which reads as its opposite.
@@ -117,8 +123,12 @@ struct LiveSinks {
 
     init(_ client: AdminClient) async {
         switch await client.get("/sinks") {
-        case .document(let document):
+        case .document(let document, status: 200):
             self.init(isRunning: true, summary: "running, admin side at \(client.address)", document)
+        case .document(_, let status):
+            self.init(
+                isRunning: true, summary: "asked at \(client.address), but it answered \(status)",
+                states: [:])
         case .notRunning:
             self.init(
                 isRunning: false, summary: "not running (nobody listens at \(client.address))", states: [:])

@@ -23,6 +23,7 @@ struct ConfigReloader: Service {
     let fleet: SinkFleet
     let factory: SinkFactory
     let admin: AdminServer
+    let hands: Operator
     /// Tells the journal of sinks: how long it holds what waits for each, and what they were called.
     let keep: @Sendable ([SinkPolicy]) async throws -> [String: String]
     let inspection: any JournalInspection
@@ -91,6 +92,7 @@ struct ConfigReloader: Service {
             let heirs = next.enabledSinks.compactMap(\.renamedFrom)
             await fleet.remove(change.removed.filter(heirs.contains))
             SinkWarnings.log(try await keep(next.sinkPolicies), logger)
+            try await hands.enroll(change.added.starts(now: clock.now))
             try await fleet.add(Array(members.prefix(change.added.count)))
         } catch {
             for member in members { await member.sink.shutdown() }
@@ -98,6 +100,7 @@ struct ConfigReloader: Service {
         }
         await fleet.replace(Array(members.dropFirst(change.added.count)))
         live.swap(settings)
+        hands.swap(next.operatorSettings)
         admin.accept(token: next.admin.token)
         metrics.show(hooks: next.hooks.map(\.name), changedSecrets: running.hooksWithOtherSecrets(than: next))
         logger.notice(

@@ -33,3 +33,11 @@ extension DeadLetterRecord: RecordJSON {
 extension QuarantineRecord: RecordJSON {
     func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
 }
+
+extension HistoryRecord: RecordJSON {
+    func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
+}
+
+extension OperationRecord: RecordJSON {
+    func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
+}

@@ -32,28 +32,27 @@ struct AdminController: Sendable {
     func accept(token: Secret) { self.token.swap(token) }
 
     /// Answers one request.
-    func answer(_ exchange: borrowing Exchange) async -> HTTPAnswer {
-        var answer = await choose(exchange)
+    func answer(_ exchange: inout Exchange) async -> HTTPAnswer {
+        var body = RequestBody.unread
+        var answer = await choose(&exchange, &body)
         answer.fields[.cacheControl] = "no-store"
         answer.fields[.xContentTypeOptions] = "nosniff"
-        if exchange.hasBody {
-            // Nothing here takes a body, so none is read.
+        if exchange.hasBody, body == .unread {
             answer.closesConnection = true
             answer.fields[.connection] = "close"
         }
         return answer
     }
 
-    private func choose(_ exchange: borrowing Exchange) async -> HTTPAnswer {
-        guard exchange.head.method == .get else {
-            return .error(.methodNotAllowed, "only GET is understood here", fields: [.allow: "GET"])
-        }
+    private enum RequestBody { case read, unread }
+
+    private func choose(_ exchange: inout Exchange, _ body: inout RequestBody) async -> HTTPAnswer {
+        let isOpen: Bool
         switch exchange.path {
-        case "/": return page.answer
-        case "/healthz": return .json { $0.member("status", "ok") }
-        case "/readyz": return ready()
-        default: break
+        case "/", "/healthz", "/readyz": isOpen = true
+        default: isOpen = false
         }
+        if isOpen { return exchange.head.method == .get ? open(exchange.path) : Self.getOnly }
         guard isAuthorized(exchange) else {
             refusals.refused(
                 "refused an admin request without the token", peer: exchange.peer ?? "unknown",
@@ -62,16 +61,40 @@ struct AdminController: Sendable {
                 .unauthorized, "send the admin token: Authorization: Bearer <admin.token of the config file>",
                 fields: [.wwwAuthenticate: #"Bearer realm="okta-relay""#])
         }
-        do {
-            return try await read(String(exchange.path), Query(exchange.query))
-        } catch let problem as AdminProblem {
-            return .error(problem.status, problem.text)
-        } catch let error as JournalError {
-            return .error(.serviceUnavailable, "the journal cannot be read: \(error.reason)")
-        } catch let error as SinkError {
-            return .error(.badGateway, "the sink cannot be read: \(error.reason)")
-        } catch {
-            return .error(.internalServerError, "this cannot be answered now; the relay's log may say why")
+        let request = AdminRequest(
+            method: exchange.head.method, path: exchange.path, query: exchange.query)
+        guard let verb = sources.hands.flatMap({ OperatorAPI($0).verb(request.path) }) else {
+            guard request.method == .get else { return Self.getOnly }
+            return await OperatorAPI.answering {
+                try await read(request.path, AdminParameters(query: request.query))
+            }
+        }
+        var bytes: [UInt8] = []
+        if request.method == .post, verb.post != nil {
+            do {
+                bytes = try await exchange.collectBody(upTo: Self.bodyBytesMax)
+                body = .read
+            } catch {
+                return .error(
+                    .contentTooLarge, "the body is longer than \(Self.bodyBytesMax) bytes, or broke off")
+            }
+        }
+        let collected = bytes
+        return await OperatorAPI.answering { try await verb.answer(request, body: collected) }
+    }
+
+    /// A list of 1,000 ids fits in well.
+    private static let bodyBytesMax = 256 * 1024
+
+    private static let getOnly = HTTPAnswer.error(
+        .methodNotAllowed, "only GET is understood here", fields: [.allow: "GET"])
+
+    /// What needs no token.
+    private func open(_ path: Substring) -> HTTPAnswer {
+        switch path {
+        case "/": page.answer
+        case "/healthz": .json { $0.member("status", "ok") }
+        default: ready()
         }
     }
 
@@ -93,8 +116,7 @@ struct AdminController: Sendable {
 
     // MARK: - Reading
 
-    private func read(_ path: String, _ query: Query) async throws -> HTTPAnswer {
-        let parts = path.split(separator: "/").map { String($0).removingPercentEncoding ?? "" }
+    private func read(_ parts: [String], _ query: AdminParameters) async throws -> HTTPAnswer {
         switch (parts.first, parts.count) {
         case ("metrics", 1): return await metricsText()
         case ("status", 1): return try await status()
@@ -109,7 +131,8 @@ struct AdminController: Sendable {
             throw AdminProblem(
                 .notFound,
                 "nothing is here; there are /status /metrics /sinks /sinks/{name}/rows /events /dead-letters "
-                    + "/dead-letters/{id} /quarantine /quarantine/{id} /healthz /readyz")
+                    + "/dead-letters/{id} /quarantine /quarantine/{id} /replays /history /operations "
+                    + "/healthz /readyz, and what is to be POSTed")
         }
     }
 
@@ -143,7 +166,7 @@ struct AdminController: Sendable {
         }
     }
 
-    private func rows(of name: String, _ query: Query) async throws -> HTTPAnswer {
+    private func rows(of name: String, _ query: AdminParameters) async throws -> HTTPAnswer {
         let browsable = sources.sinks().compactMap { $0 as? any RowBrowsing }
         guard let sink = browsable.first(where: { $0.name == name }) else {
             let names = browsable.map(\.name).joined(separator: ", ")
@@ -158,15 +181,16 @@ struct AdminController: Sendable {
         }
     }
 
-    private func events(_ query: Query) async throws -> HTTPAnswer {
+    private func events(_ query: AdminParameters) async throws -> HTTPAnswer {
         let page = try query.page()
         let events = try await sources.journal.events(page)
         return .list("events", events, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
-    private func deadLetters(_ query: Query) async throws -> HTTPAnswer {
+    private func deadLetters(_ query: AdminParameters) async throws -> HTTPAnswer {
+        try query.only(AdminParameters.deadLetterNames + ["before", "limit"])
         let page = try query.page()
-        let letters = try await sources.journal.deadLetters(sink: query["sink"], page)
+        let letters = try await sources.journal.deadLetters(query.deadLetterFilter(now: clock.now), page)
         return .list("deadLetters", letters, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
@@ -179,9 +203,10 @@ struct AdminController: Sendable {
         return HTTPAnswer(.ok, fields: [.contentType: "application/json"], body: writer.bytes)
     }
 
-    private func quarantine(_ query: Query) async throws -> HTTPAnswer {
+    private func quarantine(_ query: AdminParameters) async throws -> HTTPAnswer {
+        try query.only(AdminParameters.quarantineNames + ["before", "limit"])
         let page = try query.page()
-        let records = try await sources.journal.quarantine(page)
+        let records = try await sources.journal.quarantine(query.quarantineFilter(now: clock.now), page)
         return .list("quarantine", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
@@ -206,54 +231,9 @@ private final class LiveToken: Sendable {
     func match(_ presented: some Sequence<UInt8>) -> Int? { digests.withLock { $0 }.match(presented) }
 }
 
-/// What is wrong with an admin request, and what would be right.
-private struct AdminProblem: Error {
-    let status: HTTPResponse.Status
-    let text: String
-
-    init(_ status: HTTPResponse.Status, _ text: String) {
-        self.status = status
-        self.text = text
-    }
-}
-
-/// A request's query parameters; of a repeated one the last counts.
-private struct Query {
-    private var values: [String: String] = [:]
-
-    init(_ text: Substring) {
-        for pair in text.split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
-                $0.replacing("+", with: " ").removingPercentEncoding ?? ""
-            }
-            if let name = parts.first { values[name] = parts.count > 1 ? parts[1] : "" }
-        }
-    }
-
-    subscript(name: String) -> String? { values[name] }
-
-    func page() throws(AdminProblem) -> PageRequest {
-        PageRequest(before: try number("before", in: 0...Int64.max), limit: try limit())
-    }
-
-    func limit() throws(AdminProblem) -> Int {
-        Int(try number("limit", in: 1...Int64(PageRequest.limitMax)) ?? 100)
-    }
-
-    private func number(_ name: String, in range: ClosedRange<Int64>) throws(AdminProblem) -> Int64? {
-        guard let text = values[name] else { return nil }
-        guard let number = Int64(text), range.contains(number) else {
-            throw AdminProblem(
-                .badRequest,
-                "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return number
-    }
-}
-
 extension HTTPAnswer {
     /// A page of a list; `next` is the `before` of the page behind it, or null on the last one.
-    fileprivate static func list<Record>(
+    static func list<Record>(
         _ name: String, _ records: [Record], _ page: PageRequest, id: (Record) -> Int64,
         _ write: (Record, inout JSONWriter) -> Void
     ) -> HTTPAnswer {

@@ -67,6 +67,13 @@ public enum AdminJSON {
         object.member("parked", sink.parked)
         object.member("dead", sink.dead)
         object.member("detached", sink.detached)
+        object.name("hold")
+        guard let hold = sink.hold else { return object.null() }
+        object.object {
+            $0.member("kind", hold.kind.rawValue)
+            $0.member("reason", hold.reason)
+            $0.member("since", instant(hold.since))
+        }
     }
 
     /// One accepted event.
@@ -99,6 +106,7 @@ public enum AdminJSON {
             object.member("rule", letter.rule)
             object.member("eventId", letter.eventID)
             object.member("eventType", letter.eventType)
+            object.member("userId", letter.userID)
             object.member("diedAt", instant(letter.diedAt))
             object.member("reason", letter.failures.last?.reason)
             object.name("attempts")
@@ -108,6 +116,12 @@ public enum AdminJSON {
                         $0.member("number", failure.number)
                         $0.member("at", instant(failure.at))
                         $0.member("reason", failure.reason)
+                        $0.name("tookSeconds")
+                        if let took = failure.took {
+                            $0.double(Double(took.nanoseconds) / 1e9)
+                        } else {
+                            $0.null()
+                        }
                     }
                 }
             }
@@ -159,7 +173,7 @@ public enum AdminJSON {
         }
     }
 
-    private static func instant(_ nanoseconds: Int64) -> String {
+    static func instant(_ nanoseconds: Int64) -> String {
         Timestamp(nanoseconds: nanoseconds).description
     }
 }

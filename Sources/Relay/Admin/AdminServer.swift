@@ -3,20 +3,24 @@ import HTTPTypes
 public import Logging
 public import ServiceLifecycle
 
-/// What the admin side shows, besides the metrics.
+/// What the admin side shows and changes, besides the metrics.
 public struct AdminSources: Sendable {
     public var journal: any JournalInspection
     /// The live states that the sinks' workers publish.
     public var board: SinkBoard
     /// The sinks that are delivered to now; those that are ``RowBrowsing`` show their rows.
     public var sinks: @Sendable () -> [any Sink]
+    /// What an operator can change; nil shows only.
+    public var hands: Operator?
 
     public init(
-        journal: any JournalInspection, board: SinkBoard, sinks: @escaping @Sendable () -> [any Sink]
+        journal: any JournalInspection, board: SinkBoard, sinks: @escaping @Sendable () -> [any Sink],
+        hands: Operator? = nil
     ) {
         self.journal = journal
         self.board = board
         self.sinks = sinks
+        self.hands = hands
     }
 }
 
@@ -68,7 +72,7 @@ public final class AdminServer: Service {
 
     public func run() async throws {
         try await listener.run(onListening: {}) { exchange in
-            await self.controller.answer(exchange)
+            await self.controller.answer(&exchange)
         }
     }
 }

@@ -4,11 +4,15 @@ public protocol JournalInspection: Sendable {
     func status() async throws(JournalError) -> JournalStatus
     /// Newest first.
     func events(_ page: PageRequest) async throws(JournalError) -> [EventRecord]
-    /// Newest first; of one sink, or of all.
-    func deadLetters(sink: String?, _ page: PageRequest) async throws(JournalError) -> [DeadLetterRecord]
+    /// Those that the filter names, newest first; the event is only in ``deadLetter(id:)``.
+    func deadLetters(
+        _ filter: DeadLetterFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [DeadLetterRecord]
     func deadLetter(id: Int64) async throws(JournalError) -> DeadLetterRecord?
-    /// Newest first; the bytes are only in ``quarantined(id:)``.
-    func quarantine(_ page: PageRequest) async throws(JournalError) -> [QuarantineRecord]
+    /// Those that the filter names, newest first; the bytes are only in ``quarantined(id:)``.
+    func quarantine(
+        _ filter: QuarantineFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [QuarantineRecord]
     func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord?
     /// What was given up, newest first; for one sink, or for all.
     func detached(sink: String?, _ page: PageRequest) async throws(JournalError) -> [DetachedRange]
@@ -138,10 +142,13 @@ public struct SinkStatus: Sendable, Equatable {
     public var dead: Int
     /// Entries that were given up because it stayed behind for too long, or because a person said so.
     public var detached: Int
+    /// Why nothing is delivered until a person resumes the sink; nil where it delivers.
+    public var hold: SinkHold?
 
     public init(
         name: String, cursor: Offset, waiting: Int, oldestWaitingReceivedAt: Int64?, delivered: Int,
-        superseded: Int, skipped: Int, retried: Int, parked: Int, dead: Int, detached: Int = 0
+        superseded: Int, skipped: Int, retried: Int, parked: Int, dead: Int, detached: Int = 0,
+        hold: SinkHold? = nil
     ) {
         self.name = name
         self.cursor = cursor
@@ -154,6 +161,7 @@ public struct SinkStatus: Sendable, Equatable {
         self.parked = parked
         self.dead = dead
         self.detached = detached
+        self.hold = hold
     }
 }
 
@@ -192,6 +200,8 @@ public struct DeadLetterRecord: Sendable {
     public let rule: String
     public let eventID: String
     public let eventType: String
+    /// The user's id at Okta; nil where the event is about none.
+    public let userID: String?
     /// Nanoseconds since 1970.
     public let diedAt: Int64
     /// Every attempt, oldest first.
@@ -202,14 +212,16 @@ public struct DeadLetterRecord: Sendable {
     public let isExpired: Bool
 
     public init(
-        id: Int64, sink: String, rule: String, eventID: String, eventType: String, diedAt: Int64,
-        failures: [FailedAttempt], body: [UInt8]?, isExpired: Bool = false
+        id: Int64, sink: String, rule: String, eventID: String, eventType: String, userID: String? = nil,
+        diedAt: Int64, failures: [FailedAttempt], body: [UInt8]?,
+        isExpired: Bool = false
     ) {
         self.id = id
         self.sink = sink
         self.rule = rule
         self.eventID = eventID
         self.eventType = eventType
+        self.userID = userID
         self.diedAt = diedAt
         self.failures = failures
         self.body = body

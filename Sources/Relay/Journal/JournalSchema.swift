@@ -277,10 +277,11 @@ enum JournalSchema {
         );
 
         -- Replays under way and done: stored events from `after_offset` to `last_offset` become delivery
-        -- entries for one sink.
+        -- entries for one sink. `filter` is a JSON object of what else an event must be.
         CREATE TABLE replays (
             id TEXT PRIMARY KEY,
             sink TEXT NOT NULL,
+            filter TEXT NOT NULL,
             started_at INTEGER NOT NULL,
             received_from INTEGER NOT NULL,
             received_until INTEGER NOT NULL,

@@ -202,7 +202,8 @@ final class JournalWriter {
 
     private func insert(_ event: Event, route: Int64, replay: String?, _ db: Database) throws {
         lastOffset += 1
-        lastReceivedAt = event.receivedAt
+        // What comes anew is older than what came last.
+        lastReceivedAt = max(lastReceivedAt, event.receivedAt)
         bytesSinceCheckpoint += event.body.bytes.count
         let hook = try hookID(event, db)
         var entry = try BoundStatement(

@@ -8,11 +8,11 @@ import Synchronization
 /// it,
 /// which a lock file beside it enforces.
 public final class SQLiteJournal: Journal {
-    private let committer: GroupCommitter
+    let committer: GroupCommitter
     private let reader: JournalReader
     private let tail: JournalTail
     private let newsStand: NewsStand
-    private let clock: any RelayClock
+    let clock: any RelayClock
     private let checkpointer: JournalCheckpointer
     /// Nil once the journal is closed.
     private let lock: Mutex<JournalLock?>

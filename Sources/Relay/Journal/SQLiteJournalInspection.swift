@@ -72,15 +72,14 @@ public final class SQLiteJournalInspection: JournalInspection {
     }
 
     public func deadLetters(
-        sink: String?, _ page: PageRequest
+        _ filter: DeadLetterFilter, _ page: PageRequest
     ) async throws(JournalError) -> [DeadLetterRecord] {
         try await onThread { db in
-            let filter = "dead_letters.id < ? AND (? IS NULL OR sinks.name = ?)"
-            return try Row.fetchAll(
-                db,
-                sql: Self.deadLettersSQL(where: filter) + " ORDER BY dead_letters.id DESC LIMIT ?",
-                arguments: [page.before ?? .max, sink, sink, page.limit]
-            ).map { Self.deadLetter($0, body: nil) }
+            var condition = filter.condition
+            condition.add("dead_letters.id < ?", page.before)
+            let sql = Self.deadLettersSQL(where: condition.text) + " ORDER BY dead_letters.id DESC LIMIT ?"
+            return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
+                .map { Self.deadLetter($0, body: nil) }
         }
     }
 
@@ -94,13 +93,17 @@ public final class SQLiteJournalInspection: JournalInspection {
         }
     }
 
-    public func quarantine(_ page: PageRequest) async throws(JournalError) -> [QuarantineRecord] {
+    public func quarantine(
+        _ filter: QuarantineFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [QuarantineRecord] {
         try await onThread { db in
+            var condition = filter.condition
+            condition.add("id < ?", page.before)
             let sql = """
                 SELECT id, received_at, hook, reason, length(bytes), NULL, has_bytes FROM quarantine
-                WHERE id < ? ORDER BY id DESC LIMIT ?
+                WHERE \(condition.text) ORDER BY id DESC LIMIT ?
                 """
-            return try Row.fetchAll(db, sql: sql, arguments: [page.before ?? .max, page.limit])
+            return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
                 .map(Self.quarantineRecord)
         }
     }
@@ -151,7 +154,8 @@ public final class SQLiteJournalInspection: JournalInspection {
 
 extension SQLiteJournalInspection {
     private static let sinksSQL = """
-        SELECT name, cursor, delivered, superseded, skipped, retried, dead, detached,
+        SELECT name, cursor, delivered, superseded, skipped, retried, dead, detached, hold, hold_reason,
+            held_at,
             (SELECT count(*) FROM parked WHERE sink_id = sinks.id) AS parked,
             \(SinkPlace.waitingSQL) AS waiting
         FROM sinks ORDER BY name
@@ -171,7 +175,8 @@ extension SQLiteJournalInspection {
             retried: row["retried"],
             parked: row["parked"],
             dead: row["dead"],
-            detached: row["detached"]
+            detached: row["detached"],
+            hold: SinkHold(kind: row["hold"], reason: row["hold_reason"], since: row["held_at"])
         )
     }
 
@@ -198,7 +203,7 @@ extension SQLiteJournalInspection {
 
     private static func deadLettersSQL(where filter: String) -> String {
         """
-        SELECT dead_letters.id, sinks.name, rule, event_id, event_type, died_at, failures, body IS NULL
+        SELECT dead_letters.id, sinks.name, rule, event_id, event_type, user_id, died_at, failures, body IS NULL
         FROM dead_letters JOIN sinks ON sinks.id = sink_id
         WHERE \(filter)
         """
@@ -211,10 +216,11 @@ extension SQLiteJournalInspection {
             rule: row[2],
             eventID: row[3],
             eventType: row[4],
-            diedAt: row[5],
-            failures: FailedAttempt.failures(ofText: row[6]),
+            userID: row[5],
+            diedAt: row[6],
+            failures: FailedAttempt.failures(ofText: row[7]),
             body: body,
-            isExpired: row[7]
+            isExpired: row[8]
         )
     }
 

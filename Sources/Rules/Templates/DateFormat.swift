@@ -58,17 +58,17 @@ struct DateFormat: Sendable {
 }
 
 /// A time of RFC 3339, in UTC, from 1970 on.
-struct Instant {
+package struct Instant {
     let year: Int
     let month: Int
     let day: Int
     /// Of the day.
     let second: Int
-    let millisecond: Int
-    let unixSeconds: Int
+    package let millisecond: Int
+    package let unixSeconds: Int
 
     /// Reads `2026-01-31T12:00:00Z` with any number of fractional digits and any offset.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         var scanner = PathScanner(text)
         func digits(_ count: Int) -> Int? {
             guard scanner.position + count <= scanner.text.count else { return nil }

@@ -136,7 +136,7 @@ import Testing
         let sink = try #require(status.sinks.first)
         #expect(
             sink.waiting == 3 && sink.delivered == 1 && sink.dead == 1 && sink.oldestWaitingReceivedAt == 1)
-        let letters = try await inspection.deadLetters(sink: "a", PageRequest())
+        let letters = try await inspection.deadLetters(DeadLetterFilter(sink: "a"), PageRequest())
         #expect(letters.map(\.eventID) == ["event-1"])
         let letter = try #require(try await inspection.deadLetter(id: letters[0].id))
         #expect(letter.failures.map(\.reason) == ["HTTP 400"] && letter.body != nil && letter.rule == "r")

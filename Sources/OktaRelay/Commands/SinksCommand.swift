@@ -1,0 +1,227 @@
+import ArgumentParser
+import Config
+import JSON
+import Relay
+
+/// `sinks`: where each stands, and what an operator does to it.
+struct SinksCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sinks",
+        abstract: "List, pause, resume, move and drop sinks.",
+        discussion: """
+            What changes something goes through the relay that runs on the config; where none runs, it \
+            changes the journal itself, and the next start finds it so.
+
+            Example:
+              okta-relay sinks list
+              okta-relay sinks pause crm --reason "migration until Monday"
+              okta-relay sinks seek crm --to 2026-11-01
+            """,
+        subcommands: [List.self, Pause.self, Resume.self, Seek.self, Drop.self],
+        defaultSubcommand: List.self
+    )
+
+    /// What all verbs for one sink take.
+    struct Target: ParsableArguments {
+        @OptionGroup var file: ConfigOption
+        @OptionGroup var output: OutputOption
+
+        @Argument(help: ArgumentHelp("The sink.", valueName: "name"))
+        var name: String
+
+        /// Asks for something to be done, and tells what came of it.
+        func change(
+            _ verb: String, _ parameters: (inout JSONWriter) -> Void = { _ in },
+            text: (JSONValue) -> String
+        ) async throws {
+            let answer = try await OperatorLink.open(ConfigurationFile.load(file.config)) { link in
+                try await link.post("/sinks/\(name.percentEncoded)/\(verb)", parameters)
+            }
+            if output.json { Terminal.write(answer.raw) } else { Terminal.write(text(answer)) }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the sinks that the journal knows, and what holds them.",
+            discussion: """
+                It reads the journal, whether or not a relay runs.
+
+                Example:
+                  okta-relay sinks list --json
+                """
+        )
+
+        @OptionGroup var file: ConfigOption
+        @OptionGroup var output: OutputOption
+
+        func run() async throws {
+            let configuration = try ConfigurationFile.load(file.config)
+            let status = try await Journals.ask(configuration) { journal throws(JournalError) in
+                try await journal.status()
+            }
+            let report = SinkList(
+                sinks: status.sinks, configured: configuration.sinks, now: SystemClock().now)
+            if output.json { Terminal.write(report.json) } else { Terminal.write(report.table) }
+        }
+    }
+
+    struct Pause: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Deliver nothing to a sink until it is resumed; its events wait.",
+            discussion: """
+                What is in flight is finished first. It stays paused over restarts and reloads.
+
+                Example:
+                  okta-relay sinks pause crm --reason "migration until Monday"
+                """
+        )
+
+        @OptionGroup var target: Target
+
+        @Option(help: ArgumentHelp("Why, for whoever sees it paused; no secrets.", valueName: "text"))
+        var reason: String?
+
+        func run() async throws {
+            try await target.change("pause") { body in
+                if let reason { body.member("reason", reason) }
+            } text: { _ in
+                "\(target.name) is paused; resume it with: okta-relay sinks resume \(target.name)"
+            }
+        }
+    }
+
+    struct Resume: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Let a sink that is paused or tripped go on.",
+            discussion: """
+                What waits for it now passes whatever its limits: look first at what that is. What comes \
+                later is counted again.
+
+                Example:
+                  okta-relay sinks resume crm
+                """
+        )
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            try await target.change("resume") { answer in
+                guard let hold = answer["was"]?.string else { return "\(target.name) was not held" }
+                return "\(target.name) was \(hold), and goes on; what waited passes whatever its limits"
+            }
+        }
+    }
+
+    struct Seek: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Move a sink's place in the log.",
+            discussion: """
+                Forward, what it passes is given up: it is counted and listed as a detached range. Backward, \
+                what is still kept comes again, with the idempotency keys it had: a destination that knows \
+                them may ignore it. To send events anew, replay is better.
+
+                Example:
+                  okta-relay sinks seek chat --to end --reason "old news"
+                  okta-relay sinks seek audit --to 2026-11-01T08:00:00Z
+                """
+        )
+
+        @OptionGroup var target: Target
+
+        @Option(
+            help: ArgumentHelp(
+                "Behind this offset, at this time (7d, 2026-11-01), or the end.", valueName: "place"))
+        var to: String
+
+        @Option(help: ArgumentHelp("Why, for the list of what was given up.", valueName: "text"))
+        var reason: String?
+
+        func validate() throws {
+            guard to == "end" || Int64(to).map({ $0 >= 0 }) ?? false || PointInTime(to) != nil else {
+                throw ValidationError(
+                    "--to is an offset, \"end\" or a point in time; for that \(PointInTime.advice)")
+            }
+        }
+
+        func run() async throws {
+            try await target.change("seek") { body in
+                body.member("to", to)
+                if let reason { body.member("reason", reason) }
+            } text: { answer in
+                let place = "\(answer["from"]?.int ?? 0) to \(answer["to"]?.int ?? 0)"
+                let (givenUp, repeated) = (answer["givenUp"]?.int ?? 0, answer["repeated"]?.int ?? 0)
+                let effect =
+                    repeated > 0
+                    ? "\(Wording.count(repeated, "event")) come again"
+                    : "\(Wording.count(givenUp, "event")) given up"
+                return "\(target.name) moved from \(place): \(effect)"
+            }
+        }
+    }
+
+    struct Drop: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Have the journal forget a sink that is not configured any more.",
+            discussion: """
+                Where events still wait for it, or dead letters are left, it needs --force: they are lost. A \
+                sink that only changed its name takes them over, with renamedFrom in the config.
+
+                Example:
+                  okta-relay sinks drop old-crm --force
+                """
+        )
+
+        @OptionGroup var target: Target
+
+        @Flag(help: "Also where something waits, or dead letters are left.")
+        var force = false
+
+        func run() async throws {
+            try await target.change("drop") { body in
+                body.member("force", force)
+            } text: { answer in
+                let givenUp = Wording.count(answer["givenUp"]?.int ?? 0, "event")
+                let letters = Wording.count(answer["deadLetters"]?.int ?? 0, "dead letter")
+                return "\(target.name) is dropped, with \(givenUp) that waited and \(letters)"
+            }
+        }
+    }
+}
+
+/// The sinks that a journal knows.
+struct SinkList {
+    let sinks: [SinkStatus]
+    let configured: [SinkConfiguration]
+    /// Nanoseconds since 1970.
+    let now: Int64
+
+    var table: TextTable {
+        var table = TextTable([
+            .left("SINK"), .left("CONFIG"), .right("CURSOR"), .right("WAITING"), .right("OLDEST"),
+            .right("PARKED"), .left("HOLD"),
+        ])
+        for sink in sinks {
+            table.add(
+                sink.name, inConfig(sink.name), String(sink.cursor.rawValue), String(sink.waiting),
+                sink.oldestWaitingReceivedAt.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
+                String(sink.parked),
+                sink.hold.map { "\($0.kind.rawValue) since \(Wording.time($0.since)): \($0.reason)" } ?? "-")
+        }
+        return table
+    }
+
+    var json: [UInt8] {
+        var writer = JSONWriter()
+        AdminJSON.write(sinks: sinks, live: [:], now: now, to: &writer)
+        return writer.bytes
+    }
+
+    private func inConfig(_ name: String) -> String {
+        switch configured.first(where: { $0.name == name })?.isEnabled {
+        case true?: "enabled"
+        case false?: "disabled"
+        case nil: "removed"
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Config
+import Foundation
+import JSON
+import Relay
+import Rules
+
+/// Writes what a replay would send, and sends nothing.
+struct ReplayRendering {
+    let configuration: RelayConfiguration
+
+    init(_ configuration: RelayConfiguration) { self.configuration = configuration }
+
+    /// Writes one JSON object a line, for each event that would go to the sink; how many.
+    ///
+    /// - Parameter path: A new file, which only its owner may read; `-` is standard output.
+    func render(_ order: ReplayOrder, to path: String) async throws -> Int {
+        let file = try Self.open(path)
+        let previews = SinkPreviews(configuration)
+        do {
+            let lines = try await render(order, previews, file)
+            await previews.shutdown()
+            return lines
+        } catch {
+            await previews.shutdown()
+            throw error
+        }
+    }
+
+    private func render(
+        _ order: ReplayOrder, _ previews: SinkPreviews, _ file: FileHandle
+    ) async throws -> Int {
+        let journal = try inspectJournal(configuration)
+        let settings = configuration.operatorSettings
+        var lines = 0
+        var bar = ProgressBar("rendering")
+        do {
+            let first = try await journal.offset(before: order.since)
+            let last = try await journal.status().horizon
+            var position = first
+            while position < last {
+                let replay = Replay(
+                    id: "render",
+                    request: ReplayRequest(
+                        sink: order.sink, filter: order.filter, since: order.since,
+                        until: order.until, after: first),
+                    startedAt: 0, after: position, last: last, appended: 0, endedAt: nil)
+                let page = try await journal.storedEvents(after: position, since: order.since)
+                let step = settings.step(replay, through: page)
+                var text: [UInt8] = []
+                for event in step.events { text += line(event, previews) }
+                try file.write(contentsOf: Data(text))
+                lines += step.events.count
+                position = step.end
+                bar.show(
+                    Double(position.rawValue - first.rawValue) / Double(last.rawValue - first.rawValue))
+            }
+        } catch let error as JournalError {
+            throw Terminal.failure("the journal cannot be read: \(error.reason)")
+        } catch {
+            throw Terminal.failure("the file cannot be written: \(error.localizedDescription)")
+        }
+        bar.finish()
+        return lines
+    }
+
+    private func line(_ routed: Submission.RoutedEvent, _ previews: SinkPreviews) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object { object in
+            object.member("eventId", routed.event.id)
+            object.member("eventType", routed.event.type)
+            for choice in routed.route.choices {
+                object.member("sink", choice.sink)
+                object.member("rule", choice.rule)
+                guard let answer = previews.answer(routed.event, choice, replay: routed.replay) else {
+                    continue
+                }
+                PreviewJSON.write(answer, to: &object)
+            }
+        }
+        return writer.bytes + Array("\n".utf8)
+    }
+
+    private static func open(_ path: String) throws -> FileHandle {
+        guard path != "-" else { return .standardOutput }
+        let descriptor = Foundation.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            let reason =
+                errno == EEXIST ? "it is there already; name a new one" : String(cString: strerror(errno))
+            throw Terminal.failure("\(path) cannot be made: \(reason)")
+        }
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+}

@@ -1,0 +1,84 @@
+public import JSON
+import Rules
+
+/// What operators did and can do, in JSON.
+extension AdminJSON {
+    static func write(_ report: StepReport, to object: inout JSONWriter) {
+        object.member("done", report.done)
+        object.member("duplicates", report.duplicates)
+        object.name("kept")
+        object.array { list in
+            for (reason, count) in report.kept.sorted(by: { $0.key < $1.key }) {
+                list.object {
+                    $0.member("reason", reason)
+                    $0.member("count", count)
+                }
+            }
+        }
+        object.member("replay", report.replay)
+        object.name("next")
+        guard let next = report.next else { return object.null() }
+        object.object { position in
+            position.member("after", next.after)
+            position.member("through", next.through)
+            position.member("remaining", next.remaining)
+            position.member("operation", next.operation)
+        }
+    }
+
+    /// One replay, in members.
+    public static func write(_ replay: Replay, to object: inout JSONWriter) {
+        object.member("id", replay.id)
+        object.member("sink", replay.request.sink)
+        object.member("since", instant(replay.request.since))
+        object.member("until", replay.request.until.map(instant))
+        object.member("rule", replay.request.filter.rule)
+        object.member("type", replay.request.filter.eventType?.description)
+        object.member("user", replay.request.filter.user)
+        object.member("startedAt", instant(replay.startedAt))
+        object.member("endedAt", replay.endedAt.map(instant))
+        object.member("appended", replay.appended)
+        object.member("share", replay.share)
+    }
+
+    /// What a step of a replay would do, in members.
+    static func write(_ step: ReplayStep, of replay: Replay, to object: inout JSONWriter) {
+        var rules: [String: Int] = [:]
+        for event in step.events { rules[event.route.choices.first?.rule ?? "", default: 0] += 1 }
+        object.member("lookedAt", step.lookedAt)
+        object.member("matching", step.events.count)
+        object.member("expired", step.expired)
+        object.name("rules")
+        object.object { object in
+            for (rule, count) in rules.sorted(by: { $0.key < $1.key }) { object.member(rule, count) }
+        }
+        object.member("share", replay.share(at: step.end))
+        object.member("after", step.isLast ? nil : step.end.rawValue)
+    }
+
+    /// One delivery of a user's.
+    public static func write(_ record: HistoryRecord, to value: inout JSONWriter) {
+        value.object { object in
+            object.member("at", instant(record.at))
+            object.member("sink", record.sink)
+            object.member("outcome", record.outcome.word)
+            object.member("operation", record.operation)
+            object.member("eventType", record.eventType)
+            object.member("org", record.org)
+            object.member("eventId", record.eventID)
+            object.member("detail", record.detail)
+        }
+    }
+
+    /// One thing that an operator did.
+    public static func write(_ record: OperationRecord, to value: inout JSONWriter) {
+        value.object { object in
+            object.member("id", record.id)
+            object.member("at", instant(record.at))
+            object.member("command", record.command)
+            object.member("sink", record.sink)
+            object.member("entries", record.entries)
+            object.member("detail", raw: Array(record.detail.utf8))
+        }
+    }
+}

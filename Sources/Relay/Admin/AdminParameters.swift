@@ -1,0 +1,160 @@
+import Config
+import Foundation
+import HTTPTypes
+import JSON
+import Rules
+
+/// What is wrong with an admin request, and what would be right.
+struct AdminProblem: Error {
+    let status: HTTPResponse.Status
+    let text: String
+
+    init(_ status: HTTPResponse.Status, _ text: String) {
+        self.status = status
+        self.text = text
+    }
+}
+
+/// A request's parameters: those of its query, or the members of the JSON object that is its body.
+struct AdminParameters {
+    private var values: [String: String] = [:]
+
+    /// A query; of a repeated parameter the last counts.
+    init(query: some StringProtocol) {
+        for pair in query.split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
+                String($0).replacing("+", with: " ").removingPercentEncoding ?? ""
+            }
+            if let name = parts.first { values[name] = parts.count > 1 ? parts[1] : "" }
+        }
+    }
+
+    /// A body; an empty one has no parameters.
+    ///
+    /// A list of numbers reads like one with commas in a query.
+    init(body: [UInt8]) throws(AdminProblem) {
+        guard !body.isEmpty else { return }
+        guard let root = try? JSONDocument(body).root, root.kind == .object else {
+            throw AdminProblem(.badRequest, "the body must be a JSON object")
+        }
+        for (key, value) in root.members {
+            let name = key.string ?? ""
+            switch value.kind {
+            case .string: values[name] = value.string
+            case .number, .true, .false: values[name] = String(decoding: value.raw, as: UTF8.self)
+            case .array where value.elements.allSatisfy { $0.kind == .number }:
+                values[name] = value.elements.map { String(decoding: $0.raw, as: UTF8.self) }
+                    .joined(separator: ",")
+            case .null: continue
+            case .array, .object:
+                throw AdminProblem(.badRequest, "\(name) must be a text, a number, true or false")
+            }
+        }
+    }
+
+    subscript(name: String) -> String? { values[name] }
+
+    /// Refuses parameters of other names: a filter that is misspelt would mean everything.
+    func only(_ names: [String]) throws(AdminProblem) {
+        guard let other = values.keys.sorted().first(where: { !names.contains($0) }) else { return }
+        throw AdminProblem(
+            .badRequest, "there is no parameter \(other); there are \(names.joined(separator: ", "))")
+    }
+
+    func page() throws(AdminProblem) -> PageRequest {
+        PageRequest(before: try number("before", in: 0...Int64.max), limit: try limit())
+    }
+
+    func limit() throws(AdminProblem) -> Int {
+        Int(try number("limit", in: 1...Int64(PageRequest.limitMax)) ?? 100)
+    }
+
+    func number(_ name: String, in range: ClosedRange<Int64>) throws(AdminProblem) -> Int64? {
+        guard let text = values[name] else { return nil }
+        guard let number = Int64(text), range.contains(number) else {
+            throw AdminProblem(
+                .badRequest,
+                "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    func flag(_ name: String) throws(AdminProblem) -> Bool {
+        switch values[name] {
+        case nil, "false": return false
+        case "true", "": return true
+        default: throw AdminProblem(.badRequest, "\(name) must be true or false")
+        }
+    }
+
+    /// An age or a time, in nanoseconds since 1970.
+    func time(_ name: String, now: Int64) throws(AdminProblem) -> Int64? {
+        guard let text = values[name] else { return nil }
+        guard let point = PointInTime(text) else {
+            throw AdminProblem(.badRequest, "\(name) is not a point in time; \(PointInTime.advice)")
+        }
+        return point.nanoseconds(now: now)
+    }
+
+    private func ids() throws(AdminProblem) -> [Int64]? {
+        guard let text = values["ids"] else { return nil }
+        let parts = text.split(separator: ",", omittingEmptySubsequences: true)
+        let ids = parts.compactMap { Int64($0) }
+        guard ids.count == parts.count, ids.count <= OperationStep.recordsMax else {
+            throw AdminProblem(
+                .badRequest, "ids must be whole numbers, \(OperationStep.recordsMax) at most")
+        }
+        return ids
+    }
+
+    // MARK: - What several requests share
+
+    static let deadLetterNames = ["ids", "sink", "rule", "type", "user", "error", "since", "until"]
+    static let quarantineNames = ["ids", "hook", "reason", "since", "until"]
+    static let stepNames = ["limit", "dryRun", "after", "through", "remaining", "operation"]
+    static let replayNames = ["sink", "rule", "type", "user", "since", "until"]
+
+    func deadLetterFilter(now: Int64) throws(AdminProblem) -> DeadLetterFilter {
+        DeadLetterFilter(
+            ids: try ids(), sink: self["sink"], rule: self["rule"],
+            eventType: self["type"].map { EventTypePattern($0) }, user: self["user"], error: self["error"],
+            since: try time("since", now: now), until: try time("until", now: now))
+    }
+
+    func quarantineFilter(now: Int64) throws(AdminProblem) -> QuarantineFilter {
+        QuarantineFilter(
+            ids: try ids(), hook: self["hook"], reason: self["reason"], since: try time("since", now: now),
+            until: try time("until", now: now))
+    }
+
+    func step() throws(AdminProblem) -> OperationStep {
+        let limit = Int(try number("limit", in: 1...Int64(OperationStep.recordsMax)) ?? 1_000)
+        let isDryRun = try flag("dryRun")
+        guard let after = try number("after", in: 0...Int64.max) else {
+            return OperationStep(limit: limit, isDryRun: isDryRun)
+        }
+        guard let through = try number("through", in: 0...Int64.max) else {
+            throw AdminProblem(.badRequest, "after goes with through: send all members of next")
+        }
+        let operation = try number("operation", in: 0...Int64.max)
+        guard isDryRun == (operation == nil) else {
+            throw AdminProblem(.badRequest, "send all members of next, and dryRun as in the first step")
+        }
+        return OperationStep(
+            position: OperationStep.Position(
+                after: after, through: through,
+                remaining: Int(try number("remaining", in: 0...Int64.max) ?? 0), operation: operation),
+            limit: limit, isDryRun: isDryRun)
+    }
+
+    func replayOrder(now: Int64) throws(AdminProblem) -> ReplayOrder {
+        guard let sink = self["sink"], let since = try time("since", now: now) else {
+            throw AdminProblem(.badRequest, "a replay needs sink and since")
+        }
+        return ReplayOrder(
+            sink: sink,
+            filter: ReplayFilter(
+                rule: self["rule"], eventType: self["type"].map { EventTypePattern($0) }, user: self["user"]),
+            since: since, until: try time("until", now: now))
+    }
+}

@@ -1,0 +1,269 @@
+import Config
+import Foundation
+import HTTPTypes
+import JSON
+
+/// The operator's verbs as the admin API has them; a command uses it in its own process where no relay runs.
+///
+/// Every answer is JSON; `docs/ADMIN.md` describes them.
+public struct OperatorAPI: Sendable {
+    let hands: Operator
+
+    public init(_ hands: Operator) { self.hands = hands }
+
+    /// What an own process asks, as the admin listener would answer it.
+    ///
+    /// - Parameters:
+    ///   - method: `GET` or `POST`.
+    ///   - path: With its query.
+    public func answer(
+        _ method: String, _ path: String, body: [UInt8]
+    ) async -> (status: Int, body: [UInt8]) {
+        let parts = path.split(separator: "?", maxSplits: 1)
+        let answer = await Self.answering {
+            let request = AdminRequest(
+                method: HTTPRequest.Method(method) ?? .get, path: parts.first ?? "",
+                query: parts.count > 1 ? parts[1] : "")
+            guard let verb = verb(request.path) else {
+                throw AdminProblem(.notFound, "nothing is here for an operator to do")
+            }
+            return try await verb.answer(request, body: body)
+        }
+        return (answer.status.code, answer.body)
+    }
+
+    /// Turns what goes wrong into an answer.
+    static func answering(_ body: () async throws -> HTTPAnswer) async -> HTTPAnswer {
+        do {
+            return try await body()
+        } catch let problem as AdminProblem {
+            return .error(problem.status, problem.text)
+        } catch let problem as OperatorProblem {
+            switch problem {
+            case .notFound(let text): return .error(.notFound, text)
+            case .refused(let text): return .error(.conflict, text)
+            }
+        } catch let error as JournalError {
+            return .error(.serviceUnavailable, "the journal cannot be used: \(error.reason)")
+        } catch let error as SinkError {
+            return .error(.badGateway, "the sink cannot be read: \(error.reason)")
+        } catch {
+            return .error(.internalServerError, "this cannot be answered now; the relay's log may say why")
+        }
+    }
+
+    // MARK: - Verbs
+
+    /// What a path can do for an operator.
+    struct Verb {
+        typealias Work = @Sendable (AdminParameters) async throws -> HTTPAnswer
+
+        var get: Work?
+        var post: Work?
+
+        /// For `Allow`.
+        var methods: String {
+            [get == nil ? nil : "GET", post == nil ? nil : "POST"].compactMap(\.self).joined(separator: ", ")
+        }
+
+        func answer(_ request: AdminRequest, body: [UInt8]) async throws -> HTTPAnswer {
+            if request.method == .get, let get {
+                return try await get(AdminParameters(query: request.query))
+            }
+            if request.method == .post, let post {
+                return try await post(try AdminParameters(body: body))
+            }
+            return .error(
+                .methodNotAllowed, "only \(methods) is understood here", fields: [.allow: methods])
+        }
+    }
+
+    /// Nil where the path is none of the operator's.
+    func verb(_ path: [String]) -> Verb? {
+        switch (path.first, path.count) {
+        case ("dead-letters", 2) where path[1] == "redrive": return Verb(post: redrive)
+        case ("dead-letters", 2) where path[1] == "discard": return Verb(post: discard)
+        case ("quarantine", 2) where path[1] == "resubmit": return Verb(post: resubmit)
+        case ("replays", 1): return Verb(get: replays, post: replay)
+        case ("replays", 2): return Verb(get: { try await self.replay(path[1], $0) })
+        case ("history", 1): return Verb(get: history)
+        case ("operations", 1): return Verb(get: operations)
+        case ("sinks", 3): return sinkVerb(path[1], path[2])
+        default: return nil
+        }
+    }
+
+    private func sinkVerb(_ sink: String, _ verb: String) -> Verb? {
+        switch verb {
+        case "pause": Verb(post: { try await self.pause(sink, $0) })
+        case "resume": Verb(post: { try await self.resume(sink, $0) })
+        case "seek": Verb(post: { try await self.seek(sink, $0) })
+        case "drop": Verb(post: { try await self.drop(sink, $0) })
+        default: nil
+        }
+    }
+
+    // MARK: - Sinks
+
+    @Sendable private func pause(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
+        try parameters.only(["reason"])
+        let reason = parameters["reason"] ?? "paused by a person"
+        guard !reason.isEmpty, reason.utf8.count <= Self.reasonBytesMax else {
+            throw AdminProblem(.badRequest, "reason must be 1 to \(Self.reasonBytesMax) bytes")
+        }
+        try await hands.pause(sink, reason: reason)
+        return .json { object in
+            object.member("sink", sink)
+            object.member("hold", SinkHold.Kind.paused.rawValue)
+            object.member("reason", reason)
+        }
+    }
+
+    /// Longer reasons would be texts, not reasons.
+    private static let reasonBytesMax = 1_000
+
+    @Sendable private func resume(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
+        try parameters.only([])
+        let report = try await hands.resume(sink)
+        return .json { object in
+            object.member("sink", sink)
+            object.member("was", report.ended?.kind.rawValue)
+            object.member("exemptTo", report.ended == nil ? nil : report.exemptTo.rawValue)
+        }
+    }
+
+    @Sendable private func seek(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
+        try parameters.only(["to", "reason"])
+        let target = try parameters.seekTarget(now: hands.clock.now)
+        let reason = parameters["reason"] ?? "a person moved the sink on"
+        let report = try await hands.seek(sink, to: target, reason: reason)
+        return .json { object in
+            object.member("sink", sink)
+            object.member("from", report.from.rawValue)
+            object.member("to", report.to.rawValue)
+            object.member("givenUp", report.givenUp)
+            object.member("repeated", report.repeated)
+        }
+    }
+
+    @Sendable private func drop(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
+        try parameters.only(["force"])
+        let report = try await hands.drop(sink, isForced: try parameters.flag("force"))
+        return .json { object in
+            object.member("sink", sink)
+            object.member("givenUp", report.waiting)
+            object.member("deadLetters", report.deadLetters)
+        }
+    }
+
+    // MARK: - Records
+
+    @Sendable private func redrive(_ parameters: AdminParameters) async throws -> HTTPAnswer {
+        try parameters.only(AdminParameters.deadLetterNames + AdminParameters.stepNames)
+        return .step(
+            try await hands.redrive(
+                parameters.deadLetterFilter(now: hands.clock.now), parameters.step()))
+    }
+
+    @Sendable private func discard(_ parameters: AdminParameters) async throws -> HTTPAnswer {
+        try parameters.only(AdminParameters.deadLetterNames + AdminParameters.stepNames)
+        return .step(
+            try await hands.discard(
+                parameters.deadLetterFilter(now: hands.clock.now), parameters.step()))
+    }
+
+    @Sendable private func resubmit(_ parameters: AdminParameters) async throws -> HTTPAnswer {
+        try parameters.only(AdminParameters.quarantineNames + AdminParameters.stepNames)
+        return .step(
+            try await hands.resubmit(
+                parameters.quarantineFilter(now: hands.clock.now), parameters.step()))
+    }
+
+    // MARK: - Replays
+
+    @Sendable private func replay(_ parameters: AdminParameters) async throws -> HTTPAnswer {
+        try parameters.only(AdminParameters.replayNames + ["dryRun", "after"])
+        let order = try parameters.replayOrder(now: hands.clock.now)
+        guard try parameters.flag("dryRun") else {
+            let replay = try await hands.begin(order)
+            return .json(.accepted) { AdminJSON.write(replay, to: &$0) }
+        }
+        let after = try parameters.number("after", in: 0...Int64.max).map(Offset.init(rawValue:))
+        let (replay, step) = try await hands.tryOut(order, after: after)
+        return .json { AdminJSON.write(step, of: replay, to: &$0) }
+    }
+
+    @Sendable private func replays(_ parameters: AdminParameters) async throws -> HTTPAnswer {
+        let replays = try await hands.inspection.replays()
+        return .json { object in
+            object.name("replays")
+            object.array { list in
+                for replay in replays { list.object { AdminJSON.write(replay, to: &$0) } }
+            }
+        }
+    }
+
+    private func replay(_ id: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
+        guard let replay = try await hands.inspection.replay(id: id) else {
+            throw AdminProblem(.notFound, "no replay has this id; /replays lists them")
+        }
+        return .json { AdminJSON.write(replay, to: &$0) }
+    }
+
+    // MARK: - What was
+
+    @Sendable private func history(_ parameters: AdminParameters) async throws -> HTTPAnswer {
+        try parameters.only(["user", "org", "limit"])
+        guard let user = parameters["user"], !user.isEmpty else {
+            throw AdminProblem(.badRequest, "name the user's id at Okta: ?user=00u…")
+        }
+        let records = try await hands.inspection.history(
+            user: user, org: parameters["org"], limit: try parameters.limit())
+        return .json { object in
+            object.name("history")
+            object.array { list in
+                for record in records { AdminJSON.write(record, to: &list) }
+            }
+        }
+    }
+
+    @Sendable private func operations(_ parameters: AdminParameters) async throws -> HTTPAnswer {
+        let page = try parameters.page()
+        let records = try await hands.inspection.operations(page)
+        return .list("operations", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
+    }
+}
+
+/// A request's line, taken apart.
+struct AdminRequest {
+    let method: HTTPRequest.Method
+    /// Without slashes and percent signs.
+    let path: [String]
+    let query: Substring
+
+    init(method: HTTPRequest.Method, path: Substring, query: Substring) {
+        self.method = method
+        self.path = path.split(separator: "/").map { String($0).removingPercentEncoding ?? "" }
+        self.query = query
+    }
+}
+
+extension AdminParameters {
+    func seekTarget(now: Int64) throws(AdminProblem) -> SeekTarget {
+        guard let text = self["to"] else {
+            throw AdminProblem(.badRequest, "to is missing: \(Self.seekAdvice)")
+        }
+        if text == "end" { return .end }
+        if let offset = Int64(text), offset >= 0 { return .offset(Offset(rawValue: offset)) }
+        if let time = PointInTime(text) { return .time(time.nanoseconds(now: now)) }
+        throw AdminProblem(.badRequest, "to is no place: \(Self.seekAdvice)")
+    }
+
+    private static let seekAdvice = "an offset, \"end\", or a point in time such as \"7d\" or \"2026-11-01\""
+}
+
+extension HTTPAnswer {
+    fileprivate static func step(_ report: StepReport) -> HTTPAnswer {
+        .json { AdminJSON.write(report, to: &$0) }
+    }
+}

@@ -1,0 +1,212 @@
+import Foundation
+import GRDB
+import JSON
+import Rules
+
+/// What operators do to dead letters and quarantined inputs, a step at a time.
+extension JournalWriter {
+    func redrive(
+        _ filter: DeadLetterFilter, _ step: OperationStep, sinks: Set<String>, at now: Int64
+    ) throws -> StepReport {
+        var work = try begin(step, "dead-letters redrive", sink: filter.sink, at: now, filter.write(to:)) {
+            try self.extent(of: filter, $0)
+        }
+        let replay = try operationTime(work.operation).map {
+            "redrive-\(Timestamp(nanoseconds: $0).description)"
+        }
+        work.report.replay = replay
+        var events: [Submission.RoutedEvent] = []
+        try forEachLetter(filter, &work) { row in
+            let sink: String = row[1]
+            guard sinks.contains(sink) else { return KeptReason.notDelivered }
+            guard let body = row[7] as Data? else { return KeptReason.expired }
+            let event = try? Event(
+                body: JSONDocument(Array(body)), hook: row[3], org: row[4], receivedAt: row[5],
+                envelopeID: row[6])
+            guard let event else { return KeptReason.unreadable }
+            let route = Route(choices: [Route.Choice(sink: sink, rule: row[2])])
+            events.append(Submission.RoutedEvent(event: event, route: route, replay: replay))
+            return nil
+        }
+        guard !step.isDryRun else { return work.report }
+        // Delivery entries are nobody's duplicates: nothing looks at their digests.
+        let digests = events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
+        _ = try append(Submission(events: events), digests: digests)
+        try finish(work, deletingFrom: "dead_letters")
+        return work.report
+    }
+
+    func discard(_ filter: DeadLetterFilter, _ step: OperationStep, at now: Int64) throws -> StepReport {
+        var work = try begin(step, "dead-letters discard", sink: filter.sink, at: now, filter.write(to:)) {
+            try self.extent(of: filter, $0)
+        }
+        try forEachLetter(filter, &work) { _ in nil }
+        if !step.isDryRun { try finish(work, deletingFrom: "dead_letters") }
+        return work.report
+    }
+
+    func resubmit(
+        _ filter: QuarantineFilter, _ step: OperationStep, judge: (QuarantineRecord) -> Judgement,
+        at now: Int64
+    ) throws -> StepReport {
+        let db = try database
+        var work = try begin(step, "quarantine resubmit", sink: nil, at: now, filter.write(to:)) {
+            try self.extent(of: filter, $0)
+        }
+        var accepted: [Submission] = []
+        try forEachInput(filter, &work) { record in
+            guard record.bytes != nil else { return KeptReason.expired }
+            switch judge(record) {
+            case .accepted(let submission): accepted.append(submission)
+            case .unusable(let reason):
+                if !step.isDryRun, reason != record.reason {
+                    try db.execute(
+                        sql: "UPDATE quarantine SET reason = ? WHERE id = ?", arguments: [reason, record.id])
+                }
+                return reason
+            }
+            return nil
+        }
+        guard !step.isDryRun else { return work.report }
+        for submission in accepted {
+            let digests = submission.events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
+            work.report.duplicates += try append(submission, digests: digests).duplicates
+        }
+        try finish(work, deletingFrom: "quarantine")
+        return work.report
+    }
+
+    // MARK: - Steps
+
+    /// What a step is at.
+    private struct Work {
+        let step: OperationStep
+        var position: OperationStep.Position
+        /// Where the operation is noted; nil for a dry run.
+        var operation: Int64? { position.operation }
+        var report = StepReport()
+        var doneIDs: [Int64] = []
+        var bytes = 0
+
+        /// Whether one more record of that size belongs into this step.
+        func takes(_ size: Int) -> Bool { bytes == 0 || bytes + size <= OperationStep.bytesMax }
+
+        /// - Parameter reason: Why the record stays; nil where it is done.
+        mutating func add(_ id: Int64, _ size: Int, _ reason: String?) {
+            position.after = id
+            position.remaining = max(0, position.remaining - 1)
+            bytes += size + 1
+            guard let reason else {
+                doneIDs.append(id)
+                report.done += 1
+                return
+            }
+            report.kept[reason, default: 0] += 1
+        }
+    }
+
+    /// The first step notes the operation and looks how far it goes; the others go on where the last one
+    /// ended.
+    private func begin(
+        _ step: OperationStep, _ command: String, sink: String?, at now: Int64,
+        _ detail: (inout JSONWriter) -> Void, extent: (Database) throws -> Row?
+    ) throws -> Work {
+        if let position = step.position { return Work(step: step, position: position) }
+        let row = try extent(try database)
+        let operation =
+            step.isDryRun ? nil : try note(command, sink: sink, entries: 0, at: now, detail)
+        return Work(
+            step: step,
+            position: OperationStep.Position(
+                after: 0, through: row?[0] ?? 0, remaining: row?[1] ?? 0, operation: operation))
+    }
+
+    private func operationTime(_ operation: Int64?) throws -> Int64? {
+        guard let operation else { return nil }
+        return try Int64.fetchOne(
+            try database, sql: "SELECT at FROM operations WHERE id = ?", arguments: [operation])
+    }
+
+    private func finish(_ work: Work, deletingFrom table: String) throws {
+        let db = try database
+        try db.execute(
+            sql: "DELETE FROM \(table) WHERE id IN (SELECT value FROM json_each(?))",
+            arguments: ["\(work.doneIDs)"])
+        try db.execute(
+            sql: "UPDATE operations SET entries = entries + ? WHERE id = ?",
+            arguments: [work.report.done, work.operation])
+    }
+
+    // MARK: - Records
+
+    private func extent(of filter: DeadLetterFilter, _ db: Database) throws -> Row? {
+        let condition = filter.condition
+        return try Row.fetchOne(
+            db,
+            sql: """
+                SELECT max(dead_letters.id), count(*) FROM dead_letters JOIN sinks ON sinks.id = sink_id
+                WHERE \(condition.text)
+                """,
+            arguments: condition.arguments)
+    }
+
+    private func extent(of filter: QuarantineFilter, _ db: Database) throws -> Row? {
+        let condition = filter.condition
+        return try Row.fetchOne(
+            db, sql: "SELECT max(id), count(*) FROM quarantine WHERE \(condition.text)",
+            arguments: condition.arguments)
+    }
+
+    /// - Parameter body: Gets id, sink, rule, hook, org, receivedAt, envelope id and body; tells why the
+    ///   letter stays, or nil.
+    private func forEachLetter(
+        _ filter: DeadLetterFilter, _ work: inout Work, _ body: (Row) throws -> String?
+    ) throws {
+        let condition = filter.condition
+        let sql = """
+            SELECT dead_letters.id, sinks.name, rule, hook, org, received_at, envelope_id, body
+            FROM dead_letters JOIN sinks ON sinks.id = sink_id
+            WHERE \(condition.text) AND dead_letters.id > ? AND dead_letters.id <= ?
+            ORDER BY dead_letters.id LIMIT ?
+            """
+        try forEach(sql, condition, size: { ($0[7] as Data?)?.count ?? 0 }, &work, body)
+    }
+
+    private func forEachInput(
+        _ filter: QuarantineFilter, _ work: inout Work, _ body: (QuarantineRecord) throws -> String?
+    ) throws {
+        let condition = filter.condition
+        let sql = """
+            SELECT id, received_at, hook, reason, length(bytes), CASE WHEN has_bytes THEN bytes END
+            FROM quarantine
+            WHERE \(condition.text) AND id > ? AND id <= ? ORDER BY id LIMIT ?
+            """
+        try forEach(sql, condition, size: { $0[4] as Int? ?? 0 }, &work) { row in
+            try body(
+                QuarantineRecord(
+                    id: row[0], receivedAt: row[1], hook: row[2], reason: row[3], sizeBytes: row[4] ?? 0,
+                    bytes: (row[5] as Data?).map { Array($0) }))
+        }
+    }
+
+    private func forEach(
+        _ sql: String, _ condition: SQLCondition, size: (Row) -> Int, _ work: inout Work,
+        _ body: (Row) throws -> String?
+    ) throws {
+        var arguments = condition.arguments
+        arguments += [work.position.after, work.position.through, work.step.limit]
+        let rows = try Row.fetchCursor(try database, sql: sql, arguments: arguments)
+        var count = 0
+        var isCut = false
+        while let row = try rows.next() {
+            let size = size(row)
+            guard work.takes(size) else {
+                isCut = true
+                break
+            }
+            work.add(row[0], size, try body(row))
+            count += 1
+        }
+        work.report.next = isCut || count == work.step.limit ? work.position : nil
+    }
+}

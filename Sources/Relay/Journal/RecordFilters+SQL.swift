@@ -1,0 +1,94 @@
+import GRDB
+import JSON
+import Rules
+
+/// Conditions that all have to hold, with the values that are bound to them.
+struct SQLCondition {
+    private var terms: [String] = []
+    private(set) var arguments = StatementArguments()
+
+    /// `TRUE` where there is none.
+    var text: String { terms.isEmpty ? "TRUE" : terms.joined(separator: " AND ") }
+
+    /// Adds a term with one `?` for the value; a value that is not there adds none.
+    mutating func add(_ term: String, _ value: (some DatabaseValueConvertible)?) {
+        guard let value else { return }
+        terms.append(term)
+        arguments += [value]
+    }
+}
+
+extension DeadLetterFilter {
+    var condition: SQLCondition {
+        var condition = SQLCondition()
+        condition.add("dead_letters.id IN (SELECT value FROM json_each(?))", ids.map { "\($0)" })
+        condition.add("sinks.name = ?", sink)
+        condition.add("rule = ?", rule)
+        condition.add("event_type GLOB ?", eventType?.glob)
+        condition.add("user_id = ?", user)
+        condition.add("instr(lower(last_error), lower(?)) > 0", error)
+        condition.add("died_at >= ?", since)
+        condition.add("died_at < ?", until)
+        return condition
+    }
+
+    /// For the list of operations: nothing that may tell of a user.
+    func write(to detail: inout JSONWriter) {
+        if let ids { detail.member("ids", ids.count) }
+        if let sink { detail.member("sink", sink) }
+        if let rule { detail.member("rule", rule) }
+        if let eventType { detail.member("type", eventType.description) }
+        if user != nil { detail.member("user", "***") }
+        if error != nil { detail.member("error", "***") }
+        if let since { detail.member("since", Timestamp(nanoseconds: since).description) }
+        if let until { detail.member("until", Timestamp(nanoseconds: until).description) }
+    }
+}
+
+extension QuarantineFilter {
+    var condition: SQLCondition {
+        var condition = SQLCondition()
+        condition.add("id IN (SELECT value FROM json_each(?))", ids.map { "\($0)" })
+        condition.add("hook = ?", hook)
+        condition.add("instr(lower(reason), lower(?)) > 0", reason)
+        condition.add("received_at >= ?", since)
+        condition.add("received_at < ?", until)
+        return condition
+    }
+
+    /// For the list of operations.
+    func write(to detail: inout JSONWriter) {
+        if let ids { detail.member("ids", ids.count) }
+        if let hook { detail.member("hook", hook) }
+        if let reason { detail.member("reason", reason) }
+        if let since { detail.member("since", Timestamp(nanoseconds: since).description) }
+        if let until { detail.member("until", Timestamp(nanoseconds: until).description) }
+    }
+}
+
+extension ReplayFilter {
+    /// As a replay's row keeps it.
+    var json: String {
+        var writer = JSONWriter()
+        writer.object { filter in
+            if let rule { filter.member("rule", rule) }
+            if let eventType { filter.member("type", eventType.description) }
+            if let user { filter.member("user", user) }
+        }
+        return writer.text
+    }
+
+    init(json: String) throws {
+        let root = try JSONDocument(json).root
+        self.init(
+            rule: root["rule"]?.string, eventType: root["type"]?.string.map { EventTypePattern($0) },
+            user: root["user"]?.string)
+    }
+}
+
+extension EventTypePattern {
+    /// The same in SQLite's words, to which `?` and `[` mean something, too.
+    fileprivate var glob: String {
+        description.replacing("[", with: "[[]").replacing("?", with: "[?]")
+    }
+}

@@ -1,0 +1,243 @@
+import Config
+public import Logging
+import Rules
+import Synchronization
+
+/// The hands of whoever operates a relay: what commands and the admin API can change.
+///
+/// It works by the config that is in force, on a journal that a relay or a command has opened. May be used
+/// from any task.
+public final class Operator: Sendable {
+    public typealias Inspection = JournalInspection & OperationsInspection
+
+    let journal: any JournalOperations
+    let inspection: any Inspection
+    let clock: any RelayClock
+    /// Has the workers of these sinks go on as the journal says now; nothing where none runs.
+    private let restart: @Sendable ([String]) async -> Void
+    private let live: Mutex<OperatorSettings>
+    private let newReplays = NewsStand()
+    private let logger: Logger
+
+    public init(
+        journal: any JournalOperations, inspection: any Inspection, settings: OperatorSettings,
+        clock: any RelayClock, logger: Logger, restart: @escaping @Sendable ([String]) async -> Void
+    ) {
+        self.journal = journal
+        self.inspection = inspection
+        self.clock = clock
+        self.restart = restart
+        self.logger = logger
+        live = Mutex(settings)
+    }
+
+    /// The settings in force now.
+    var settings: OperatorSettings { live.withLock { $0 } }
+
+    /// Puts other settings in force, for every verb from now on.
+    public func swap(_ next: OperatorSettings) {
+        live.withLock { $0 = next }
+        newReplays.announce()
+    }
+
+    // MARK: - Sinks
+
+    func pause(_ sink: String, reason: String) async throws {
+        guard try await journal.pause(sink, reason: reason) else { throw try await unknown(sink) }
+        logger.notice("a person paused a sink", metadata: ["sink": "\(sink)"])
+        await restart([sink])
+    }
+
+    func resume(_ sink: String) async throws -> ResumeReport {
+        guard let report = try await journal.resume(sink) else { throw try await unknown(sink) }
+        guard report.ended != nil else { return report }
+        logger.notice("a person resumed a sink", metadata: ["sink": "\(sink)"])
+        await restart([sink])
+        return report
+    }
+
+    func seek(_ sink: String, to target: SeekTarget, reason: String) async throws -> SeekReport {
+        let horizon = try await inspection.status().horizon
+        let offset: Offset
+        switch target {
+        case .end: offset = horizon
+        case .time(let instant): offset = try await inspection.offset(before: instant)
+        case .offset(let given):
+            guard given <= horizon else {
+                throw OperatorProblem.refused(
+                    "the journal ends at \(horizon); there is no \(given) to seek to")
+            }
+            offset = given
+        }
+        guard let report = try await journal.seek(sink, to: offset, reason: reason) else {
+            throw try await unknown(sink)
+        }
+        logger.notice(
+            "a person moved a sink",
+            metadata: [
+                "sink": "\(sink)", "from": "\(report.from)", "to": "\(report.to)",
+                "givenUp": "\(report.givenUp)", "repeated": "\(report.repeated)",
+            ])
+        await restart([sink])
+        return report
+    }
+
+    func drop(_ sink: String, isForced: Bool) async throws -> DropReport {
+        guard settings.sinks[sink] == nil else {
+            throw OperatorProblem.refused(
+                "\(sink) is configured; take it out of the config and reload before it is dropped")
+        }
+        guard let report = try await journal.drop(sink, isForced: isForced) else {
+            throw try await unknown(sink)
+        }
+        guard report.isDropped else {
+            throw OperatorProblem.refused(
+                """
+                \(report.waiting) waiting events and \(report.deadLetters) dead letters of \(sink) would be \
+                lost; force it, or put the sink back into the config
+                """)
+        }
+        logger.notice("a person dropped a sink", metadata: ["sink": "\(sink)"])
+        return report
+    }
+
+    private func unknown(_ sink: String) async throws -> OperatorProblem {
+        let names = try await inspection.status().sinks.map(\.name).joined(separator: ", ")
+        return .notFound("the journal knows no sink \(sink); it knows \(names.isEmpty ? "none" : names)")
+    }
+
+    // MARK: - Records
+
+    func redrive(_ filter: DeadLetterFilter, _ step: OperationStep) async throws -> StepReport {
+        try await know(filter.sink)
+        return try await journal.redrive(filter, step, sinks: settings.delivered)
+    }
+
+    func discard(_ filter: DeadLetterFilter, _ step: OperationStep) async throws -> StepReport {
+        try await know(filter.sink)
+        return try await journal.discard(filter, step)
+    }
+
+    func resubmit(_ filter: QuarantineFilter, _ step: OperationStep) async throws -> StepReport {
+        let settings = settings
+        return try await journal.resubmit(filter, step) { settings.judge($0) }
+    }
+
+    /// A name that nobody knows is a slip of the pen, and not an empty list.
+    private func know(_ sink: String?) async throws {
+        guard let sink, settings.sinks[sink] == nil else { return }
+        guard try await !inspection.status().sinks.contains(where: { $0.name == sink }) else { return }
+        throw try await unknown(sink)
+    }
+
+    // MARK: - Replays
+
+    /// Notes a replay; it is carried out by ``advanceReplays()``, whoever calls that.
+    func begin(_ order: ReplayOrder) async throws -> Replay {
+        let replay = try await journal.begin(try await request(order))
+        logger.notice(
+            "a replay begins", metadata: ["id": "\(replay.id)", "sink": "\(replay.request.sink)"])
+        newReplays.announce()
+        return replay
+    }
+
+    /// What one step of a replay would do; nil where there is no more to look at.
+    func tryOut(_ order: ReplayOrder, after: Offset?) async throws -> (replay: Replay, step: ReplayStep) {
+        let request = try await request(order)
+        let replay = Replay(
+            id: "dry-run", request: request, startedAt: clock.now, after: after ?? request.after,
+            last: try await inspection.status().horizon, appended: 0, endedAt: nil)
+        return (replay, try await step(of: replay))
+    }
+
+    private func request(_ order: ReplayOrder) async throws -> ReplayRequest {
+        let settings = settings
+        guard let isEnabled = settings.sinks[order.sink] else {
+            let names = settings.sinks.keys.sorted().joined(separator: ", ")
+            throw OperatorProblem.notFound("there is no sink \(order.sink); the config has \(names)")
+        }
+        guard isEnabled else {
+            throw OperatorProblem.refused("\(order.sink) is disabled; enable it before a replay")
+        }
+        let rules = settings.rules.rules.filter { $0.sinks.contains(order.sink) }.map(\.name)
+        if let rule = order.filter.rule, !rules.contains(rule) {
+            throw OperatorProblem.notFound(
+                "no rule \(rule) names \(order.sink); these do: \(rules.joined(separator: ", "))")
+        }
+        return ReplayRequest(
+            sink: order.sink, filter: order.filter, since: order.since, until: order.until,
+            after: try await inspection.offset(before: order.since))
+    }
+
+    /// Makes sinks known that the journal does not know yet, each with the replay that it begins with.
+    ///
+    /// - Parameter starts: By sink, the time in nanoseconds since 1970 from which it gets events.
+    public func enroll(_ starts: [String: Int64]) async throws(JournalError) {
+        guard !starts.isEmpty else { return }
+        let known = Set(try await inspection.status().sinks.map(\.name))
+        for (sink, since) in starts.sorted(by: { $0.key < $1.key }) where !known.contains(sink) {
+            try await journal.enroll(
+                ReplayRequest(
+                    sink: sink, filter: ReplayFilter(), since: since, until: nil,
+                    after: try await inspection.offset(before: since)))
+        }
+    }
+
+    /// One step of the oldest replay that can go on; false where there is none.
+    ///
+    /// A replay whose sink is not delivered to waits until it is.
+    public func advanceReplays() async throws(JournalError) -> Bool {
+        let delivered = settings.delivered
+        let replays = try await inspection.unfinishedReplays()
+        guard let replay = replays.first(where: { delivered.contains($0.request.sink) }) else { return false }
+        let step = try await step(of: replay)
+        guard try await journal.advance(replay, by: step), step.isLast else { return true }
+        logger.notice(
+            "a replay is done: its entries wait for their sink",
+            metadata: ["id": "\(replay.id)", "entries": "\(replay.appended + step.events.count)"])
+        return true
+    }
+
+    private func step(of replay: Replay) async throws(JournalError) -> ReplayStep {
+        let page = try await inspection.storedEvents(after: replay.after, since: replay.request.since)
+        return settings.step(replay, through: page)
+    }
+
+    /// Yields at once, and whenever a replay may have something to do.
+    func replayNews() -> AsyncStream<Void> { newReplays.subscribe() }
+}
+
+/// Where a sink is to go on.
+public enum SeekTarget: Sendable, Equatable {
+    /// Behind everything that is there.
+    case end
+    /// Behind this entry.
+    case offset(Offset)
+    /// At the first event that was received then or later; nanoseconds since 1970.
+    case time(Int64)
+}
+
+/// A replay, as somebody asks for it.
+public struct ReplayOrder: Sendable, Equatable {
+    public var sink: String
+    public var filter: ReplayFilter
+    /// Nanoseconds since 1970.
+    public var since: Int64
+    /// Nil: up to what has come in by now.
+    public var until: Int64?
+
+    public init(sink: String, filter: ReplayFilter = ReplayFilter(), since: Int64, until: Int64? = nil) {
+        self.sink = sink
+        self.filter = filter
+        self.since = since
+        self.until = until
+    }
+}
+
+/// Why an operator's wish is not carried out; for that person.
+enum OperatorProblem: Error {
+    /// Something that was named is not there.
+    case notFound(String)
+    /// It must not be done as things are.
+    case refused(String)
+}

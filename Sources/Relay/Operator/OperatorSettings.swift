@@ -1,0 +1,96 @@
+public import Config
+import JSON
+public import Rules
+
+/// What an operator's verbs go by at one time, as one config file says it.
+public struct OperatorSettings: Sendable {
+    /// By the hooks' names.
+    let decoders: [String: EnvelopeDecoder]
+    let rules: RuleTable
+    /// Whether it is enabled, by the sink's name.
+    let sinks: [String: Bool]
+
+    /// - Parameter rules: The table of the rules, without the sinks that are disabled.
+    public init(hooks: [HookConfiguration], rules: RuleTable, sinks: [SinkConfiguration]) {
+        decoders = Dictionary(hooks.map { ($0.name, EnvelopeDecoder($0)) }) { first, _ in first }
+        self.rules = rules
+        self.sinks = Dictionary(sinks.map { ($0.name, $0.isEnabled) }) { first, _ in first }
+    }
+
+    /// The sinks that are delivered to.
+    var delivered: Set<String> { Set(sinks.filter(\.value).keys) }
+
+    // MARK: - Quarantine
+
+    /// What today's decoder and rules make of a quarantined input.
+    ///
+    /// Its bytes are one element of an envelope, or a whole body that was none.
+    func judge(_ record: QuarantineRecord) -> Judgement {
+        guard let decoder = decoders[record.hook] else {
+            return .unusable(reason: "its hook is not configured")
+        }
+        do {
+            let decoded = try decoder.decode(quarantined: record.bytes ?? [], receivedAt: record.receivedAt)
+            guard !decoded.events.isEmpty else {
+                return .unusable(reason: decoded.quarantined.first?.reason ?? "no events")
+            }
+            let events = decoded.events.map { event in
+                Submission.RoutedEvent(
+                    event: event, route: rules.route(event.routingFacts, event: event.body.root))
+            }
+            return .accepted(Submission(events: events, quarantined: decoded.quarantined))
+        } catch {
+            return .unusable(reason: error.reason)
+        }
+    }
+
+    // MARK: - Replay
+
+    /// What of some stored events a replay sends to its sink.
+    public func step(_ replay: Replay, through page: StoredEventPage) -> ReplayStep {
+        let request = replay.request
+        let isLast = page.end >= replay.last
+        var step = ReplayStep(end: isLast ? replay.last : page.end, isLast: isLast)
+        let until = request.until ?? .max
+        for stored in page.events where stored.offset <= replay.last && stored.receivedAt < until {
+            step.lookedAt += 1
+            guard let body = stored.body, let event = stored.event(body) else {
+                step.expired += 1
+                continue
+            }
+            guard request.filter.accepts(event) else { continue }
+            let route = rules.route(event.routingFacts, event: event.body.root)
+            guard let choice = route.choices.first(where: { $0.sink == request.sink }),
+                request.filter.rule.map({ $0 == choice.rule }) ?? true
+            else { continue }
+            step.events.append(
+                Submission.RoutedEvent(event: event, route: Route(choices: [choice]), replay: replay.id))
+        }
+        return step
+    }
+}
+
+extension EnvelopeDecoder {
+    /// Decodes what was quarantined before: an element by itself, a whole body, or an event that somebody
+    /// sent without its envelope.
+    func decode(quarantined bytes: [UInt8], receivedAt: Int64) throws(NotAnEnvelope) -> DecodedEnvelope {
+        do throws(NotAnEnvelope) {
+            return try decode(bytes, receivedAt: receivedAt)
+        } catch {
+            switch error {
+            case .empty, .notJSON, .tooManyElements: throw error
+            case .notAnObject, .noEvents, .bareEvent: break
+            }
+        }
+        let envelope = Array(#"{"data":{"events":["#.utf8) + bytes + Array("]}}".utf8)
+        return try decode(envelope, receivedAt: receivedAt)
+    }
+}
+
+extension StoredEvent {
+    /// The event that these bytes are; nil where they cannot be read.
+    fileprivate func event(_ body: [UInt8]) -> Event? {
+        guard let document = try? JSONDocument(body) else { return nil }
+        return try? Event(body: document, hook: hook, org: org, receivedAt: receivedAt)
+    }
+}

@@ -1,0 +1,77 @@
+public import Rules
+
+/// Which dead letters are meant: those that fit everything that is set.
+public struct DeadLetterFilter: Sendable, Equatable {
+    /// Nil: any.
+    public var ids: [Int64]?
+    public var sink: String?
+    public var rule: String?
+    /// `*` stands for any run of characters.
+    public var eventType: EventTypePattern?
+    /// The user's id at Okta.
+    public var user: String?
+    /// A part of the last error, in upper or lower case.
+    public var error: String?
+    /// Those that died then or later, in nanoseconds since 1970.
+    public var since: Int64?
+    /// Those that died before.
+    public var until: Int64?
+
+    public init(
+        ids: [Int64]? = nil, sink: String? = nil, rule: String? = nil, eventType: EventTypePattern? = nil,
+        user: String? = nil, error: String? = nil, since: Int64? = nil, until: Int64? = nil
+    ) {
+        self.ids = ids
+        self.sink = sink
+        self.rule = rule
+        self.eventType = eventType
+        self.user = user
+        self.error = error
+        self.since = since
+        self.until = until
+    }
+}
+
+/// Which quarantined inputs are meant: those that fit everything that is set.
+public struct QuarantineFilter: Sendable, Equatable {
+    /// Nil: any.
+    public var ids: [Int64]?
+    public var hook: String?
+    /// A part of the reason, in upper or lower case.
+    public var reason: String?
+    /// Those that came then or later, in nanoseconds since 1970.
+    public var since: Int64?
+    /// Those that came before.
+    public var until: Int64?
+
+    public init(
+        ids: [Int64]? = nil, hook: String? = nil, reason: String? = nil, since: Int64? = nil,
+        until: Int64? = nil
+    ) {
+        self.ids = ids
+        self.hook = hook
+        self.reason = reason
+        self.since = since
+        self.until = until
+    }
+}
+
+/// What an event must be besides its time, to be replayed.
+public struct ReplayFilter: Sendable, Equatable {
+    /// The rule that names the sink today; nil for any.
+    public var rule: String?
+    /// `*` stands for any run of characters.
+    public var eventType: EventTypePattern?
+    /// The user's id at Okta.
+    public var user: String?
+
+    public init(rule: String? = nil, eventType: EventTypePattern? = nil, user: String? = nil) {
+        self.rule = rule
+        self.eventType = eventType
+        self.user = user
+    }
+
+    func accepts(_ event: Event) -> Bool {
+        (eventType?.matches(event.type) ?? true) && (user.map { $0 == event.user?.id } ?? true)
+    }
+}

@@ -1,0 +1,73 @@
+/// Which stored events are to be sent to a sink anew.
+public struct ReplayRequest: Sendable, Equatable {
+    public let sink: String
+    public let filter: ReplayFilter
+    /// Events received then or later, in nanoseconds since 1970.
+    public let since: Int64
+    /// Events received before; nil where only the log's end is the end.
+    public let until: Int64?
+    /// Nothing before it was received in that time.
+    public let after: Offset
+
+    public init(sink: String, filter: ReplayFilter, since: Int64, until: Int64?, after: Offset) {
+        self.sink = sink
+        self.filter = filter
+        self.since = since
+        self.until = until
+        self.after = after
+    }
+}
+
+/// A durable job: stored events become delivery entries for one sink, by today's rules, step by step.
+public struct Replay: Sendable, Equatable {
+    /// Also what its entries carry.
+    public let id: String
+    public let request: ReplayRequest
+    /// Nanoseconds since 1970.
+    public let startedAt: Int64
+    /// Events up to here are dealt with.
+    public let after: Offset
+    /// What came in later is not its business.
+    public let last: Offset
+    /// Delivery entries so far.
+    public let appended: Int
+    /// Nil while it is under way; nanoseconds since 1970.
+    public let endedAt: Int64?
+
+    public init(
+        id: String, request: ReplayRequest, startedAt: Int64, after: Offset, last: Offset, appended: Int,
+        endedAt: Int64?
+    ) {
+        self.id = id
+        self.request = request
+        self.startedAt = startedAt
+        self.after = after
+        self.last = last
+        self.appended = appended
+        self.endedAt = endedAt
+    }
+
+    /// How much of it is done, 0 to 1.
+    public var share: Double { endedAt == nil ? share(at: after) : 1 }
+
+    /// How much of it is done when everything up to an offset is.
+    func share(at offset: Offset) -> Double {
+        let whole = last.rawValue - request.after.rawValue
+        guard whole > 0 else { return 1 }
+        return min(1, Double(offset.rawValue - request.after.rawValue) / Double(whole))
+    }
+}
+
+/// What one step of a replay found.
+public struct ReplayStep: Sendable {
+    /// Each with a route to the replay's sink alone.
+    public var events: [Submission.RoutedEvent] = []
+    /// Stored events that were looked at.
+    public var lookedAt = 0
+    /// Events whose bytes are not kept any more.
+    public var expired = 0
+    /// Everything up to here was looked at.
+    public var end: Offset
+    /// Whether there is no more to look at.
+    public var isLast: Bool
+}

@@ -1,0 +1,131 @@
+import Foundation
+import JSON
+import RelayTesting
+import Rules
+import Testing
+
+@testable import Relay
+
+/// Resubmitting what was quarantined.
+@Suite struct QuarantineOperationTests {
+    private static func text(_ number: Int, type: String = "user.lifecycle.create") -> String {
+        String(decoding: LogEventFixture(uuid: "event-\(number)", type: type).json, as: UTF8.self)
+    }
+
+    private func quarantine(
+        _ fixture: OperatorFixture, _ inputs: [(reason: String, text: String)], hook: String = "okta"
+    ) async throws {
+        _ = try await fixture.journal.append(
+            Submission(
+                quarantined: inputs.map {
+                    QuarantinedInput(
+                        hook: hook, reason: $0.reason, bytes: Array($0.text.utf8),
+                        receivedAt: fixture.clock.now)
+                }))
+    }
+
+    private func reasons(_ fixture: OperatorFixture) async throws -> [String] {
+        try await fixture.inspection.quarantine(QuarantineFilter(), PageRequest()).map(\.reason).reversed()
+    }
+
+    @Test func whatIsAcceptedTodayIsRoutedAndLeaves() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await quarantine(
+            fixture, [("event type not accepted", Self.text(1)), ("event type not accepted", Self.text(2))])
+        let answer = try await fixture.ask("/quarantine/resubmit", #"{"ids":[2]}"#)
+        #expect(answer.json["done"]?.int == 1)
+        #expect(try await reasons(fixture) == ["event type not accepted"])
+        let entries = try await fixture.entries()
+        #expect(entries.map(\.event.id) == ["event-2"] && entries.map(\.replay) == [nil])
+        let status = try await fixture.inspection.status()
+        #expect(status.accepted == 1)
+    }
+
+    @Test func whatIsStillUnusableStaysWithTodaysReason() async throws {
+        let fixture = try await OperatorFixture(
+            settings: OperatorFixture.settings(accepts: ["user.lifecycle.*"]))
+        try await quarantine(
+            fixture,
+            [
+                ("no uuid", Self.text(1, type: "user.session.start")), ("not an object", "[1]"),
+                ("not JSON", "{"), ("empty body", ""), ("not JSON", #"{"data":{"events":[]}}"#),
+            ])
+        try await quarantine(fixture, [("no uuid", Self.text(2))], hook: "gone")
+        let answer = try await fixture.ask("/quarantine/resubmit")
+        #expect(answer.json["done"]?.int == 0)
+        #expect(
+            try await reasons(fixture) == [
+                "event type not accepted", "not an object", "not JSON", "empty body", "no events",
+                "its hook is not configured",
+            ])
+        #expect(answer.json["kept"]?.elements.reduce(0) { $0 + ($1["count"]?.int ?? 0) } == 6)
+    }
+
+    @Test func aBodyGivesItsGoodEventsAndKeepsTheOthers() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        let body = #"{"eventId":"e1","data":{"events":[\#(Self.text(1)),7,\#(Self.text(2))]}}"#
+        // And one that somebody sent without its envelope.
+        try await quarantine(fixture, [("not JSON", body), ("not an envelope", Self.text(3))])
+        let answer = try await fixture.ask("/quarantine/resubmit")
+        #expect(answer.json["done"]?.int == 2)
+        #expect(try await fixture.entries().map(\.event.id) == ["event-1", "event-2", "event-3"])
+        #expect(try await fixture.entries().map(\.event.envelopeID) == ["e1", "e1", nil])
+        #expect(try await reasons(fixture) == ["not an object"])
+        // What it left behind is looked at by the next call, not by this one.
+        #expect(try await fixture.ask("/quarantine/resubmit").json["done"]?.int == 0)
+    }
+
+    @Test func whatIsKnownAlreadyIsNotDeliveredTwice() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...1)
+        try await quarantine(
+            fixture, [("no uuid", Self.text(1)), ("no uuid", Self.text(2)), ("no uuid", Self.text(2))])
+        let answer = try await fixture.ask("/quarantine/resubmit", #"{"hook":"okta"}"#)
+        #expect(answer.json["done"]?.int == 3 && answer.json["duplicates"]?.int == 2)
+        #expect(try await fixture.entries().count == 2)
+        #expect(try await reasons(fixture).isEmpty)
+    }
+
+    @Test func aDryRunAndStepsCountTheSame() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await quarantine(
+            fixture, (0..<25).map { ("no uuid", $0 % 5 == 0 ? "{}" : Self.text($0)) })
+        let dry = try await fixture.askAll("/quarantine/resubmit", #""limit":4,"dryRun":true"#)
+        #expect(dry.done == 20 && dry.kept == 5)
+        #expect(try await fixture.entries().isEmpty)
+        #expect(try await reasons(fixture) == Array(repeating: "no uuid", count: 25))
+        let done = try await fixture.askAll("/quarantine/resubmit", #""limit":4"#)
+        #expect(done.done == 20 && done.kept == 5)
+        #expect(try await fixture.entries().count == 20)
+        #expect(try await reasons(fixture).count == 5)
+        #expect(
+            try fixture.rows("SELECT command, entries FROM operations") == [["quarantine resubmit", "20"]])
+    }
+
+    @Test func filtersNameWhatTheySay() async throws {
+        let fixture = try await OperatorFixture()
+        let memory = InMemoryJournal(clock: fixture.clock)
+        for number in 0..<12 {
+            fixture.clock.advance(by: .seconds(60))
+            let input = QuarantinedInput(
+                hook: number % 2 == 0 ? "okta" : "eu", reason: number % 3 == 0 ? "no uuid" : "not JSON",
+                bytes: [1], receivedAt: fixture.clock.now)
+            for journal in [fixture.journal as any Journal, memory] {
+                _ = try await journal.append(Submission(quarantined: [input]))
+            }
+        }
+        let middle = fixture.clock.now - 6 * OperatorFixture.minute
+        for filter in [
+            QuarantineFilter(), QuarantineFilter(ids: [2, 99]), QuarantineFilter(hook: "eu"),
+            QuarantineFilter(reason: "JSON"), QuarantineFilter(reason: "json", since: middle),
+            QuarantineFilter(hook: "okta", until: middle),
+        ] {
+            let found = try await fixture.inspection.quarantine(filter, PageRequest()).map(\.id)
+            #expect(found == (try await memory.quarantine(filter, PageRequest()).map(\.id)), "\(filter)")
+        }
+    }
+}

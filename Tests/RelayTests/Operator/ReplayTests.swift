@@ -1,0 +1,192 @@
+import JSON
+import RelayTesting
+import Rules
+import ServiceLifecycle
+import Testing
+
+@testable import Relay
+
+/// Replays: jobs that outlive their process, and add nothing twice.
+@Suite(.timeLimit(.minutes(1))) struct ReplayTests {
+    private func finish(_ fixture: OperatorFixture) async throws {
+        while try await fixture.hands.advanceReplays() {}
+    }
+
+    private func begin(
+        _ fixture: OperatorFixture, _ members: String = "", sink: String = "crm"
+    ) async throws -> String {
+        let answer = try await fixture.ask("/replays", #"{"sink":"\#(sink)","since":"3650d"\#(members)}"#)
+        try #require(answer.status == 202, "\(String(decoding: answer.json.raw, as: UTF8.self))")
+        return try #require(answer.json["id"]?.string)
+    }
+
+    @Test func todaysRulesSayWhatGoes() async throws {
+        let fixture = try await OperatorFixture()
+        try await fixture.append(1...3, to: ["audit"])
+        try await fixture.append(4...5, to: ["audit"], type: "user.session.start")
+        _ = try await fixture.journal.lease("crm")
+        let horizon = try await fixture.inspection.status().horizon
+        let id = try await begin(fixture)
+        #expect(try await fixture.entries().isEmpty)
+        try await finish(fixture)
+        let entries = try await fixture.entries(after: horizon)
+        #expect(entries.map(\.event.id) == ["event-1", "event-2", "event-3"])
+        #expect(entries.allSatisfy { $0.replay == id && $0.rule == "staff" })
+        #expect(try await fixture.entries("audit", after: horizon).isEmpty)
+        let done = try await fixture.ask("/replays/\(id)", method: "GET").json
+        #expect(done["appended"]?.int == 3 && done["share"]?.double == 1 && done["endedAt"]?.isNull == false)
+        // Another replay looks at what came in, and not at what replays made of it.
+        _ = try await begin(fixture)
+        try await finish(fixture)
+        #expect(try await fixture.entries().count == 6)
+        #expect(try await fixture.inspection.status().accepted == 5)
+    }
+
+    @Test func filtersAndTimesLeaveOut() async throws {
+        let rules = [
+            Rule(name: "staff", events: [EventTypePattern("*.create")], sinks: ["crm"]),
+            Rule(name: "rest", events: [EventTypePattern("*")], sinks: ["crm"]),
+        ]
+        let fixture = try await OperatorFixture(settings: OperatorFixture.settings(rules: rules))
+        _ = try await fixture.journal.lease("crm")
+        let start = fixture.clock.now
+        try await fixture.append(1...4, to: ["audit"])
+        try await fixture.append(5...8, to: ["audit"], type: "user.lifecycle.suspend", user: "u9")
+        func time(_ minute: Int64) -> String {
+            Timestamp(nanoseconds: start + minute * OperatorFixture.minute).description
+        }
+        for (members, expected) in [
+            (#","rule":"rest""#, 5...8), (#","type":"*.create""#, 1...4), (#","user":"u9""#, 5...8),
+            (#","until":"\#(time(3))""#, 1...2), (#","user":"user-3""#, 3...3),
+            (#","rule":"rest","since":"\#(time(6))""#, 6...8),
+        ] as [(String, ClosedRange<Int>)] {
+            let horizon = try await fixture.inspection.status().horizon
+            let counted = try await fixture.ask(
+                "/replays", #"{"sink":"crm","since":"3650d","dryRun":true\#(members)}"#)
+            #expect(counted.json["matching"]?.int == expected.count, "\(members)")
+            _ = try await begin(fixture, members)
+            try await finish(fixture)
+            let ids = try await fixture.entries(after: horizon).map(\.event.id)
+            #expect(ids == expected.map { "event-\($0)" }, "\(members)")
+        }
+    }
+
+    @Test func aReplayThatWasCutShortGoesOnAndNothingComesTwice() async throws {
+        let folder = try TemporaryFolder()
+        let clock = ManualClock()
+        let first = try await OperatorFixture(in: folder, clock: clock)
+        _ = try await first.journal.lease("crm")
+        // More than one step, and events that come while it runs.
+        let route = Route(choices: [Route.Choice(sink: "audit", rule: "x")])
+        let events = try (0..<5_000).map {
+            Submission.RoutedEvent(
+                event: try OperatorFixture.event($0, receivedAt: clock.now), route: route)
+        }
+        _ = try await first.journal.append(Submission(events: events))
+        let id = try await begin(first)
+        #expect(try await first.hands.advanceReplays())
+        let share = try #require(try await first.inspection.replay(id: id)).share
+        #expect(share > 0 && share < 1)
+        try await first.append(6_000...6_002, to: ["audit"])
+        await first.journal.close()
+
+        let second = try await OperatorFixture(in: folder, clock: clock)
+        try await finish(second)
+        let ids = try await second.entries().map(\.event.id)
+        #expect(ids == (0..<5_000).map { "event-\($0)" })
+        #expect(try #require(try await second.inspection.replay(id: id)).appended == 5_000)
+        #expect(try await second.sink().waiting == 5_000)
+        await second.journal.close()
+    }
+
+    @Test func twoWhoCarryOutOneReplayAddNothingTwice() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        let route = Route(choices: [Route.Choice(sink: "audit", rule: "x")])
+        let events = try (0..<9_000).map {
+            Submission.RoutedEvent(
+                event: try OperatorFixture.event($0, receivedAt: fixture.clock.now), route: route)
+        }
+        _ = try await fixture.journal.append(Submission(events: events))
+        _ = try await begin(fixture)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<3 { group.addTask { try await finish(fixture) } }
+            try await group.waitForAll()
+        }
+        #expect(try await fixture.entries().map(\.event.id) == (0..<9_000).map { "event-\($0)" })
+    }
+
+    @Test func theRunnerDoesWhatIsThereAndWhatComes() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...3, to: ["audit"])
+        let first = try await begin(fixture)
+        let runner = ReplayRunner(fixture.hands, logger: OperatorFixture.quiet)
+        let group = ServiceGroup(
+            configuration: .init(services: [.init(service: runner)], logger: OperatorFixture.quiet))
+        func ended(_ id: String) async throws {
+            for await _ in fixture.journal.news()
+            where try await fixture.inspection.replay(id: id)?.endedAt != nil {
+                return
+            }
+        }
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            try await ended(first)
+            try await ended(try await begin(fixture))
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+        #expect(try await fixture.entries().count == 6)
+    }
+
+    @Test func aReplayForASinkThatIsAwayWaitsForIt() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...3, to: ["audit"])
+        let id = try await begin(fixture)
+        fixture.hands.swap(OperatorFixture.settings(sinks: ["crm": false, "audit": true]))
+        #expect(try await !fixture.hands.advanceReplays())
+        #expect(try await fixture.inspection.replay(id: id)?.endedAt == nil)
+        #expect(try await fixture.ask("/replays", #"{"sink":"crm","since":"1d"}"#).status == 409)
+        fixture.hands.swap(OperatorFixture.settings())
+        try await finish(fixture)
+        #expect(try await fixture.entries().count == 3)
+    }
+
+    @Test(arguments: [
+        (#"{"since":"1d"}"#, 400), (#"{"sink":"crm"}"#, 400), (#"{"sink":"nope","since":"1d"}"#, 404),
+        (#"{"sink":"crm","since":"1d","rule":"nope"}"#, 404),
+        (#"{"sink":"crm","since":"1d","typ":"x"}"#, 400),
+    ])
+    func aReplayThatIsNotClearDoesNotBegin(_ body: String, _ status: Int) async throws {
+        let fixture = try await OperatorFixture()
+        #expect(try await fixture.ask("/replays", body).status == status)
+        #expect(try await fixture.inspection.replays().isEmpty)
+    }
+
+    // MARK: - from
+
+    @Test func aNewSinkBeginsWithWhatIsStored() async throws {
+        let folder = try TemporaryFolder()
+        let clock = ManualClock()
+        let first = try await OperatorFixture(in: folder, clock: clock)
+        let start = clock.now
+        try await first.append(1...9, to: ["audit"])
+        let since = start + 5 * OperatorFixture.minute
+        try await first.hands.enroll(["crm": since])
+        // It is known from now on, also where nobody came to lease it: a start repeats nothing.
+        await first.journal.close()
+        let second = try await OperatorFixture(in: folder, clock: clock)
+        try await second.append(10...10)
+        try await second.hands.enroll(["crm": since])
+        try await second.hands.enroll(["crm": 0])
+        let lease = try await second.journal.lease("crm")
+        try await finish(second)
+        let ids = try await second.entries(after: lease.cursor).map(\.event.id)
+        #expect(ids == ["event-10"] + (5...9).map { "event-\($0)" })
+        #expect(try await second.inspection.replays().count == 1)
+        #expect(try await second.sink().waiting == 6)
+        await second.journal.close()
+    }
+}

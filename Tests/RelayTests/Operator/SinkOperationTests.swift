@@ -1,0 +1,209 @@
+import JSON
+import RelayTesting
+import Rules
+import Testing
+
+@testable import Relay
+
+/// Pausing, resuming, moving and dropping sinks.
+@Suite struct SinkOperationTests {
+    @Test func aPauseLastsUntilAResumeWhichLetsPassWhatWaits() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...3)
+        let paused = try await fixture.ask("/sinks/crm/pause", #"{"reason":"migration"}"#)
+        #expect(paused.status == 200)
+        let hold = try #require(try await fixture.journal.lease("crm").hold)
+        #expect(hold == SinkHold(kind: .paused, reason: "migration", since: fixture.clock.now))
+        #expect(try await fixture.sink().hold == hold)
+        let resumed = try await fixture.ask("/sinks/crm/resume")
+        #expect(resumed.json["was"]?.string == "paused")
+        let lease = try await fixture.journal.lease("crm")
+        #expect(lease.hold == nil && lease.exemptTo.rawValue == 3)
+        #expect(fixture.restarts.all == ["crm", "crm"])
+        // A second resume has nothing to end, and lets nothing pass.
+        try await fixture.append(4...5)
+        #expect(try await fixture.ask("/sinks/crm/resume").json["was"]?.isNull == true)
+        #expect(try await fixture.journal.lease("crm").exemptTo.rawValue == 3)
+        #expect(try fixture.rows("SELECT command FROM operations") == [["sinks pause"], ["sinks resume"]])
+    }
+
+    @Test func aSinkThatNobodyKnowsIsNamedAsSuch() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        for (verb, body) in [("pause", "{}"), ("resume", "{}"), ("seek", #"{"to":"end"}"#), ("drop", "{}")] {
+            let answer = try await fixture.ask("/sinks/n%C3%B6pe/\(verb)", body)
+            #expect(answer.status == 404)
+            #expect(answer.json["error"]?.string?.contains("nöpe; it knows crm") == true)
+        }
+        #expect(fixture.restarts.all.isEmpty)
+    }
+
+    @Test func aSeekForwardListsWhatItGivesUp() async throws {
+        let fixture = try await OperatorFixture()
+        let lease = try await fixture.journal.lease("crm")
+        try await fixture.append(1...10)
+        // 1 is done, 3 is done out of order, 2 is parked: 4 to 7 are behind it.
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 3), outcomes: [.delivered: 2],
+                parked: [
+                    ParkedDelivery(offset: Offset(rawValue: 2), subject: nil, failures: [], notBefore: 0)
+                ]))
+        let answer = try await fixture.ask("/sinks/crm/seek", #"{"to":7,"reason":"old news"}"#)
+        #expect(answer.json["givenUp"]?.int == 5)
+        let sink = try await fixture.sink()
+        #expect(sink.cursor.rawValue == 7 && sink.waiting == 3 && sink.parked == 0)
+        let rows = try fixture.rows("SELECT sink, reason, first_offset, last_offset, entries FROM detached")
+        #expect(rows == [["crm", "old news", "2", "7", "5"]])
+        // Its worker is told, and cannot settle by its old place.
+        await #expect(throws: JournalError.moved) {
+            try await fixture.journal.settle(
+                Settlement(sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 8)))
+        }
+        #expect(fixture.restarts.all == ["crm"])
+        #expect(try await fixture.ask("/sinks/crm/seek", #"{"to":"end"}"#).json["givenUp"]?.int == 3)
+        #expect(try await fixture.sink().waiting == 0)
+        #expect(try await fixture.ask("/sinks/crm/seek", #"{"to":11}"#).status == 409)
+    }
+
+    @Test func aTimeIsTheFirstEventThatCameThen() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        let start = fixture.clock.now
+        try await fixture.append(1...10)
+        for (minutes, place) in [(0, 0), (1, 0), (4, 3), (10, 9), (11, 10)] as [(Int64, Int)] {
+            let time = Timestamp(nanoseconds: start + minutes * OperatorFixture.minute).description
+            let answer = try await fixture.ask("/sinks/crm/seek", #"{"to":"\#(time)"}"#)
+            #expect(answer.json["to"]?.int == place, "\(minutes)")
+        }
+        #expect(try await fixture.ask("/sinks/crm/seek", #"{"to":"2m"}"#).json["to"]?.int == 7)
+        #expect(try await fixture.ask("/sinks/crm/seek", #"{"to":"yesterday"}"#).status == 400)
+    }
+
+    @Test func aSeekBackEndsWhatAPersonLetPass() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...5)
+        _ = try await fixture.ask("/sinks/crm/pause")
+        _ = try await fixture.ask("/sinks/crm/resume")
+        let lease = try await fixture.journal.lease("crm")
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 5), outcomes: [.delivered: 5]))
+        _ = try await fixture.ask("/sinks/crm/seek", #"{"to":2}"#)
+        #expect(try await fixture.journal.lease("crm").exemptTo.rawValue == 2)
+    }
+
+    /// After any mix of settling and seeking, what counts as waiting is what a worker would be given.
+    @Test(arguments: 1...12 as ClosedRange<UInt64>) func countsAddUpWhateverTheWay(
+        _ seed: UInt64
+    ) async throws {
+        var random = SeededGenerator(seed: seed)
+        let fixture = try await OperatorFixture()
+        try await fixture.append(1...5)
+        _ = try await fixture.journal.lease("crm")
+        var number = 5
+        for _ in 0..<20 {
+            switch Int.random(in: 0..<5, using: &random) {
+            case 0:
+                let count = Int.random(in: 1...6, using: &random)
+                try await fixture.append(
+                    number..<(number + count), to: Bool.random(using: &random) ? ["crm"] : ["audit", "crm"])
+                number += count
+                try await fixture.append(number..<(number + 1), to: ["audit"])
+                number += 1
+            case 1, 2: try await settleSome(fixture, &random)
+            case 3:
+                let horizon = try await fixture.inspection.status().horizon.rawValue
+                let target = Int64.random(in: 0...horizon, using: &random)
+                #expect(try await fixture.ask("/sinks/crm/seek", #"{"to":\#(target)}"#).status == 200)
+            default:
+                _ = try await fixture.ask("/dead-letters/redrive", #"{"sink":"crm"}"#)
+            }
+            let lease = try await fixture.journal.lease("crm")
+            let behind = try await fixture.entries(after: lease.cursor).map(\.offset)
+            let due = Set(behind).subtracting(lease.settledAbove).union(lease.parked.map(\.offset))
+            #expect(try await fixture.sink().waiting == due.count, "seed \(seed)")
+            guard try await fixture.sink().waiting == due.count else { return }
+        }
+    }
+
+    /// What a worker might settle: some delivered, some dead, some parked, a gap left.
+    private func settleSome(_ fixture: OperatorFixture, _ random: inout SeededGenerator) async throws {
+        let lease = try await fixture.journal.lease("crm")
+        let done = Set(lease.settledAbove)
+        let entries = try await fixture.entries(after: lease.cursor).filter { !done.contains($0.offset) }
+        var settlement = Settlement(sink: "crm", epoch: lease.epoch, cursor: lease.cursor)
+        var settled = done
+        for entry in entries where Int.random(in: 0..<4, using: &random) > 0 {
+            settled.insert(entry.offset)
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0:
+                settlement.deadLetters.append(
+                    DeadLetter(
+                        offset: entry.offset, subject: nil,
+                        failures: [FailedAttempt(number: 1, at: 0, reason: "x")]))
+            case 1:
+                settlement.parked.append(
+                    ParkedDelivery(offset: entry.offset, subject: nil, failures: [], notBefore: 0))
+            default: settlement.outcomes[.delivered, default: 0] += 1
+            }
+        }
+        for parked in lease.parked where Bool.random(using: &random) {
+            settlement.unparked.append(parked.offset)
+            settlement.outcomes[.superseded, default: 0] += 1
+        }
+        for offset in try await fixture.entries(after: lease.cursor).map(\.offset) {
+            guard settled.remove(offset) != nil else { break }
+            settlement.cursor = offset
+        }
+        settlement.settledAbove = settled.sorted()
+        try await fixture.journal.settle(settlement)
+    }
+
+    // MARK: - Drop
+
+    @Test func aDropForgetsEverythingOfTheSinkAndNothingElse() async throws {
+        let fixture = try await OperatorFixture()
+        for sink in ["old", "crm"] { _ = try await fixture.journal.lease(sink) }
+        try await fixture.append(1...3, to: ["old", "crm"])
+        try await fixture.bury("old")
+        let lease = try await fixture.journal.lease("old")
+        try await fixture.append(4...6, to: ["old", "crm"])
+        try await fixture.journal.intend("old", epoch: lease.epoch, [Offset(rawValue: 4)])
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "old", epoch: lease.epoch, cursor: Offset(rawValue: 4),
+                parked: [
+                    ParkedDelivery(offset: Offset(rawValue: 4), subject: nil, failures: [], notBefore: 0)
+                ],
+                states: [Subject(org: "o", userID: "u"): FoldState()]))
+        let refused = try await fixture.ask("/sinks/old/drop")
+        #expect(refused.status == 409)
+        #expect(refused.json["error"]?.string?.contains("3 waiting events and 3 dead letters") == true)
+        #expect(try await fixture.letters().count == 3)
+        let dropped = try await fixture.ask("/sinks/old/drop", #"{"force":true}"#)
+        #expect(dropped.json["givenUp"]?.int == 3 && dropped.json["deadLetters"]?.int == 3)
+        #expect(try await fixture.inspection.status().sinks.map(\.name) == ["crm"])
+        #expect(try await fixture.sink().waiting == 6)
+        for table in ["parked", "intents", "user_states", "dead_letters"] {
+            #expect(try fixture.rows("SELECT * FROM \(table)").isEmpty, "\(table)")
+        }
+        #expect(
+            try fixture.rows("SELECT first_offset, last_offset, entries FROM detached") == [["4", "6", "3"]])
+        // One of the same name is a new one, and what was routed before is none of its business.
+        _ = try await fixture.journal.lease("old")
+        #expect(try await fixture.sink("old").waiting == 0)
+    }
+
+    @Test func aConfiguredSinkIsNotDropped() async throws {
+        let fixture = try await OperatorFixture(
+            settings: OperatorFixture.settings(sinks: ["crm": true, "audit": false]))
+        for sink in ["crm", "audit"] {
+            _ = try await fixture.journal.lease(sink)
+            #expect(try await fixture.ask("/sinks/\(sink)/drop", #"{"force":true}"#).status == 409)
+        }
+        #expect(try await fixture.inspection.status().sinks.count == 2)
+    }
+}
