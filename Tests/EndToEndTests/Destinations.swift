@@ -9,6 +9,9 @@ enum Destinations {
     /// A test waits for a destination to be back, so it is tried again quickly.
     static let retry = #""retry": { "initial": "50ms", "max": "500ms" }"#
 
+    /// Simulated orgs delete more users than real ones, and no test of these destinations is about that.
+    private static let unlimited = #""limits": {}"#
+
     /// The same in PostgreSQL.
     static func postgresql(_ url: String) -> String {
         """
@@ -32,7 +35,7 @@ enum Destinations {
           "auth": { "bearer": "\(token)" },
           "body": { "name": "{{ $.user.displayName }}", "active": "{{ $.user.active }}" },
           "on": { "delete": { "method": "DELETE", "body": null } },
-          \(retry),
+          \(retry), \(unlimited),
           "allowHttp": true, "allowPrivate": true
         }
         """
@@ -51,7 +54,7 @@ enum Destinations {
         "\(name)": {
           "type": "http", "method": "POST", "url": "\(url)/messages", \(more)
           "body": { "id": "{{ $.relay.id }}", "user": "{{ $.user.id }}", "type": "{{ $.event.eventType }}" },
-          \(retry),
+          \(retry), \(unlimited),
           "allowHttp": true, "allowPrivate": true
         }
         """
