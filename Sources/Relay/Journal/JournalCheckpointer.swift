@@ -40,10 +40,13 @@ final class JournalCheckpointer: Sendable {
     private final class Connection: @unchecked Sendable {
         private let path: String
         private var queue: DatabaseQueue?
+        private var isClosed = false
 
         init(path: String) { self.path = path }
 
+        /// Does nothing once it is closed: a connection that is gone cannot be asked for anything.
         func checkpoint(_ kind: Kind) throws {
+            guard !isClosed else { return }
             let queue = try queue ?? open()
             self.queue = queue
             try queue.writeWithoutTransaction { db in
@@ -56,7 +59,11 @@ final class JournalCheckpointer: Sendable {
             }
         }
 
-        func close() { try? queue?.close() }
+        func close() {
+            isClosed = true
+            try? queue?.close()
+            queue = nil
+        }
 
         private func open() throws -> DatabaseQueue {
             var configuration = Configuration()
