@@ -47,12 +47,7 @@ struct RelayService {
         )
         let board = SinkBoard()
         let readiness = Readiness(clock: clock)
-        let journal = try await SQLiteJournal(configuration.journal, clock: clock, logger: logger)
-        let inspection = try SQLiteJournalInspection(
-            path: configuration.journal.path, sizeMax: configuration.journal.sizeMax)
-        let renamed = try await journal.keep(configuration.sinkPolicies)
-        SinkWarnings.log(renamed, logger)
-        SinkWarnings.log(try await inspection.status(), configuration, at: clock.now, logger)
+        let (journal, inspection) = try await openJournal(configuration, clock, logger)
         let fleet = SinkFleet(
             SinkFleet.Surroundings(
                 journal: journal, clock: clock, metrics: metrics, board: board,
@@ -104,6 +99,19 @@ struct RelayService {
             shutdownTimeout: configuration.server.shutdownTimeout,
             logger: logger
         )
+    }
+
+    /// The journal, told which sinks there are, and what looks into it; what waits for nobody is warned of.
+    private static func openJournal(
+        _ configuration: RelayConfiguration, _ clock: SystemClock, _ logger: Logger
+    ) async throws -> (SQLiteJournal, SQLiteJournalInspection) {
+        let journal = try await SQLiteJournal(configuration.journal, clock: clock, logger: logger)
+        let inspection = try SQLiteJournalInspection(
+            path: configuration.journal.path, sizeMax: configuration.journal.sizeMax)
+        let renamed = try await journal.keep(configuration.sinkPolicies)
+        SinkWarnings.log(renamed, logger)
+        SinkWarnings.log(try await inspection.status(), configuration, at: clock.now, logger)
+        return (journal, inspection)
     }
 
     /// The operator's hands; new sinks that begin with stored events are known afterwards.

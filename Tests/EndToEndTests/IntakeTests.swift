@@ -12,7 +12,7 @@ import Testing
     init() throws {
         database = try PostgresCluster.shared().makeDatabase()
         setup = try RelaySetup(
-            server: #", "maxBody": "2MiB", "requestTimeout": "2s""#,
+            server: #", "maxBody": "2MiB", "requestTimeout": "6s""#,
             sinks: "\(Destinations.sqlite), \(Destinations.postgresql(database))",
             rules: Destinations.rule(to: "users", "audit", "warehouse", "ledger"))
     }

@@ -34,7 +34,7 @@ extension ConfigChecks {
         guard case .http(let http) = kind else { return }
         guard let cases = http.on else {
             return error(
-                "a sink without \"on\" gets every event as it comes; give it an \"on\", or leave \"settle\" out",
+                "a sink without \"on\" gets every event as it comes; give it one, or leave \"settle\" out",
                 at: settle)
         }
         guard sink.settle?.coalesces == true else { return }

@@ -151,7 +151,8 @@ extension JournalWriter {
         if let newest, newest[2] == reason, now - (newest[1] as Int64) < day {
             try db.execute(
                 sql: """
-                    UPDATE detached SET first_offset = min(first_offset, ?), last_offset = max(last_offset, ?),
+                    UPDATE detached SET
+                        first_offset = min(first_offset, ?), last_offset = max(last_offset, ?),
                         first_received_at = min(first_received_at, ?),
                         last_received_at = max(last_received_at, ?), entries = entries + ?
                     WHERE id = ?

@@ -203,7 +203,8 @@ extension SQLiteJournalInspection {
 
     private static func deadLettersSQL(where filter: String) -> String {
         """
-        SELECT dead_letters.id, sinks.name, rule, event_id, event_type, user_id, died_at, failures, body IS NULL
+        SELECT dead_letters.id, sinks.name, rule, event_id, event_type, user_id, died_at, failures,
+            body IS NULL
         FROM dead_letters JOIN sinks ON sinks.id = sink_id
         WHERE \(filter)
         """

@@ -4,7 +4,7 @@ import Testing
 @Suite struct DeliverySimulationTests {
     /// `OKTA_RELAY_SIMULATION_SEED=n` replays one seed, `OKTA_RELAY_SIMULATION_SEEDS=n` runs that many.
     @Test func deliveryKeepsItsPromisesUnderRandomFaults() {
-        let seeds = Soak.seeds("SIMULATION", short: 1_000, long: 50_000)
+        let seeds = Soak.seeds("SIMULATION", short: 500, long: 50_000)
         let started = ContinuousClock.now
         var failures = 0
         for seed in seeds where failures < 5 {

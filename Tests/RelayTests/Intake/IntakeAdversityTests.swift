@@ -108,7 +108,7 @@ import Testing
     @Test(arguments: ["", "POST /okta HTTP/1.1\r\nHost: x\r\nX-Slow: "])
     func closesConnectionsWhoseHeadNeverComes(_ start: String) async throws {
         try await IntakeFixture.run {
-            $0.requestTimeout = .seconds(1)
+            $0.requestTimeout = .seconds(3)
         } _: { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 if !start.isEmpty { try await client.send(start) }
@@ -119,7 +119,7 @@ import Testing
 
     @Test func closesConnectionsThatAreIdleAfterAnAnswer() async throws {
         try await IntakeFixture.run {
-            $0.requestTimeout = .seconds(1)
+            $0.requestTimeout = .seconds(3)
         } _: { (intake) async throws in
             try await RawHTTPClient.connect(port: intake.port) { client in
                 let request = RawHTTPClient.request(

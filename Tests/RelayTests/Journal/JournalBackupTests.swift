@@ -67,8 +67,10 @@ import Testing
 
     // MARK: - Upgrades
 
-    /// The journal that version 1 of the schema left behind: twelve events, one sink that has them all, and
-    /// one with two dead letters and ten that wait. `Tests/Fixtures/journal-v1.sql` is a dump of it.
+    /// A journal that version 1 of the schema left behind.
+    ///
+    /// Twelve events, one sink that has them all, and one with two dead letters and ten that wait.
+    /// `Tests/Fixtures/journal-v1.sql` is a dump of it.
     private func makeVersion1() throws {
         let dump = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appending(path: "../../Fixtures/journal-v1.sql")
