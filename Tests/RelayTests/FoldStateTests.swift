@@ -52,6 +52,12 @@ struct FoldStateTests {
         #expect(FoldState(json: state.json) == state)
     }
 
+    @Test func aTextOfTheFirstFormIsRead() {
+        let state = state([(1, .update, ["a"]), (2, .update, ["b"])])
+        let stamps = state.stamps.map { #""\($0.key)":"\($0.value)""# }.joined(separator: ",")
+        #expect(FoldState(json: Array(#"{"stamps":{\#(stamps)}}"#.utf8)) == state)
+    }
+
     @Test func aRepeatedEventAppliesAgain() {
         var state = state([(1, .update, ["a"]), (2, .delete, [])])
         #expect(!state.apply(stamp(2, .delete), .delete, carrying: []).isSuperseded)

@@ -130,6 +130,11 @@ extension FoldState {
     public init?(json: [UInt8]) {
         guard let root = try? JSONDocument(json).root, root.kind == .object else { return nil }
         for member in (root["stamps"]?.members).map(Array.init) ?? [] {
+            // States of the first journals and tables have each field with its stamp.
+            if let stamp = member.value.string.flatMap(Stamp.init) {
+                stamps[member.name.string ?? ""] = stamp
+                continue
+            }
             guard let stamp = member.name.string.flatMap(Stamp.init) else { return nil }
             for field in member.value.elements { stamps[field.string ?? ""] = stamp }
         }
