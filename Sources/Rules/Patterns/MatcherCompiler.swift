@@ -45,7 +45,8 @@ struct MatcherCompiler {
                 return nil
             }
             return wanted ? .matcher(.exists) : .missing
-        case "anything-but": return anythingBut(operand, at: place).map { .matcher(.anythingBut($0)) }
+        case "anything-but":
+            return anythingBut(operand, at: place).map { .matcher(.anythingBut(MatcherList($0))) }
         case "numeric": return numeric(operand, at: place).map { .matcher($0) }
         case "cidr":
             guard let text = string(operand, at: place) else { return nil }

@@ -94,7 +94,7 @@ struct PatternCompiler {
             }
             parts.append(.all(object(element, at: place, path: path, isAlternative: true)))
         }
-        return [.any(parts)]
+        return [.oneOf(parts)]
     }
 
     private mutating func leaf(_ value: JSONValue, at pointer: JSONPointer, path: [[UInt8]]) -> Condition? {
@@ -117,7 +117,7 @@ struct PatternCompiler {
         }
         return Condition(
             path: path,
-            matchers: found,
+            matchers: MatcherList(found),
             allowsMissing: allowsMissing,
             source: String(decoding: value.raw, as: UTF8.self)
         )
