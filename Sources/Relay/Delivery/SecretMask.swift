@@ -92,7 +92,7 @@ extension DeliveryPreview {
 extension Receipt.Outcome {
     fileprivate func masked(by mask: SecretMask) -> Receipt.Outcome {
         switch self {
-        case .skipped(let reason): .skipped(reason: mask.masked(reason))
+        case .skipped(let reason): .skipped(mask.masked(reason))
         case .rejected(let reason): .rejected(reason: mask.masked(reason))
         case .retry(let after, let reason): .retry(after: after, reason: mask.masked(reason))
         case .delivered, .superseded: self

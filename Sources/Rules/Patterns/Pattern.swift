@@ -19,8 +19,13 @@ public struct Pattern: Sendable {
     public static let operators = MatcherCompiler.operators
 
     /// Compiles a pattern; all its mistakes are reported at once.
-    public init(_ value: JSONValue) throws(LanguageProblems) {
-        var compiler = PatternCompiler()
+    ///
+    /// - Parameter written: The value at a place as a person wrote it, where something was replaced in it that
+    ///   a ``Mismatch`` must not quote.
+    public init(
+        _ value: JSONValue, written: @escaping (JSONPointer) -> JSONValue? = { _ in nil }
+    ) throws(LanguageProblems) {
+        var compiler = PatternCompiler(written: written)
         let formula = compiler.compile(value)
         var components: [PatternComponent] = []
         for component in Formula.components(formula) where compiler.problems.isEmpty {

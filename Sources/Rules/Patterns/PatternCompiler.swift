@@ -4,6 +4,10 @@ import JSON
 struct PatternCompiler {
     private(set) var problems: [LanguageProblem] = []
     private var matchers = MatcherCompiler()
+    /// The value at a place as a person wrote it.
+    private let written: (JSONPointer) -> JSONValue?
+
+    init(written: @escaping (JSONPointer) -> JSONValue?) { self.written = written }
 
     /// The pattern's conjuncts; meaningless once there are problems.
     mutating func compile(_ pattern: JSONValue) -> [Formula] {
@@ -119,7 +123,7 @@ struct PatternCompiler {
             path: path,
             matchers: MatcherList(found),
             allowsMissing: allowsMissing,
-            source: String(decoding: value.raw, as: UTF8.self)
+            source: String(decoding: (written(pointer) ?? value).raw, as: UTF8.self)
         )
     }
 }
