@@ -63,7 +63,8 @@ import Testing
     /// What a mapping or a pattern says later on, of an event, quotes the file and not what it became.
     @Test func laterTextsQuoteTheFileToo() throws {
         let text = #"""
-            { "sinks": { "crm": { "url": "https://x.example/{{ $.event['${env:S}'] }}/{{ $.event.${env:S2} }}" } },
+            { "sinks": { "crm": {
+                "url": "https://x.example/{{ $.event['${env:S}'] }}/{{ $.event.${env:S2} }}" } },
               "where": { "a": ["${env:S}", "b"] } }
             """#
         let context = LoadContext(

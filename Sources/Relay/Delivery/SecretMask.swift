@@ -4,8 +4,8 @@ import Rules
 
 /// Puts `***` in place of texts that nobody may be shown, in whatever form they stand.
 ///
-/// A text is found in any case of its letters (filters may have changed it), as it is, percent-encoded, and as
-/// a JSON string holds it, once or twice over. Immutable, so any number of threads may mask with it.
+/// A text is found in any case of its letters (filters may have changed it), as it is, percent-encoded, and
+/// as a JSON string holds it, once or twice over. Immutable, so any number of threads may mask with it.
 public struct SecretMask: Sendable {
     /// Shorter texts are a part of too many others to be told from them.
     private static let maskedBytesMin = 4

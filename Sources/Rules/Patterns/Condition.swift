@@ -50,8 +50,8 @@ indirect enum Formula {
     case all([Formula])
     case any([Formula])
 
-    /// One of the parts has to hold; those that ask for no more than one and the same field are one condition,
-    /// with the entries of all.
+    /// One of the parts has to hold; those that ask for no more than one and the same field are one
+    /// condition, with the entries of all.
     static func oneOf(_ parts: [Formula]) -> Formula {
         let conditions = Dictionary(grouping: parts.compactMap(\.onlyCondition), by: \.path)
         var merged: Set<[[UInt8]]> = []

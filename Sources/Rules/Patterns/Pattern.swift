@@ -20,8 +20,8 @@ public struct Pattern: Sendable {
 
     /// Compiles a pattern; all its mistakes are reported at once.
     ///
-    /// - Parameter written: The value at a place as a person wrote it, where something was replaced in it that
-    ///   a ``Mismatch`` must not quote.
+    /// - Parameter written: The value at a place as a person wrote it, where something was replaced in it
+    ///   that a ``Mismatch`` must not quote.
     public init(
         _ value: JSONValue, written: @escaping (JSONPointer) -> JSONValue? = { _ in nil }
     ) throws(LanguageProblems) {

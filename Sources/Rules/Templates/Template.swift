@@ -21,8 +21,8 @@ public struct Template: Sendable {
 
     /// Compiles a template; all its mistakes are reported at once.
     ///
-    /// - Parameter written: The value at a place as a person wrote it, where something was replaced in it that
-    ///   the errors of a rendering must not quote.
+    /// - Parameter written: The value at a place as a person wrote it, where something was replaced in it
+    ///   that the errors of a rendering must not quote.
     public init(
         _ value: JSONValue, place: Place, written: @escaping (JSONPointer) -> JSONValue? = { _ in nil }
     ) throws(LanguageProblems) {
