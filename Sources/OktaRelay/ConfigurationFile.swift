@@ -22,9 +22,11 @@ enum ConfigurationFile {
         return configuration
     }
 
-    /// A file's bytes.
+    /// A file's bytes, or those of a pipe; `-` reads standard input.
     static func read(_ path: String) throws -> [UInt8] {
-        guard let contents = FileManager.default.contents(atPath: path) else {
+        let file = path == "-" ? .standardInput : FileHandle(forReadingAtPath: path)
+        // A pipe has no size, so it is read to its end.
+        guard let contents = try? file?.readToEnd() ?? (file == nil ? nil : Data()) else {
             throw Terminal.failure("\(path): there is no such file, or it cannot be read")
         }
         return Array(contents)

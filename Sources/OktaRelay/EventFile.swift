@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import JSON
 import Relay
 
@@ -11,9 +10,7 @@ enum EventFile {
 
     /// Each event as a document of its own; `-` reads standard input.
     static func bodies(_ path: String) throws -> [JSONDocument] {
-        let bytes =
-            path == "-"
-            ? Array(FileHandle.standardInput.readDataToEndOfFile()) : try ConfigurationFile.read(path)
+        let bytes = try ConfigurationFile.read(path)
         do throws(JSONSyntaxError) {
             let document = try JSONDocument(bytes, depthMax: depthMax)
             guard let events = document.root["data"]?["events"], events.kind == .array else {

@@ -34,7 +34,7 @@ struct Explanation {
         verdicts = table.rules.map { rule in
             let mismatch =
                 stop.map { "not read: the rule \"\($0)\" before it stops" }
-                ?? table.explain(rule, facts, event: event.body.root)
+                ?? table.explain(rule, facts, event: event.body.root).map(previews.mask.masked)
             if rule.stops, mismatch == nil { stop = rule.name }
             return Verdict(rule: rule.name, mismatch: mismatch, sinks: rule.sinks)
         }

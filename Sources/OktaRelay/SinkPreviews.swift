@@ -11,7 +11,8 @@ struct SinkPreviews {
 
     private var sinks: [String: Result<any Sink, SinkError>] = [:]
     private var factory: SinkFactory?
-    private var secrets: [Secret] = []
+    /// What is put over everything that is shown.
+    private(set) var mask = SecretMask()
 
     /// No sinks: every answer is nil.
     init() {}
@@ -22,7 +23,7 @@ struct SinkPreviews {
             sinks[sink.name] = Result { () throws(SinkError) in try factory.make(sink) }
         }
         self.factory = factory
-        secrets = configuration.replacedTexts
+        mask = SecretMask(configuration.replacedTexts)
     }
 
     /// What a sink would do with an event's first attempt; nil where it is not there or cannot tell.
@@ -32,8 +33,8 @@ struct SinkPreviews {
             guard let sink = sink as? any DeliveryPreviewing else { return nil }
             let delivery = Delivery(
                 offset: .zero, event: event, rule: choice.rule, attempt: 1, replay: replay)
-            return .success(sink.preview(delivery).masking(secrets))
-        case .failure(let error): return .failure(error)
+            return .success(sink.preview(delivery).masked(by: mask))
+        case .failure(let error): return .failure(.misconfigured(reason: mask.masked(error.reason)))
         case nil: return nil
         }
     }

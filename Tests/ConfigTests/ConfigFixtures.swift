@@ -59,6 +59,19 @@ enum Fixture {
             sinks: #"{ "users": { "type": "sqlite", "path": "users.sqlite", "table": "users", \#(keys) } }"#)
     }
 
+    /// A minimal file whose SQLite sink `users` holds memberships, with one rule of those events.
+    static func memberships(team: String = #""{{ $.group.id }}""#, rules events: String) -> String {
+        minimal(
+            sinks: #"""
+                { "users": { "type": "sqlite", "path": "users.sqlite", "table": "users",
+                             "key": ["id", "team"],
+                             "columns": { "id": "{{ $.user.id }}", "team": \#(team) },
+                             "operations": { "group.user_membership.add": "create" } } }
+                """#,
+            rules: #"[{ "name": "a", "sinks": ["users"], "events": \#(events) },"#
+                + #" { "name": "b", "sinks": ["users"], "events": ["group.user_membership.add"] }]"#)
+    }
+
     /// A file that uses every key there is.
     static let everything = #"""
         {
@@ -133,7 +146,9 @@ enum Fixture {
               "outcome": "any" },
             { "name": "groups", "events": ["group.user_membership.*"],
               "all": [{ "target": { "type": ["User"] } }], "any": [{ "target": { "type": ["UserGroup"] } }],
-              "sinks": ["memberships", "chat", "log"] }
+              "sinks": ["memberships", "chat", "log"] },
+            { "name": "leavers", "events": ["user.lifecycle.delete.initiated"], "hooks": ["main"],
+              "sinks": ["memberships"] }
           ]
         }
         """#

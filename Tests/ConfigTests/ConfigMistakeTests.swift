@@ -205,6 +205,19 @@ import Testing
             Fixture.table(#""operations": { "user.*": "create" }, "key": ["id"]"#),
             "/sinks/users/operations/user.*",
             "without \"*\""),
+        Mistake(
+            Fixture.memberships(rules: #"["group.user_membership.add"]"#), "/sinks/users/operations",
+            "no rule brings the deletions of users", .warning),
+        Mistake(
+            Fixture.memberships(
+                rules: #"["user.lifecycle.*"], "where": { "eventType": [{ "suffix": ".create" }] }"#),
+            "/sinks/users/operations", "no rule brings the deletions of users", .warning),
+        Mistake(
+            Fixture.memberships(team: "null", rules: #"["user.lifecycle.*"]"#),
+            "/sinks/users/columns/team", "always null"),
+        Mistake(
+            Fixture.memberships(team: #"{ "value": null }"#, rules: #"["user.lifecycle.*"]"#),
+            "/sinks/users/columns/team", "always null"),
         Mistake(Fixture.table(#""columns": {}"#), "/sinks/users/columns", "needs a member"),
         Mistake(
             Fixture.table(#""columns": { "uid": "{{ $.user.id }}" }"#), "/sinks/users/columns",

@@ -69,6 +69,43 @@ import Testing
             subscription.eventTypes == ["user.account.update_profile", "user.lifecycle.delete.initiated"])
     }
 
+    @Test(arguments: [
+        (#""where": { "eventType": ["application.lifecycle.create"] }"#, ["application.lifecycle.create"]),
+        (
+            #""all": [{ "eventType": [{ "prefix": "user.lifecycle." }] }, "#
+                + #"{ "eventType": [{ "wildcard": "*.*suspend" }], "actor": { "id": ["x"] } }]"#,
+            ["user.lifecycle.suspend", "user.lifecycle.unsuspend"]
+        ),
+        (
+            #""where": { "$or": [{ "eventType": ["user.session.start"], "severity": ["WARN"] }, "#
+                + #"{ "eventType": ["user.session.end"] }] }"#,
+            ["user.session.end", "user.session.start"]
+        ),
+        (#""any": [{ "eventType": ["user.session.end"] }, { "eventType": ["none"] }]"#, ["user.session.end"]),
+        (
+            #""where": { "eventType": [{ "prefix": "user.session." }] }, "#
+                + #""none": [{ "eventType": [{ "anything-but": "user.session.start" }] }, "#
+                + #"{ "eventType": ["user.session.start"], "severity": ["WARN"] }]"#,
+            ["user.session.start"]
+        ),
+    ])
+    func conditionsOnTheTypeNarrowWhatToSubscribeTo(_ conditions: String, _ wanted: [String]) throws {
+        let rules = "[{ \"name\": \"a\", \"events\": [\"*\"], \"sinks\": [\"users\"], \(conditions) }]"
+        let outcome = Fixture.load(Fixture.minimal(rules: rules))
+        #expect(outcome.configuration?.subscriptions.map(\.eventTypes) == [wanted], "\(outcome.issues)")
+    }
+
+    @Test(arguments: [
+        #""where": { "severity": ["WARN"] }"#, #""none": [{ "severity": ["WARN"] }]"#,
+        #""any": [{ "eventType": ["user.session.end"] }, { "severity": ["WARN"] }]"#,
+        #""where": { "$or": [{ "eventType": ["user.session.end"] }, { "severity": ["WARN"] }] }"#,
+    ])
+    func conditionsOnOtherFieldsDoNot(_ conditions: String) throws {
+        let rules = "[{ \"name\": \"a\", \"events\": [\"*\"], \"sinks\": [\"users\"], \(conditions) }]"
+        let outcome = Fixture.load(Fixture.minimal(rules: rules))
+        #expect(outcome.configuration?.subscriptions.first?.eventTypes.count == 314)
+    }
+
     @Test func aListOverOktasLimitIsSeen() throws {
         let outcome = Fixture.load(
             Fixture.minimal(rules: #"[{ "name": "a", "events": ["*"], "sinks": ["users"] }]"#))

@@ -13,8 +13,7 @@ import Testing
     }
 
     /// A language that has no exclamation marks, and quotes what it objects to.
-    private static let plain: @Sendable (JSONValue) throws(LanguageProblems) -> Int = {
-        value throws(LanguageProblems) in
+    private static let plain: LanguageCompiler<Int> = { value, _ throws(LanguageProblems) in
         var problems: [LanguageProblem] = []
         for (name, member) in value.members {
             guard let text = member.string, text.contains("!") else { continue }
@@ -59,5 +58,32 @@ import Testing
         let node = ConfigNode(value: context.document.root, pointer: .root, isDisabled: true)
         #expect(context.compile(node, Self.plain) == 1)
         #expect(context.issues.isEmpty)
+    }
+
+    /// What a mapping or a pattern says later on, of an event, quotes the file and not what it became.
+    @Test func laterTextsQuoteTheFileToo() throws {
+        let text = #"""
+            { "sinks": { "crm": {
+                "url": "https://x.example/{{ $.event['${env:S}'] }}/{{ $.event.${env:S2} }}" } },
+              "where": { "a": ["${env:S}", "b"] } }
+            """#
+        let context = LoadContext(
+            document: try JSONDocument(text), file: "sinks.json", directory: "/srv/relay",
+            surroundings: Fixture.surroundings(variables: ["S": "s3cr3t!", "S2": "hidden"]))
+        func node(_ names: String...) throws -> ConfigNode {
+            try names.reduce(ConfigNode(value: context.document.root, pointer: .root)) { node, name in
+                node.member(name, try #require(node.value[name]))
+            }
+        }
+        let url = try #require(Shape<Template?>.urlTemplate.decode(node("sinks", "crm", "url"), context))
+        for event in [#"{"event":{}}"#, #"{"event":{"s3cr3t!":"x"}}"#] {
+            let error = try #require(throws: TemplateError.self) { try url.render(JSONDocument(event).root) }
+            #expect(error.description.contains("${env:S"))
+            #expect(!error.description.contains("s3cr3t!") && !error.description.contains("hidden"))
+        }
+        let pattern = try #require(Shape<Pattern?>.pattern.decode(node("where"), context))
+        #expect(pattern.matches(try JSONDocument(#"{"a":"s3cr3t!"}"#).root))
+        let mismatch = try #require(pattern.firstMismatch(in: JSONDocument(#"{"a":"x"}"#).root))
+        #expect(mismatch.description == #"a is "x", wanted ["${env:S}", "b"]"#)
     }
 }

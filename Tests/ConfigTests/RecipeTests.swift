@@ -31,7 +31,8 @@ import Testing
                 """
             let others = """
                 {"name": "all", "events": ["user.*"], "sinks": ["users", "crm"]},
-                {"name": "members", "events": ["group.user_membership.*"], "sinks": ["memberships"]}
+                {"name": "members", "sinks": ["memberships"],
+                 "events": ["group.user_membership.*", "user.lifecycle.delete.initiated"]}
                 """
             let outcome = Fixture.load(Fixture.minimal(sinks: sinks, rules: "[\(rule), \(others)]"))
             #expect(outcome.configuration != nil, "recipe \(index): \(outcome.issues)")

@@ -1,4 +1,5 @@
 import Config
+import Foundation
 import JSON
 import Relay
 import RelayTesting
@@ -103,6 +104,20 @@ import Testing
         #expect(writer.text.contains(#""outcome":"skipped","reason":"no effect on a row""#))
         #expect(writer.text.contains(#"{"name":"Authorization","value":"***"}"#))
         #expect(writer.text.contains(#""body":{"active":false,"by":"***"}"#))
+    }
+
+    /// `test <(…)` names a pipe, which has no size.
+    @Test func filesAreReadFromPipesToo() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("pipe")
+        try #require(mkfifo(path, 0o600) == 0)
+        let text = String(repeating: "x", count: 20_000)
+        let writer = Thread {
+            try? FileHandle(forWritingAtPath: path)?.write(contentsOf: Data(text.utf8))
+        }
+        writer.start()
+        #expect(try ConfigurationFile.read(path) == Array(text.utf8))
+        #expect(throws: (any Error).self) { try ConfigurationFile.read(folder.file("none")) }
     }
 
     @Test func caseFilesCountTheirLinesAndSkipBlankOnes() {

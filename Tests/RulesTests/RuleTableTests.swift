@@ -189,4 +189,17 @@ import Testing
                 "\(block) \(address)")
         }
     }
+
+    @Test(arguments: [
+        (#"{"a":[{"numeric":["==",1]}]}"#, "did you mean \"=\"?"),
+        (#"{"a":[{"anything-but":[null]}]}"#, "into \"none\""),
+        (#"{"a":[{"anything-but":["x",true]}]}"#, "into \"none\""),
+        (#"{"a":[{"anything-but":null}]}"#, "into \"none\""),
+        (#"{"a":[{"anything-but":["x",1]}]}"#, "two patterns in \"all\""),
+    ])
+    func mistakesSayWhatWouldBeRight(_ pattern: String, _ advice: String) throws {
+        let value = try JSONDocument(pattern).root
+        let error = try #require(throws: LanguageProblems.self) { try Pattern(value) }
+        #expect(error.description.contains(advice), "\(error)")
+    }
 }

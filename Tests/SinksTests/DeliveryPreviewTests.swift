@@ -156,9 +156,21 @@ struct DeliveryPreviewTests {
             method: "PUT", url: "https://a.example/s3cret\"x/abc",
             headers: [RequestPreview.Header(name: "X-A", value: "v s3cret\"x-longer")],
             body: Array(#"{"token":"s3cret\"x","other":1}"#.utf8))
-        guard case .request(let masked) = DeliveryPreview.request(request).masking(secrets) else { return }
+        guard case .request(let masked) = DeliveryPreview.request(request).masked(by: SecretMask(secrets))
+        else { return }
         #expect(masked.url == "https://a.example/***/abc", "three bytes are too few to tell")
         #expect(masked.headers.map(\.value) == ["v ***"])
         #expect(masked.body.map { String(decoding: $0, as: UTF8.self) } == #"{"token":"***","other":1}"#)
+    }
+
+    @Test(arguments: [
+        "a/b+c\"dé", "A/B+C\"DÉ", "a/b+c\\\"dé", "a/b+c\\\\\\\"dé", "a%2Fb%2Bc%22d%C3%A9",
+        "a%2fb%2bc%22d%c3%a9", "A%2FB%2BC%22D%C3%89",
+    ])
+    func aSecretIsMaskedInEachFormThatItCanTake(_ form: String) {
+        let mask = SecretMask([Secret("a/b+c\"dé")])
+        #expect(mask.masked("x \(form) y") == "x *** y")
+        let rejected = DeliveryPreview.nothing(.rejected(reason: "url: \(form)"))
+        #expect(rejected.masked(by: mask) == .nothing(.rejected(reason: "url: ***")))
     }
 }

@@ -15,6 +15,7 @@ struct ConfigChecks {
         checkSinks()
         checkRenames()
         checkTables()
+        checkMemberships()
         checkRequests()
         checkMappings()
         checkDelivery()

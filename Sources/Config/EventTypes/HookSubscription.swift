@@ -17,7 +17,7 @@ public struct HookSubscription: Sendable, Equatable {
 
 extension RelayConfiguration {
     /// What to subscribe each hook to: the types that its rules use for a sink that is enabled, by their
-    /// operations too, as far as the hook accepts them.
+    /// operations and their conditions on `eventType` too, as far as the hook accepts them.
     ///
     /// A hook takes at most ``EventTypeCatalogue/hookTypesMax`` types: where a list is longer, narrow the
     /// rules or split the hook.
@@ -27,9 +27,8 @@ extension RelayConfiguration {
             var types: Set<String> = []
             for rule in rules where rule.hooks?.contains(hook.name) ?? true {
                 guard rule.sinks.contains(where: enabled.contains) else { continue }
-                for pattern in rule.events {
-                    types.formUnion(EventTypeCatalogue.matching(pattern).filter(rule.canTake))
-                }
+                let named = rule.events.flatMap(EventTypeCatalogue.matching).filter(rule.canTake)
+                types.formUnion(rule.conditions.eventTypes(among: named))
             }
             let accepted = types.filter { type in
                 EventTypeCatalogue.isEligible(type)

@@ -1,16 +1,23 @@
 import JSON
 import Rules
 
+/// Compiles a value; the closure gives what the file has at a place of it, where references were replaced.
+typealias LanguageCompiler<Compiled> =
+    @Sendable (JSONValue, @escaping (JSONPointer) -> JSONValue?) throws(LanguageProblems) -> Compiled
+
 extension Shape<Template?> {
     /// A mapping whose placeholders may stand in any string of any JSON value.
     static let anyTemplate = language("any JSON value with `{{ path }}` placeholders", schema: [:]) {
-        value throws(LanguageProblems) in try Template(value, place: .value)
+        value, written throws(LanguageProblems) in
+        try Template(value, place: .value, written: written)
     }
 
     static let urlTemplate = language(
         "a URL with `{{ path }}` placeholders", .string, isEmptyAllowed: false,
         schema: ["type": "string", "minLength": 1]
-    ) { value throws(LanguageProblems) in try Template(value, place: .url) }
+    ) { value, written throws(LanguageProblems) in
+        try Template(value, place: .url, written: written)
+    }
 
     /// A line break would end the header, so it is refused here and not first when an event is rendered.
     static let headerTemplate = Shape(
@@ -27,12 +34,14 @@ extension Shape<Template?> {
 
     private static let headerText = language(
         "a text with `{{ path }}` placeholders", .string, schema: ["type": "string"]
-    ) { value throws(LanguageProblems) in try Template(value, place: .header) }
+    ) { value, written throws(LanguageProblems) in
+        try Template(value, place: .header, written: written)
+    }
 }
 
 extension Shape<Pattern?> {
     static let pattern = language("an event pattern", .object, schema: ["type": "object"]) {
-        value throws(LanguageProblems) in try Pattern(value)
+        value, written throws(LanguageProblems) in try Pattern(value, written: written)
     }
 }
 
@@ -43,7 +52,7 @@ extension Shape {
         _ kind: JSONKind? = nil,
         isEmptyAllowed: Bool = true,
         schema: SchemaNode,
-        compile: @escaping @Sendable (JSONValue) throws(LanguageProblems) -> Compiled
+        compile: @escaping LanguageCompiler<Compiled>
     ) -> Shape where Value == Compiled? {
         Shape(phrase: phrase, schema: schema, standIn: nil) { node, context in
             if let kind, node.value.kind != kind {
@@ -62,7 +71,7 @@ extension Shape {
 extension LoadContext {
     /// Compiles a value with its references replaced; what the language objects to becomes issues.
     func compile<Compiled>(
-        _ node: ConfigNode, _ compile: (JSONValue) throws(LanguageProblems) -> Compiled
+        _ node: ConfigNode, _ compile: LanguageCompiler<Compiled>
     ) -> Compiled? {
         guard Reference.isIn(node.value.raw) else {
             return attempt(node.value, compile, reporting: node)
@@ -72,7 +81,7 @@ extension LoadContext {
             // A part that is switched off keeps its references as they stand.
             return node.isDisabled ? attempt(node.value, compile, reporting: node) : nil
         }
-        if let compiled = attempt(document.root, compile, reporting: nil) { return compiled }
+        if let compiled = attempt(document.root, compile, replacing: node) { return compiled }
         // The problem's text may quote a replaced value, so it is looked for without the replacement first.
         if attempt(node.value, compile, reporting: node) != nil {
             error("once its references are replaced, this is not valid any more", at: node)
@@ -82,11 +91,14 @@ extension LoadContext {
 
     private func attempt<Compiled>(
         _ value: JSONValue,
-        _ compile: (JSONValue) throws(LanguageProblems) -> Compiled,
-        reporting node: ConfigNode?
+        _ compile: LanguageCompiler<Compiled>,
+        reporting node: ConfigNode? = nil, replacing replaced: ConfigNode? = nil
     ) -> Compiled? {
         do {
-            return try compile(value)
+            // What the language quotes later on, it quotes as the file has it.
+            return try compile(value) { pointer in
+                replaced.flatMap { self.value(at: $0.pointer.appending(pointer)) }
+            }
         } catch {
             for problem in node == nil ? [] : error.problems {
                 guard let node else { break }

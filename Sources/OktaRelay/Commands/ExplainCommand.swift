@@ -16,7 +16,8 @@ struct ExplainCommand: AsyncParsableCommand {
             user, with secrets as ***. Nothing is sent and nothing is written.
 
             With --journal, today's rules are held against the events of the journal instead, beside a \
-            running relay too: which would newly go to a sink, and which no longer.
+            running relay too: which would newly go to a sink, and which no longer; with --rule, also which \
+            that rule would newly match, and which no longer, wherever they go. Disabled sinks take part.
 
             Example:
               okta-relay explain event.json --config sinks.json
@@ -67,20 +68,21 @@ struct ExplainCommand: AsyncParsableCommand {
         let clock = SystemClock()
         let age = since.flatMap(DurationText.parse)
         let start = age.map { clock.now - $0.nanoseconds } ?? 0
+        let rule = rule
         let comparison = try await Journals.ask(configuration) { (journal) throws(JournalError) in
-            try await Self.compare(RouteComparison(configuration), with: journal, since: start)
+            try await Self.compare(RouteComparison(configuration, rule: rule), with: journal, since: start)
         }
         let names = configuration.rules.map(\.name)
-        if let rule, !names.contains(rule), comparison.rows(rule: rule).isEmpty {
+        if let rule, !names.contains(rule), comparison.rows().isEmpty {
             let names = names.joined(separator: ", ")
             throw Terminal.failure("there is no rule \(rule); the config has \(names)", .problems)
         }
         if output.json {
             var writer = JSONWriter()
-            writer.object { comparison.write(to: &$0, rule: rule) }
+            writer.object { comparison.write(to: &$0) }
             Terminal.write(writer.bytes)
         } else {
-            Terminal.write(comparison.text(rule: rule))
+            Terminal.write(comparison.text)
         }
     }
 

@@ -14,7 +14,7 @@ struct TestRulesCommand: AsyncParsableCommand {
             event must go by the config's rules; {"id": "eng", "pattern": {…}, "event": {…}, "match": \
             true} tries a pattern by itself, {"id": "login", "path": "$.…", "document": {…}, "result": \
             […]} a path; "hook" names the hook that an event comes through. docs/RULES.md has all forms. \
-            Exit code 1 when a case does not hold.
+            A cases file of - reads standard input. Exit code 1 when a case does not hold.
 
             Example:
               okta-relay test rules-tests.jsonl --config sinks.json

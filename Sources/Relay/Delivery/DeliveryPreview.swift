@@ -1,6 +1,3 @@
-public import Config
-import JSON
-
 /// A sink that can show what it would do with a delivery, without its destination.
 public protocol DeliveryPreviewing: Sink {
     /// What ``Sink/deliver(_:)`` would write or send, computed by the same code.
@@ -13,7 +10,7 @@ public protocol DeliveryPreviewing: Sink {
 /// What a sink would do with one delivery.
 ///
 /// Holds user data, so it is for an operator who asked for it, never for a log. Credentials that the sink
-/// adds by itself are `***` in it; see ``masking(_:)`` for those in a mapping.
+/// adds by itself are `***` in it; see ``masked(by:)`` for those in a mapping.
 public enum DeliveryPreview: Sendable, Equatable {
     case row(RowPreview)
     case request(RequestPreview)
@@ -88,50 +85,5 @@ public struct RequestPreview: Sendable, Equatable {
         self.url = url
         self.headers = headers
         self.body = body
-    }
-}
-
-// MARK: - Secrets
-
-extension DeliveryPreview {
-    /// Shorter texts are a part of too many others to be told from them.
-    private static let maskedBytesMin = 4
-
-    /// The same with `***` in place of these texts, wherever they stand; those under 4 bytes stay.
-    public func masking(_ secrets: [Secret]) -> DeliveryPreview {
-        let words = secrets.map(\.revealed).filter { $0.utf8.count >= Self.maskedBytesMin }
-            .flatMap { [$0, Self.escaped($0)] }.sorted { $0.utf8.count > $1.utf8.count }
-        func masked(_ text: String) -> String { words.reduce(text) { $0.replacing($1, with: "***") } }
-        func masked(_ bytes: [UInt8]) -> [UInt8] {
-            Array(masked(String(decoding: bytes, as: UTF8.self)).utf8)
-        }
-        switch self {
-        case .nothing: return self
-        case .row(let row):
-            let columns = row.columns.map { column in
-                RowPreview.Column(
-                    name: column.name, value: column.value.map(masked), isKey: column.isKey,
-                    isInsertOnly: column.isInsertOnly)
-            }
-            return .row(
-                RowPreview(
-                    table: row.table, action: row.action, isForAllRowsOfUser: row.isForAllRowsOfUser,
-                    columns: columns))
-        case .request(let request):
-            let headers = request.headers.map {
-                RequestPreview.Header(name: $0.name, value: masked($0.value))
-            }
-            return .request(
-                RequestPreview(
-                    method: request.method, url: masked(request.url), headers: headers,
-                    body: request.body.map(masked)))
-        }
-    }
-
-    /// As a text stands inside JSON.
-    private static func escaped(_ text: String) -> String {
-        var bytes: [UInt8] = []
-        JSONWriter.appendEscaped(text.utf8, to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -119,7 +119,7 @@ private struct Evaluation {
     private func unmet(_ node: Int, _ pending: UInt64, by entry: TapeEntry) -> UInt64 {
         var rest = pending
         for (bit, condition) in alternative.nodes[node].conditions.enumerated() where rest >> bit & 1 == 1 {
-            if alternative.conditions[condition].matchers.contains(where: { $0.matches(entry, in: tape) }) {
+            if alternative.conditions[condition].matchers.contains(entry, in: tape) {
                 rest &= ~(1 << bit)
             }
         }

@@ -20,7 +20,11 @@ struct CIDRBlock: Hashable, Sendable {
     }
 
     func contains(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard let address = IPAddress(spelled: text), address.bitCount == base.bitCount else { return false }
+        IPAddress(spelled: text).map(contains) ?? false
+    }
+
+    func contains(_ address: IPAddress) -> Bool {
+        guard address.bitCount == base.bitCount else { return false }
         guard bits > 0 else { return true }
         let shift = UInt128(address.bitCount - bits)
         return address.value >> shift == base.value >> shift

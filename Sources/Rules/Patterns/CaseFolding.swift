@@ -34,9 +34,15 @@ enum CaseFolding {
     private static func fold(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
         // The dotless i is a letter of its own, although its capital is the capital of i.
         if scalar == "\u{131}" { return scalar }
+        if let counterpart = counterparts[scalar] { return counterpart }
         let upper = single(scalar.properties.uppercaseMapping) ?? scalar
         return single(upper.properties.lowercaseMapping) ?? upper
     }
+
+    /// Letters that Unicode 15.1 folds to another one, although neither has a capital of one character.
+    private static let counterparts: [Unicode.Scalar: Unicode.Scalar] = [
+        "\u{1FD3}": "\u{390}", "\u{1FE3}": "\u{3B0}", "\u{FB05}": "\u{FB06}",
+    ]
 
     private static func single(_ text: String) -> Unicode.Scalar? {
         text.unicodeScalars.count == 1 ? text.unicodeScalars.first : nil

@@ -3,7 +3,7 @@ struct Condition: Hashable, Sendable {
     /// The members to go through, from the event's root.
     let path: [[UInt8]]
     /// A value of the field has to match one of them.
-    let matchers: [Matcher]
+    let matchers: MatcherList
     /// `{"exists": false}` is among the entries: the condition also holds where the field has no value at
     /// all.
     let allowsMissing: Bool
@@ -15,15 +15,27 @@ struct Condition: Hashable, Sendable {
 }
 
 extension Condition {
+    /// Conditions on one field, of which one has to hold, as one; never none.
+    init(anyOf conditions: [Condition]) {
+        path = conditions[0].path
+        matchers = MatcherList(conditions.flatMap(\.matchers.entries))
+        allowsMissing = conditions.contains(where: \.allowsMissing)
+        // For a person, who stops reading soon.
+        let few = conditions.prefix(4).map(\.source).joined(separator: " or ")
+        source = few + (conditions.count > 4 ? " or …" : "")
+    }
+
     /// What an event must have where this condition, alone in its pattern, does not hold; nil where that says
     /// little.
     var opposite: Condition? {
         if allowsMissing {
-            return Condition(path: path, matchers: [.exists], allowsMissing: false, source: source)
+            return Condition(
+                path: path, matchers: MatcherList([.exists]), allowsMissing: false, source: source)
         }
-        guard matchers.count == 1 else { return nil }
-        switch matchers[0] {
-        case .exists: return Condition(path: path, matchers: [], allowsMissing: true, source: source)
+        guard matchers.entries.count == 1 else { return nil }
+        switch matchers.entries[0] {
+        case .exists:
+            return Condition(path: path, matchers: MatcherList([]), allowsMissing: true, source: source)
         // No value differs from those that are listed.
         case .anythingBut(let listed):
             return Condition(path: path, matchers: listed, allowsMissing: true, source: source)
@@ -37,6 +49,28 @@ indirect enum Formula {
     case condition(Condition)
     case all([Formula])
     case any([Formula])
+
+    /// One of the parts has to hold; those that ask for no more than one and the same field are one
+    /// condition, with the entries of all.
+    static func oneOf(_ parts: [Formula]) -> Formula {
+        let conditions = Dictionary(grouping: parts.compactMap(\.onlyCondition), by: \.path)
+        var merged: Set<[[UInt8]]> = []
+        let rest = parts.compactMap { part -> Formula? in
+            guard let condition = part.onlyCondition, let same = conditions[condition.path] else {
+                return part
+            }
+            return merged.insert(condition.path).inserted ? .condition(Condition(anyOf: same)) : nil
+        }
+        return rest.count == 1 ? rest[0] : .any(rest)
+    }
+
+    /// What the formula says, where that is but one condition.
+    private var onlyCondition: Condition? {
+        switch self {
+        case .condition(let condition): condition
+        case .all(let parts), .any(let parts): parts.count == 1 ? parts[0].onlyCondition : nil
+        }
+    }
 
     /// The first members of all paths inside.
     var roots: Set<[UInt8]> {

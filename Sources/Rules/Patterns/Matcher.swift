@@ -14,7 +14,7 @@ indirect enum Matcher: Hashable, Sendable {
     case suffixIgnoringCase([UInt8])
     case wildcard(Wildcard)
     /// A value that none of these match.
-    case anythingBut([Matcher])
+    case anythingBut(MatcherList)
     case numeric(NumericRange)
     case cidr(CIDRBlock)
     /// Any value that is there.
@@ -24,7 +24,7 @@ indirect enum Matcher: Hashable, Sendable {
     func matches(_ entry: TapeEntry, in tape: TapeView) -> Bool {
         switch self {
         case .exists: return true
-        case .anythingBut(let excluded): return !excluded.contains { $0.matches(entry, in: tape) }
+        case .anythingBut(let excluded): return !excluded.contains(entry, in: tape)
         case .literal(let kind): return entry.kind == kind
         case .number(let number): return entry.kind == .number && number.equals(tape.text(entry))
         case .numeric(let range):

@@ -45,7 +45,8 @@ struct MatcherCompiler {
                 return nil
             }
             return wanted ? .matcher(.exists) : .missing
-        case "anything-but": return anythingBut(operand, at: place).map { .matcher(.anythingBut($0)) }
+        case "anything-but":
+            return anythingBut(operand, at: place).map { .matcher(.anythingBut(MatcherList($0))) }
         case "numeric": return numeric(operand, at: place).map { .matcher($0) }
         case "cidr":
             guard let text = string(operand, at: place) else { return nil }
@@ -112,7 +113,8 @@ struct MatcherCompiler {
             report(
                 operand, at: pointer,
                 "anything-but takes a string, a number, a list of either, or an operator; "
-                    + "for true, false and null list the values that you do want")
+                    + "for true, false and null list the values that you do want, or write a pattern that "
+                    + "lists them into \"none\"")
             return nil
         }
     }
@@ -120,12 +122,16 @@ struct MatcherCompiler {
     private mutating func excludedList(_ operand: JSONValue, at pointer: JSONPointer) -> [Matcher]? {
         let kinds = Set(operand.elements.map(\.kind))
         guard kinds == [.string] || kinds == [.number] else {
-            report(
-                operand, at: pointer,
-                kinds.isEmpty
-                    ? "anything-but needs at least one value"
-                    : "anything-but takes strings or numbers; for both write two patterns in \"all\""
-            )
+            let message =
+                if kinds.isEmpty {
+                    "anything-but needs at least one value"
+                } else if kinds.isSubset(of: [.string, .number]) {
+                    "anything-but takes strings or numbers; for both write two patterns in \"all\""
+                } else {
+                    "anything-but lists strings or numbers only; to exclude true, false or null write a "
+                        + "pattern that lists them into \"none\", such as {\"…\": [null]}"
+                }
+            report(operand, at: pointer, message)
             return nil
         }
         var result: [Matcher] = []
@@ -194,6 +200,10 @@ struct MatcherCompiler {
             let allowed =
                 parts.count == 2 ? ["=", "<", "<=", ">", ">="] : index == 0 ? [">", ">="] : ["<", "<="]
             guard let sign = parts[index].string, allowed.contains(sign) else {
+                if parts[index].isString("==") {
+                    report(parts[index], at: pointer.appending(index), "did you mean \"=\"? \(usage)")
+                    continue
+                }
                 report(
                     parts[index], at: pointer.appending(index),
                     "expected one of \(allowed.joined(separator: " ")) here; \(usage), the lower bound first")

@@ -11,8 +11,8 @@ extension Pattern {
     public func firstMismatch(in event: JSONValue) -> Mismatch? {
         guard event.kind == .object else { return Mismatch(description: "the event is not an object") }
         return event.document.withTape { tape in
-            for alternatives in components
-            where !alternatives.contains(where: { $0.holds(event.tapeIndex, in: tape) }) {
+            for component in components where !component.holds(event.tapeIndex, in: tape) {
+                let alternatives = component.alternatives
                 let texts = alternatives.prefix(3).map { $0.mismatch(event, in: tape) }
                 guard alternatives.count > 1 else { return texts.first.map(Mismatch.init) }
                 let more = alternatives.count > 3 ? ", and \(alternatives.count - 3) more" : ""
@@ -29,8 +29,10 @@ extension Pattern {
         guard event.kind == .object else { return nil }
         return event.document.withTape { tape in
             var texts: [String] = []
-            for alternatives in components {
-                guard let holding = alternatives.first(where: { $0.holds(event.tapeIndex, in: tape) }) else {
+            for component in components {
+                guard
+                    let holding = component.alternatives.first(where: { $0.holds(event.tapeIndex, in: tape) })
+                else {
                     return nil
                 }
                 texts += holding.conditions.map { $0.seen(in: event, tape) }

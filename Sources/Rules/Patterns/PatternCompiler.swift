@@ -4,6 +4,10 @@ import JSON
 struct PatternCompiler {
     private(set) var problems: [LanguageProblem] = []
     private var matchers = MatcherCompiler()
+    /// The value at a place as a person wrote it.
+    private let written: (JSONPointer) -> JSONValue?
+
+    init(written: @escaping (JSONPointer) -> JSONValue?) { self.written = written }
 
     /// The pattern's conjuncts; meaningless once there are problems.
     mutating func compile(_ pattern: JSONValue) -> [Formula] {
@@ -94,7 +98,7 @@ struct PatternCompiler {
             }
             parts.append(.all(object(element, at: place, path: path, isAlternative: true)))
         }
-        return [.any(parts)]
+        return [.oneOf(parts)]
     }
 
     private mutating func leaf(_ value: JSONValue, at pointer: JSONPointer, path: [[UInt8]]) -> Condition? {
@@ -117,9 +121,9 @@ struct PatternCompiler {
         }
         return Condition(
             path: path,
-            matchers: found,
+            matchers: MatcherList(found),
             allowsMissing: allowsMissing,
-            source: String(decoding: value.raw, as: UTF8.self)
+            source: String(decoding: (written(pointer) ?? value).raw, as: UTF8.self)
         )
     }
 }

@@ -21,11 +21,14 @@ struct RuleIndexBuilder {
     /// The index of the rules' patterns over the event.
     static func index(ofPatterns rules: [Rule]) -> RuleIndex { index(rules.map(patternGroups)) }
 
+    /// The index of lists of conditions, each to be met whole.
+    static func index(ofAlternatives lists: [[Condition]]) -> RuleIndex { index(lists.map { [[[[$0]]]] }) }
+
     /// The index of lists of event types, for `findCandidates(of:)`.
     static func index(ofEventTypes lists: [[EventTypePattern]]) -> RuleIndex {
         index(
             lists.map { list in
-                let matchers = list.map { Matcher.wildcard($0.wildcard) }
+                let matchers = MatcherList(list.map { .wildcard($0.wildcard) })
                 return [[[[[Condition(path: [], matchers: matchers, allowsMissing: false, source: "")]]]]]
             })
     }
@@ -48,10 +51,10 @@ struct RuleIndexBuilder {
     private static func patternGroups(of rule: Rule) -> [Group] {
         var result: [Group] = []
         for pattern in [rule.conditions.pattern].compactMap(\.self) + rule.conditions.all {
-            result += pattern.components.map { [[$0.map(\.conditions)]] }
+            result += pattern.components.map { [[$0.conditions]] }
         }
         if !rule.conditions.any.isEmpty {
-            result.append(rule.conditions.any.map { $0.components.map { $0.map(\.conditions) } })
+            result.append(rule.conditions.any.map { $0.components.map(\.conditions) })
         }
         for pattern in rule.conditions.none {
             guard let opposite = pattern.onlyCondition?.opposite else { continue }
@@ -65,7 +68,7 @@ struct RuleIndexBuilder {
     private mutating func count(_ condition: Condition) {
         let field = field(condition.path)
         if let absence = condition.absence(field: field) { uses[absence.key, default: 0] += 1 }
-        for matcher in condition.matchers {
+        for matcher in condition.matchers.entries {
             for anchor in matcher.anchors(field: field) { uses[anchor.key, default: 0] += 1 }
         }
     }
@@ -123,7 +126,7 @@ struct RuleIndexBuilder {
         // Most events of a hook are of few types, so those tell events apart badly.
         let factor = condition.path == [Array("eventType".utf8)] ? 200 : 1
         let absence = condition.absence(field: field).map(cost) ?? 0
-        return condition.matchers.reduce(absence) { $0 + best($1, field).cost * factor }
+        return condition.matchers.entries.reduce(absence) { $0 + best($1, field).cost * factor }
     }
 
     private func cost(_ anchor: Anchor) -> Int { (uses[anchor.key] ?? 1) * anchor.commonness }
@@ -144,7 +147,7 @@ struct RuleIndexBuilder {
             absences[Int(rule >> 6)] |= 1 << UInt64(rule & 63)
             if fields[index].absent.last != rule { fields[index].absent.append(rule) }
         }
-        for matcher in condition.matchers {
+        for matcher in condition.matchers.entries {
             if let anchor = best(matcher, index).anchor {
                 if postings[anchor.key]?.last != rule { postings[anchor.key, default: []].append(rule) }
                 fields[index].note(anchor)

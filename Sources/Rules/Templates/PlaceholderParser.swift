@@ -55,7 +55,7 @@ struct PlaceholderParser {
 
     mutating func parse() throws(PlaceholderMistake) -> Placeholder {
         let bar = Self.next(in: text, from: 0) { text, position in text[position] == UInt8(ascii: "|") }
-        let source = Self.trim(text[..<(bar ?? text.count)])
+        let source = Self.source(of: text)
         let subject = try Self.subject(source)
         scanner.position = bar ?? text.count
         var selection: Placeholder.Selection?
@@ -78,6 +78,12 @@ struct PlaceholderParser {
             }
         }
         return Placeholder(source: source, subject: subject, selection: selection ?? .one, filters: filters)
+    }
+
+    /// What stands before the filters.
+    static func source(of inside: [UInt8]) -> String {
+        let bar = next(in: inside, from: 0) { text, position in text[position] == UInt8(ascii: "|") }
+        return trim(inside[..<(bar ?? inside.count)])
     }
 
     private static func subject(_ source: String) throws(PlaceholderMistake) -> Placeholder.Subject {

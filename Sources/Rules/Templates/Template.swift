@@ -20,8 +20,13 @@ public struct Template: Sendable {
     let root: TemplateNode
 
     /// Compiles a template; all its mistakes are reported at once.
-    public init(_ value: JSONValue, place: Place) throws(LanguageProblems) {
-        var compiler = TemplateCompiler(place: place)
+    ///
+    /// - Parameter written: The value at a place as a person wrote it, where something was replaced in it
+    ///   that the errors of a rendering must not quote.
+    public init(
+        _ value: JSONValue, place: Place, written: @escaping (JSONPointer) -> JSONValue? = { _ in nil }
+    ) throws(LanguageProblems) {
+        var compiler = TemplateCompiler(place: place, written: written)
         root = compiler.compile(value)
         guard compiler.problems.isEmpty else { throw LanguageProblems(compiler.problems) }
         self.place = place
@@ -30,6 +35,11 @@ public struct Template: Sendable {
 
     /// Whether the template has no placeholder, so that it renders the same for every event.
     public var isConstant: Bool { root.isConstant }
+
+    /// Whether it is `null`, whatever the event.
+    public var isNull: Bool {
+        if case .constant(.null) = root { true } else { false }
+    }
 
     /// Renders over the document of an event (see `EventDocument`).
     public func render(_ document: JSONValue) throws(TemplateError) -> RenderedValue {
@@ -88,7 +98,7 @@ indirect enum TemplateNode: Sendable {
 /// `{{ path | filter | … }}`.
 struct Placeholder: Sendable {
     /// The path as it was written, for errors.
-    let source: String
+    var source: String
     let subject: Subject
     /// What becomes of several nodes.
     let selection: Selection

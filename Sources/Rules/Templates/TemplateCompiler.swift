@@ -3,9 +3,14 @@ import JSON
 /// Reads a template's JSON, and collects every mistake with its place.
 struct TemplateCompiler {
     let place: Template.Place
+    /// The value at a place as a person wrote it.
+    let written: (JSONPointer) -> JSONValue?
     private(set) var problems: [LanguageProblem] = []
 
-    init(place: Template.Place) { self.place = place }
+    init(place: Template.Place, written: @escaping (JSONPointer) -> JSONValue?) {
+        self.place = place
+        self.written = written
+    }
 
     /// The template's tree; meaningless once there are problems.
     mutating func compile(_ value: JSONValue) -> TemplateNode {
@@ -65,6 +70,9 @@ struct TemplateCompiler {
         }
         let text = value.string ?? ""
         let bytes = Array(text.utf8)
+        // What errors quote must not be a text that a reference became.
+        let sources = written(pointer)?.string.map(Self.sources)
+        var count = 0
         var parts: [TemplateNode.TextPart] = []
         var literalStart = 0
         var position = 0
@@ -85,7 +93,12 @@ struct TemplateCompiler {
             let inside = String(decoding: bytes[(position + 2)..<end], as: UTF8.self)
             do throws(PlaceholderMistake) {
                 var parser = PlaceholderParser(inside)
-                parts.append(.placeholder(try parser.parse()))
+                var placeholder = try parser.parse()
+                if let sources {
+                    placeholder.source = count < sources.count ? sources[count] : "placeholder \(count + 1)"
+                }
+                count += 1
+                parts.append(.placeholder(placeholder))
             } catch {
                 report(value, pointer, "in {{\(inside)}}: \(error.message)")
             }
@@ -102,6 +115,24 @@ struct TemplateCompiler {
             return .placeholder(placeholder)
         }
         return .text(parts)
+    }
+
+    /// What stands before the filters of each placeholder, in order.
+    private static func sources(of text: String) -> [String] {
+        let bytes = Array(text.utf8)
+        var sources: [String] = []
+        var position = 0
+        while position + 1 < bytes.count {
+            guard bytes[position] == UInt8(ascii: "{"), bytes[position + 1] == UInt8(ascii: "{"),
+                let end = PlaceholderParser.end(of: bytes, from: position + 2)
+            else {
+                position += 1
+                continue
+            }
+            sources.append(PlaceholderParser.source(of: Array(bytes[(position + 2)..<end])))
+            position = end + 2
+        }
+        return sources
     }
 
     private mutating func report(_ value: JSONValue, _ pointer: JSONPointer, _ message: String) {

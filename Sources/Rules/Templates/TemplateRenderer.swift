@@ -182,9 +182,9 @@ extension JSONDocument {
 }
 
 /// RFC 3986 §2.1.
-enum PercentEncoding {
+package enum PercentEncoding {
     /// Encodes everything but the unreserved characters, so a value can never be more than part of a segment.
-    static func encode(_ text: String) -> String {
+    package static func encode(_ text: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var result: [UInt8] = []
         for byte in text.utf8 {
