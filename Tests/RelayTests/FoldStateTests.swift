@@ -54,7 +54,7 @@ struct FoldStateTests {
 
     @Test func aTextOfTheFirstFormIsRead() {
         let state = state([(1, .update, ["a"]), (2, .update, ["b"])])
-        let stamps = state.stamps.map { #""\($0.key)":"\($0.value)""# }.joined(separator: ",")
+        let stamps = state.stamps.map { #""\#($0.key)":"\#($0.value)""# }.joined(separator: ",")
         #expect(FoldState(json: Array(#"{"stamps":{\#(stamps)}}"#.utf8)) == state)
     }
 

@@ -3,12 +3,6 @@ import GRDB
 /// Copies the write-ahead log into the database file on a thread and a connection of its own, so that no
 /// commit, and nobody who waits for one, pays for it.
 final class JournalCheckpointer: Sendable {
-    /// A log of more frames begins anew at its start; in frames of 16 KB, 32 MB.
-    ///
-    /// The writer waits while the last frames are copied. The file stays as long as it is: writing over it is
-    /// cheaper to sync than making it longer.
-    private static let framesMax = 2_048
-
     private let thread = SerialThread(name: "journal-checkpoint")
     private let connection: Connection
 
@@ -16,8 +10,10 @@ final class JournalCheckpointer: Sendable {
     init(path: String) { connection = Connection(path: path) }
 
     enum Kind {
-        /// Leaves the log's file as long as it is, to be written over.
-        case passive
+        /// Leaves the log's file as long as it is: writing over it is cheaper to sync than making it longer.
+        ///
+        /// A log of more bytes begins anew at its start; the writer waits while the last frames are copied.
+        case passive(bytesMax: Int)
         /// Cuts it, which the writer has to wait for; its room is given back.
         case truncate
     }
@@ -51,10 +47,11 @@ final class JournalCheckpointer: Sendable {
             self.queue = queue
             try queue.writeWithoutTransaction { db in
                 let result = try db.checkpoint(.passive)
-                if kind == .truncate {
-                    try db.checkpoint(.truncate)
-                } else if result.walFrameCount > JournalCheckpointer.framesMax {
+                switch kind {
+                case .truncate: try db.checkpoint(.truncate)
+                case .passive(let bytesMax) where result.walFrameCount * JournalFile.pageBytes > bytesMax:
                     try db.checkpoint(.restart)
+                case .passive: break
                 }
             }
         }

@@ -53,6 +53,12 @@ extension JournalWriter {
                 replay.after.rawValue,
             ])
         guard db.changesCount == 1 else { return false }
+        try db.execute(
+            sql: """
+                UPDATE operations SET entries = entries + ?
+                WHERE command = 'replay' AND json_extract(detail, '$.id') = ?
+                """,
+            arguments: [step.events.count, replay.id])
         let digests = step.events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
         _ = try append(Submission(events: step.events), digests: digests)
         return true

@@ -262,7 +262,7 @@ final class JournalWriter {
         let isTight = space.reserve.isReleased
         if isTight || bytesSinceCheckpoint >= min(Self.checkpointBytes, space.logBytesMax) {
             (bytesSinceCheckpoint, bytesMeasured) = (0, 0)
-            checkpointIsDue(isTight ? .truncate : .passive)
+            checkpointIsDue(isTight ? .truncate : .passive(bytesMax: space.logBytesMax))
         }
     }
 

@@ -1,4 +1,5 @@
 import Relay
+import Synchronization
 
 /// Requests of which nobody knows whether they arrived, and which must not be sent twice.
 extension HTTPSink {
@@ -26,8 +27,27 @@ extension HTTPSink {
         }
     }
 
+    /// After a request that must not be sent twice got no answer, the next one goes out only when the
+    /// destination answers at all, whatever it says to a GET of its root.
+    ///
+    /// Otherwise an outage in which connections die after the request would cost one dead letter a request.
+    func checkThatItAnswers(_ step: HTTPMapping.Step) async throws(SinkError) {
+        guard isSilent.withLock({ $0 }) else { return }
+        let question = CurlRequest(
+            method: "GET", url: step.origin + "/", policy: mapping.policyOfRequests,
+            timeout: min(step.request.timeout, .seconds(10)))
+        switch try await send(question) {
+        case .success(let response):
+            let verdict = HTTPVerdict(status: response.status, removes: false)
+            if verdict == .unavailable { throw unavailable(response, step) }
+            isSilent.withLock { $0 = false }
+        case .failure(let failure): throw sinkError(failure, step.origin)
+        }
+    }
+
     /// A request was sent, or may have been, and no answer came.
     func unknown(_ reason: String, _ delivery: Delivery) -> Receipt {
+        isSilent.withLock { $0 = true }
         guard mapping.looksUp else {
             let advice =
                 "outcome unknown: \(reason); look whether it is there, then discard this dead letter if it"

@@ -19,6 +19,8 @@ public final class HTTPSink: DeliveryPreviewing {
     private let clock: any RelayClock
     private let rate: Mutex<RateWindow?>
     private let denial = Mutex(HTTPDenial.none)
+    /// Whether the last request that must not be sent twice got no answer.
+    let isSilent = Mutex(false)
 
     /// - Parameter client: Shared by all HTTP sinks; whoever made it shuts it down, after the sinks.
     public init(
@@ -84,6 +86,7 @@ public final class HTTPSink: DeliveryPreviewing {
             {
                 return receipt
             }
+            if step.mustNotRepeat { try await checkThatItAnswers(step) }
             switch try await send(step.request) {
             case .success(let response): return try receipt(for: response, step, delivery)
             case .failure(let failure): return try receipt(for: failure, step, delivery)
@@ -157,8 +160,6 @@ public final class HTTPSink: DeliveryPreviewing {
         case .outcomeUnknown(let reason) where step.mustNotRepeat,
             .badResponse(let reason) where step.mustNotRepeat:
             return unknown(reason, delivery)
-        case .outcomeUnknown(let reason) where !step.request.mayRepeat:
-            return Receipt(offset: delivery.offset, .retry(after: nil, reason: "outcome unknown: \(reason)"))
         case .badResponse(let reason):
             let prefix = step.request.mayRepeat ? "" : "outcome unknown: "
             return Receipt(offset: delivery.offset, .retry(after: nil, reason: prefix + reason))

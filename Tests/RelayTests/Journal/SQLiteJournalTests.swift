@@ -67,6 +67,21 @@ import Testing
         await second.close()
     }
 
+    @Test func anotherNameForTheFileIsNoOtherJournal() async throws {
+        let journal = try await open()
+        let link = folder.file("link.sqlite")
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
+        let century = Duration.seconds(86_400 * 36_500)
+        let error = await #expect(throws: JournalError.self) {
+            _ = try await SQLiteJournal(path: link, retention: century, clock: SystemClock())
+        }
+        #expect(error?.reason.contains("another relay is running") == true)
+        await journal.close()
+        try FileManager.default.linkItem(atPath: path, toPath: folder.file("second.sqlite"))
+        let second = await #expect(throws: JournalError.self) { _ = try await open() }
+        #expect(second?.reason.contains("hard link") == true)
+    }
+
     @Test func onlyItsOwnerMayReadIt() async throws {
         let journal = try await open()
         _ = try await journal.append(try submission(0..<1))

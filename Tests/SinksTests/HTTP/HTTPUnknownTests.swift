@@ -68,6 +68,32 @@ struct HTTPUnknownTests {
         }
     }
 
+    /// An outage in which connections die behind the request must not cost a dead letter a request.
+    @Test func afterALostAnswerNothingIsSentUntilTheDestinationAnswers() async throws {
+        let isBack = Mutex(false)
+        try await withReceiver({ _ in isBack.withLock { $0 } ? .respond(201) : .closeBeforeResponse }) {
+            receiver, client in
+            let sink = sink(try contacts(receiver) { _ in .deadLetter }, client)
+            guard case .rejected = try await sink.deliver([try create()]).first?.outcome else {
+                Issue.record("the first was sent, and nobody knows")
+                return
+            }
+            for _ in 0..<3 {
+                let delivery = try create()
+                guard case .unavailable = await failure({ try await sink.deliver([delivery]) }) as? SinkError
+                else {
+                    Issue.record("not unavailable")
+                    return
+                }
+            }
+            #expect(receiver.requests.filter { $0.method == "POST" }.count == 1)
+            isBack.withLock { $0 = true }
+            #expect(try await sink.deliver([try create()]).first?.outcome == .delivered)
+            #expect(try await sink.deliver([try create()]).first?.outcome == .delivered)
+            #expect(receiver.requests.suffix(3).map(\.method) == ["GET", "POST", "POST"])
+        }
+    }
+
     @Test func whatIsThereIsNotSentAgain() async throws {
         try await withReceiver({ _ in .respond(200, body: #"{"id":"c9"}"#) }) { receiver, client in
             let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
