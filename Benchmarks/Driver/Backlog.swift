@@ -6,42 +6,56 @@ import Synchronization
 
 /// Journals that hold entries already, made by the journal's own code in this process.
 enum Backlog {
-    /// The sinks that every entry of a backlog waits for.
-    static let sinks = ["sqlite-upsert", "sqlite-append", "pg-upsert", "pg-append", "http"]
-
-    /// Writes a journal; the events come again under new ids until there are `count` entries.
-    static func write(_ events: [Event], count: Int, to path: String, waitingFor sinks: [String]) throws {
+    /// Writes a journal in which every event waits for each of the sinks.
+    static func write(_ events: some Sequence<Event>, to path: String, waitingFor sinks: [String]) throws {
+        let batches = Batches(events)
         try block {
             let journal = try await SQLiteJournal(
                 path: path, retention: .seconds(30 * 86_400), clock: SystemClock())
             for sink in sinks { _ = try await journal.lease(sink) }
             let route = Route(choices: sinks.map { Route.Choice(sink: $0, rule: "all") })
-            var written = 0
-            while written < count {
-                let chunk = events[(written % events.count)...].prefix(min(500, count - written))
-                let org = "okta\(written / events.count)"
-                let routed = try chunk.map { event in
-                    let copy = try Event(
-                        body: event.body, hook: "okta", org: org, receivedAt: event.receivedAt)
-                    return Submission.RoutedEvent(event: copy, route: route)
-                }
+            while let batch = batches.next() {
+                let routed = batch.map { Submission.RoutedEvent(event: $0, route: route) }
                 _ = try await journal.append(Submission(events: routed))
-                written += chunk.count
             }
             await journal.close()
         }
     }
 
     /// Runs async work from this program's one synchronous thread.
-    private static func block(_ work: @escaping @Sendable () async throws -> Void) throws {
+    static func block<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) throws -> T {
         let done = DispatchSemaphore(value: 0)
-        let failure = Mutex<(any Error)?>(nil)
+        let result = Mutex<Result<T, any Error>>(.failure(CancellationError()))
         // The semaphore below waits for it.
         Task {
-            do { try await work() } catch { failure.withLock { $0 = error } }
+            do {
+                let value = try await work()
+                result.withLock { $0 = .success(value) }
+            } catch {
+                result.withLock { $0 = .failure(error) }
+            }
             done.signal()
         }
         done.wait()
-        if let error = failure.withLock({ $0 }) { throw error }
+        return try result.withLock { try $0.get() }
+    }
+}
+
+/// A sequence in pieces of 500, for one reader at a time.
+///
+/// `@unchecked`: made by one thread, which waits while the task that reads it runs.
+private final class Batches: @unchecked Sendable {
+    private let nextEvent: () -> Event?
+
+    init(_ events: some Sequence<Event>) {
+        var iterator = events.makeIterator()
+        nextEvent = { iterator.next() }
+    }
+
+    /// The next piece; nil behind the last one.
+    func next() -> [Event]? {
+        var batch: [Event] = []
+        while batch.count < 500, let event = nextEvent() { batch.append(event) }
+        return batch.isEmpty ? nil : batch
     }
 }

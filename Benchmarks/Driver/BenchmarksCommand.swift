@@ -13,15 +13,16 @@ struct BenchmarksCommand {
         case "load": try LoadGenerator(arguments).run()
         case "receive": try Receiver().run()
         case "no-op": try await NoOpServer.run(arguments)
+        case "-h", "--help": say(BenchmarkOptions.help)
         default:
-            let suite = try Suite(BenchmarkOptions(arguments))
             do {
+                let suite = try Suite(BenchmarkOptions(arguments))
+                defer { suite.cleanUp() }
                 try suite.run()
             } catch {
-                suite.cleanUp()
-                throw error
+                say("benchmark: \(error)")
+                exit(1)
             }
-            suite.cleanUp()
         }
     }
 }
@@ -36,8 +37,10 @@ struct BenchmarkOptions {
     var envelopes = 80_000
     /// Stored events that a sink drains.
     var backlog = 30_000
-    /// Entries of the journal whose start-up is timed.
+    /// Stored events that wait while a start-up is timed.
     var entries = 200_000
+    /// Entries of the journal that a new one is compared with.
+    var oldEntries = 200_000
     /// Letters of the rows to run; all where empty.
     var rows = ""
     /// The relay to measure; the one built beside this program where nil.
@@ -46,11 +49,30 @@ struct BenchmarkOptions {
     /// Prints each run.
     var isVerbose = false
 
+    static let help = """
+        Usage: Benchmarks [--full] [--rows LETTERS] [--pairs N] [--seconds S] [--envelopes N] [--backlog N]
+                          [--entries N] [--old N] [--relay BINARY] [--json FILE] [--verbose]
+
+        Measures the release binary over real sockets; docs/PERFORMANCE.md says what each row means.
+          --full           five longer runs, and 1,000,000 stored events
+          --rows abc       these rows only
+          --pairs N        runs of each row, each with its baseline (3)
+          --seconds S      of load in one run (3)
+          --envelopes N    different envelopes of one event; also bounds a run (80000)
+          --backlog N      stored events that sinks drain in row e (30000)
+          --entries N      stored events that wait in row f (200000)
+          --old N          entries of the old journal of row j (200000)
+          --relay BINARY   the relay to measure; the one beside this program without it
+          --json FILE      where the figures go as JSON (bench.json)
+        """
+
     init(_ arguments: [String]) throws {
         var rest = arguments[...]
         while let word = rest.popFirst() {
             switch word {
-            case "--full": (pairs, seconds, envelopes, backlog, entries) = (5, 8, 250_000, 200_000, 1_000_000)
+            case "--full":
+                (pairs, seconds, envelopes, backlog) = (5, 8, 250_000, 1_000_000)
+                (entries, oldEntries) = (1_000_000, 10_000_000)
             case "--verbose": isVerbose = true
             default:
                 guard let value = rest.popFirst() else { throw BenchmarkError("\(word) needs a value") }
@@ -59,7 +81,8 @@ struct BenchmarkOptions {
                 case "--seconds": seconds = Double(value) ?? seconds
                 case "--envelopes": envelopes = Int(value) ?? envelopes
                 case "--backlog": backlog = min(Int(value) ?? backlog, 1_000_000)
-                case "--entries": entries = min(Int(value) ?? entries, 10_000_000)
+                case "--entries": entries = min(Int(value) ?? entries, 1_000_000)
+                case "--old": oldEntries = min(Int(value) ?? oldEntries, 10_000_000)
                 case "--rows": rows = value
                 case "--relay": relay = value
                 case "--json": jsonPath = value

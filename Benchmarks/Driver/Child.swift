@@ -48,11 +48,15 @@ final class Child {
         process.waitUntilExit()
     }
 
-    /// Resident memory in MB.
-    var residentMegabytes: Double {
+    /// Resident memory in MB, now.
+    var residentMegabytes: Double { megabytes("VmRSS:") }
+    /// The most resident memory that it has had, in MB.
+    var peakMegabytes: Double { megabytes("VmHWM:") }
+
+    private func megabytes(_ name: String) -> Double {
         let status =
             (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        let line = status.split(separator: "\n").first { $0.hasPrefix(name) }
         return (line?.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0) / 1_024
     }
 

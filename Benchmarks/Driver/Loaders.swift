@@ -62,9 +62,9 @@ enum Loaders {
             path: path)
     }
 
-    /// Rows a second: one prepared statement, one transaction per thousand, WAL and `synchronous=FULL`.
+    /// Rows a second: one prepared statement, `batch` rows a transaction, WAL and `synchronous=FULL`.
     static func sqlite(
-        _ rows: [[[CChar]?]], create: String, insert: String, path: String
+        _ rows: [[[CChar]?]], create: String, insert: String, path: String, batch: Int = batch
     ) throws -> Double {
         var database: OpaquePointer?
         guard sqlite3_open(path, &database) == SQLITE_OK else { throw BenchmarkError("cannot open \(path)") }

@@ -11,12 +11,15 @@ final class RelayProcess {
     let startSeconds: Double
     private static let token = "benchmark-admin-token"
 
-    /// Starts it and returns when it is ready.
+    /// Starts it.
     ///
     /// - Parameters:
     ///   - folder: Its journal is `journal.sqlite` there, and may be there already.
     ///   - sinks: Members of the config's `sinks`; every rule names all of them.
-    init(_ binary: String, folder: String, sinks: [(name: String, settings: String)]) throws {
+    ///   - waits: Whether to return only when it is ready.
+    init(
+        _ binary: String, folder: String, sinks: [(name: String, settings: String)], waits: Bool = true
+    ) throws {
         self.sinks = sinks.map(\.name)
         port = try Sockets.freePort()
         adminPort = try Sockets.freePort()
@@ -35,7 +38,7 @@ final class RelayProcess {
         let start = monotonic()
         child = try Child(
             binary, ["serve", "--config", path, "--log-level", "warning"], log: "\(folder)/log")
-        while Sockets.get(port: adminPort, path: "/readyz", token: "")?.status != 200 {
+        while waits, Sockets.get(port: adminPort, path: "/readyz", token: "")?.status != 200 {
             guard child.isRunning, monotonic() - start < 60_000_000_000 else {
                 let log = (try? String(contentsOfFile: "\(folder)/log", encoding: .utf8)) ?? ""
                 throw BenchmarkError("the relay did not start: \(log.suffix(2_000))")
@@ -46,16 +49,15 @@ final class RelayProcess {
     }
 
     var residentMegabytes: Double { child.residentMegabytes }
+    var peakMegabytes: Double { child.peakMegabytes }
     var processorSeconds: Double { child.processorSeconds }
 
     /// Deliveries that are settled and that still wait, over the sinks of its config: a journal made for
     /// several rows has more.
     func deliveries() -> (settled: Int, waiting: Int) {
-        guard let answer = Sockets.get(port: adminPort, path: "/status", token: Self.token),
-            let root = try? JSONDocument(answer.body).root, let known = root["sinks"]
-        else { return (0, .max) }
         var (settled, waiting) = (0, 0)
-        for sink in known.elements where sinks.contains(sink["name"]?.string ?? "") {
+        guard let known = status() else { return (0, .max) }
+        for sink in known {
             for name in ["delivered", "superseded", "skipped", "dead"] {
                 settled += sink[name]?.int ?? 0
             }
@@ -64,13 +66,34 @@ final class RelayProcess {
         return (settled, waiting)
     }
 
+    /// What the relay says of the sinks of its config; nil where it does not answer.
+    private func status() -> [JSONValue]? {
+        guard let answer = Sockets.get(port: adminPort, path: "/status", token: Self.token),
+            let known = try? JSONDocument(answer.body).root["sinks"]
+        else { return nil }
+        return known.elements.filter { sinks.contains($0["name"]?.string ?? "") }
+    }
+
+    /// Stops deliveries to every sink.
+    func pauseAll() throws {
+        for sink in sinks {
+            let answer = Sockets.request(
+                "POST", port: adminPort, path: "/sinks/\(sink)/pause", token: Self.token)
+            guard answer?.status == 200 else { throw BenchmarkError("\(sink) could not be paused") }
+        }
+    }
+
     /// Waits until nothing waits; answers settled deliveries a second since the relay was ready.
-    func drain(within seconds: Double = 300) throws -> Double {
+    func drain(within seconds: Double = 900) throws -> Double {
         let start = monotonic()
         let before = deliveries().settled
         while case let elapsed = Double(monotonic() - start) / 1e9, elapsed < seconds {
             let now = deliveries()
             if now.waiting == 0 { return Double(now.settled - before) / elapsed }
+            if let held = status()?.first(where: { $0["hold"]?.kind == .object }) {
+                throw BenchmarkError(
+                    "\(held["name"]?.string ?? "a sink") is held: \(held["hold"]?.raw ?? [])")
+            }
             // Each look costs the relay a millisecond or more.
             usleep(50_000)
         }

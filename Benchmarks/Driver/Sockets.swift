@@ -60,13 +60,19 @@ enum Sockets {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL, 0) | O_NONBLOCK)
     }
 
-    /// One GET on a connection of its own; nil where nobody answers.
     static func get(port: Int, path: String, token: String) -> (status: Int, body: [UInt8])? {
+        request("GET", port: port, path: path, token: token)
+    }
+
+    /// One request without a body, on a connection of its own; nil where nobody answers.
+    static func request(
+        _ method: String, port: Int, path: String, token: String
+    ) -> (status: Int, body: [UInt8])? {
         guard let descriptor = try? connect(port: port) else { return nil }
         defer { close(descriptor) }
         let head =
-            "GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \(token)\r\n"
-            + "Connection: close\r\n\r\n"
+            "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \(token)\r\n"
+            + "Content-Length: 0\r\nConnection: close\r\n\r\n"
         guard send(descriptor, head, head.utf8.count, 0) == head.utf8.count else { return nil }
         var answer: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)

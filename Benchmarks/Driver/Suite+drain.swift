@@ -6,18 +6,19 @@ import RelayTesting
 extension Suite {
     /// Row e, and the memory of a relay with a backlog.
     func drainRows() throws {
-        let events = try source.decoded(options.backlog)
         let stored = try makeFolder()
         try Backlog.write(
-            events, count: options.backlog, to: "\(stored)/journal.sqlite", waitingFor: Backlog.sinks)
-        let cycle = (0..<options.backlog).map { events[$0 % events.count] }
-        let upserts = cycle.map { LoaderRow(upserting: $0) }
-        let appends = cycle.map { LoaderRow(appending: $0) }
+            source.stored(options.backlog), to: "\(stored)/journal.sqlite",
+            waitingFor: ["sqlite-upsert", "sqlite-append", "pg-upsert", "pg-append", "http"])
         var memory: [Double] = []
-        for (kind, rows) in [("upsert", upserts), ("append", appends)] {
+        for kind in ["upsert", "append"] {
             let isUpsert = kind == "upsert"
             let columns = isUpsert ? LoaderRow.upsert : LoaderRow.append
-            let settings = { (type: String) in "{\"type\": \(type), \"table\": \"t\", \"mode\": \"\(kind)\"}"
+            let rows = source.stored(options.backlog).map {
+                isUpsert ? LoaderRow(upserting: $0) : LoaderRow(appending: $0)
+            }
+            let settings = { (type: String) in
+                "{\"type\": \(type), \"table\": \"t\", \"mode\": \"\(kind)\", \"limits\": null}"
             }
             let sqlite = try pairs(
                 stored, "sqlite-\(kind)", settings(#""sqlite", "path": "out.sqlite""#), &memory
@@ -39,24 +40,24 @@ extension Suite {
             }
             add(Figure("e. drained into PostgreSQL, \(kind)", "events/s", pairs: postgres, atLeast: 0.5))
         }
-        try httpRow(stored, cycle, &memory)
-        add(Figure("f. memory, draining \(options.backlog) entries", "MB", runs: memory, atMost: 120))
+        try httpRow(stored, &memory)
+        add(Figure("f. most memory, draining \(options.backlog) events", "MB", runs: memory, atMost: 120))
     }
 
     static func httpSink(port: Int) -> String {
         """
         {"type": "http", "method": "POST", "url": "http://127.0.0.1:\(port)/contacts/{{ $.user.id }}",
-         "allowPrivate": true, "allowHttp": true, "concurrency": 64, "body": {"email": "{{ $.user.login }}",
+         "allowPrivate": true, "allowHttp": true, "concurrency": 64, "limits": null, "body": {"email": "{{ $.user.login }}",
          "name": "{{ $.user.displayName }}", "active": "{{ $.user.active }}"}}
         """
     }
 
-    private func httpRow(_ stored: String, _ events: [Event], _ memory: inout [Double]) throws {
+    private func httpRow(_ stored: String, _ memory: inout [Double]) throws {
         let receiver = try Child.own(["receive"])
         defer { receiver.stop() }
         guard let port = Int(receiver.line()) else { throw BenchmarkError("the receiver did not start") }
         let address = "http://127.0.0.1:\(port)/contacts/"
-        let bodies = events.map { event -> (url: String, body: [UInt8]) in
+        let bodies = source.stored(options.backlog).map { event -> (url: String, body: [UInt8]) in
             let user = event.user
             let isActive = event.meaning.isActive.map { ",\"active\":\($0)" } ?? ""
             let text =
@@ -93,7 +94,7 @@ extension Suite {
         let before = relay.processorSeconds
         let rate = try relay.drain()
         let cost = (relay.processorSeconds - before) * 1e6 / Double(options.backlog)
-        memory.append(relay.residentMegabytes)
+        memory.append(relay.peakMegabytes)
         if options.isVerbose { say("    \(sink) \(Int(rate))/s, \(Int(cost)) us of processor time each") }
         return rate
     }
@@ -107,24 +108,5 @@ extension Suite {
         // What the copy wrote must not be flushed by somebody's first fsync.
         sync()
         return folder
-    }
-
-    /// Row f: start-up with entries against without.
-    func startRows() throws {
-        let stored = try makeFolder()
-        let events = try source.decoded(10_000)
-        try Backlog.write(events, count: options.entries, to: "\(stored)/journal.sqlite", waitingFor: [])
-        var (empty, full, memory): ([Double], [Double], [Double]) = ([], [], [])
-        for _ in 0..<options.pairs {
-            empty.append(try withRelay { $0.startSeconds * 1_000 })
-            let relay = try RelayProcess(self.relay, folder: stored, sinks: [])
-            full.append(relay.startSeconds * 1_000)
-            memory.append(relay.residentMegabytes)
-            relay.stop()
-        }
-        add(Figure("f. start, empty journal", "ms", runs: empty))
-        let more = zip(full, empty).map { $0 - $1 }
-        add(Figure("f. start, \(options.entries) entries: more", "ms", runs: more, atMost: 500))
-        add(Figure("f. memory, started with them", "MB", runs: memory, atMost: 120))
     }
 }

@@ -43,6 +43,7 @@ final class Suite {
         if options.has("h") { try expressRows() }
         if options.has("i") { try sustainedRow() }
         if options.has("j") { try oldJournalRow() }
+        if options.has("p") { try partRows() }
         say("\n" + Figure.table(figures))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

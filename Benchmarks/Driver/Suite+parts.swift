@@ -1,0 +1,123 @@
+import Config
+import Foundation
+import JSON
+import Relay
+import Rules
+
+/// The rows about single parts, in this process: reading, routing and rendering an event, and what the
+/// journal's two transactions cost.
+extension Suite {
+    /// Row p.
+    func partRows() throws {
+        try scannerRow()
+        let events = Array(source.stored(1_000))
+        let table = RuleTable([
+            Rule(name: "all", events: [EventTypePattern("user.*")], sinks: ["users"])
+        ])
+        let template = try Template(JSONDocument(Self.contact).root, place: .value)
+        var found = 0
+        let routing = (0..<options.pairs).map { _ in
+            nanoseconds(events) { found += table.route($0.routingFacts, event: $0.body.root).choices.count }
+        }
+        let rendering = (0..<options.pairs).map { _ in
+            nanoseconds(events) { event in
+                if case .json(let text) = try? template.render(event.body.root) { found += text.count }
+            }
+        }
+        precondition(found > 0, "nothing was routed or rendered")
+        add(Figure("p. route, one rule", "ns/event", runs: routing))
+        add(Figure("p. template, three placeholders", "ns/event", runs: rendering))
+        try journalRows()
+    }
+
+    private static let contact =
+        #"{"login":"{{ $.target[0].alternateId }}","name":"{{ $.target[0].displayName }}","at":"{{ $.published }}"}"#
+
+    /// An event's text to an index of its values, against Foundation's reader of JSON.
+    private func scannerRow() throws {
+        let texts = source.stored(1_000).map(\.body.bytes)
+        var found = 0
+        let pairs = (0..<options.pairs).map { _ in
+            let foundation = nanoseconds(texts) { text in
+                found += (try? JSONSerialization.jsonObject(with: Data(text))) == nil ? 0 : 1
+            }
+            let own = nanoseconds(texts) { text in
+                found += (try? JSONDocument(text))?.root.kind == .object ? 1 : 0
+            }
+            return (own, foundation)
+        }
+        precondition(found > 0, "nothing was read")
+        add(Figure("p. scanner, against JSONSerialization", "ns/event", pairs: pairs, atMost: 0.5))
+    }
+
+    /// Nanoseconds an element, the best of ten rounds.
+    private func nanoseconds<Element>(_ elements: [Element], _ body: (Element) -> Void) -> Double {
+        let rounds = (0..<10).map { _ in
+            let start = monotonic()
+            for element in elements { body(element) }
+            return Double(monotonic() - start) / Double(elements.count)
+        }
+        return rounds.min() ?? 0
+    }
+
+    // MARK: - The journal
+
+    /// Appends of one event each, 64 at a time, against one plain writer with 64 rows a transaction; and
+    /// settlements of 64 deliveries each.
+    private func journalRows() throws {
+        let count = 20_000
+        var appends: [(Double, Double)] = []
+        var settles: [Double] = []
+        for _ in 0..<options.pairs {
+            let folder = try makeFolder()
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            let rows = source.stored(count).map { event -> [[CChar]?] in
+                [Array(String(decoding: event.body.bytes, as: UTF8.self).utf8CString)]
+            }
+            let writer = try Loaders.sqlite(
+                rows, create: "CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB)",
+                insert: "INSERT INTO bodies (body) VALUES (?)", path: "\(folder)/bodies.sqlite", batch: 64)
+            let events = Array(source.stored(count))
+            let figures = try Backlog.block {
+                try await Self.measureJournal("\(folder)/journal.sqlite", events)
+            }
+            appends.append((figures.appends, writer))
+            settles.append(figures.settles)
+        }
+        add(Figure("p. journal append, 64 at a time", "events/s", pairs: appends, atLeast: nil))
+        add(Figure("p. settle, 64 deliveries each", "events/s", runs: settles))
+    }
+
+    private static func measureJournal(
+        _ path: String, _ events: [Event]
+    ) async throws -> (appends: Double, settles: Double) {
+        let journal = try await SQLiteJournal(
+            path: path, retention: .seconds(30 * 86_400), clock: SystemClock())
+        let lease = try await journal.lease("users")
+        let route = Route(choices: [Route.Choice(sink: "users", rule: "all")])
+        let start = monotonic()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for lane in 0..<64 {
+                group.addTask {
+                    for index in stride(from: lane, to: events.count, by: 64) {
+                        let routed = Submission.RoutedEvent(event: events[index], route: route)
+                        _ = try await journal.append(Submission(events: [routed]))
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let appended = monotonic()
+        for last in stride(from: 64, through: events.count, by: 64) {
+            let settlement = Settlement(
+                sink: "users", epoch: lease.epoch, cursor: Offset(rawValue: Int64(last)), settledAbove: [],
+                outcomes: [.delivered: 64],
+                range: Offset(rawValue: Int64(last - 63))...Offset(rawValue: Int64(last)))
+            try await journal.settle(settlement)
+        }
+        let settled = monotonic()
+        await journal.close()
+        let count = Double(events.count)
+        return (count * 1e9 / Double(appended - start), count * 1e9 / Double(settled - appended))
+    }
+}
