@@ -2,9 +2,9 @@ import Foundation
 
 /// Gives back the memory of what only the start needed of the program and its libraries.
 ///
-/// The kernel maps 64 KB of a file around each place that is looked at, and keeps them mapped as long as there
-/// is room. Linking, reading the config, making tables and opening files go through half of the program once.
-/// What is needed again comes back by itself, from the page cache.
+/// The kernel maps 64 KB of a file around each place that is looked at, and keeps them mapped as long as
+/// there is room. Linking, reading the config, making tables and opening files go through half of the program
+/// once. What is needed again comes back by itself, from the page cache.
 enum StartPages {
     static func giveBack() {
         #if os(Linux)
