@@ -8,6 +8,8 @@ struct TapeBuilder {
     private var tape: UnsafeMutablePointer<TapeEntry>
     /// Entries that there is room for.
     private var room: Int
+    /// Whether the tape is memory of the builder's own, because the room it was given was too small.
+    private var isOutgrown = false
     private var position = 0
     /// Entries on the tape.
     private var count = 0
@@ -38,29 +40,48 @@ struct TapeBuilder {
         guard let start = text.baseAddress else {
             throw JSONSyntaxError(offset: 0, reason: "the text ends where a value is due")
         }
-        var builder = TapeBuilder(text: start, end: text.count, depthMax: depthMax)
-        defer { builder.tape.deallocate() }
-        repeat {
-            try builder.beginValue()
-        } while try !builder.endValues()
-        return (Array(UnsafeBufferPointer(start: builder.tape, count: builder.count)), builder.deepest)
+        var depth: Result<Int, JSONSyntaxError> = .success(0)
+        var outgrown: [TapeEntry]?
+        // Okta's events have an entry for about 14 bytes: most texts need no more room than this.
+        let tape = [TapeEntry](unsafeUninitializedCapacity: text.count / 8 + 16) { room, count in
+            guard let first = room.baseAddress else { return }
+            var builder = TapeBuilder(
+                text: start, end: text.count, tape: first, room: room.count, depthMax: depthMax)
+            depth = Result { () throws(JSONSyntaxError) in try builder.run() }
+            if builder.isOutgrown {
+                outgrown = Array(UnsafeBufferPointer(start: builder.tape, count: builder.count))
+                builder.tape.deallocate()
+            } else {
+                count = builder.count
+            }
+        }
+        return (outgrown ?? tape, try depth.get())
     }
 
-    /// Okta's events have an entry for about 14 bytes: most texts need no more room than this.
-    private init(text: UnsafePointer<UInt8>, end: Int, depthMax: Int) {
-        self.depthMax = depthMax
+    private init(
+        text: UnsafePointer<UInt8>, end: Int, tape: UnsafeMutablePointer<TapeEntry>, room: Int, depthMax: Int
+    ) {
         self.text = text
         self.end = end
-        room = end / 8 + 16
-        tape = .allocate(capacity: room)
+        self.tape = tape
+        self.room = room
+        self.depthMax = depthMax
+    }
+
+    /// Reads the whole text; answers how deep it goes.
+    private mutating func run() throws(JSONSyntaxError) -> Int {
+        repeat {
+            try beginValue()
+        } while try !endValues()
+        return deepest
     }
 
     @inline(never)
     private mutating func makeRoom() {
         let larger = UnsafeMutablePointer<TapeEntry>.allocate(capacity: room * 2)
         larger.moveInitialize(from: tape, count: count)
-        tape.deallocate()
-        (tape, room) = (larger, room * 2)
+        if isOutgrown { tape.deallocate() }
+        (tape, room, isOutgrown) = (larger, room * 2, true)
     }
 
     // MARK: - Values and containers

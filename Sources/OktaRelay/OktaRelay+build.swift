@@ -141,6 +141,7 @@ struct RelayService {
                 _ = try await intake.boundAddress
                 _ = try await admin.boundAddress
                 onListening()
+                StartPages.giveBack()
             }
             try await tasks.waitForAll()
         }

@@ -22,7 +22,13 @@ final class ConnectionBounds: ChannelDuplexHandler, RemovableChannelHandler {
     private var isCounted = false
     private var isReadingRequest = false
     private var requestsUnanswered = 0
-    private var deadline: Scheduled<Void>?
+    /// When the client's time is over; nil while it has nothing to do.
+    private var deadline: NIODeadline?
+    /// Runs at `deadline` or before, and then looks again: a timer of its own for every request would cost
+    /// more than the rest of this.
+    private var timer: Scheduled<Void>?
+    /// Whether the client's time is over already, and only the answer that says so may still go out.
+    private var isExpired = false
 
     init(timeout: Duration, gate: ConnectionGate) {
         self.timeout = .nanoseconds(timeout.nanoseconds)
@@ -91,30 +97,46 @@ final class ConnectionBounds: ChannelDuplexHandler, RemovableChannelHandler {
     private var hasAnswered = false
 
     private func arm(_ context: ChannelHandlerContext) {
-        disarm()
-        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
+        isExpired = false
+        setDeadline(in: timeout, context)
+    }
+
+    private func disarm() {
+        isExpired = false
+        deadline = nil
+    }
+
+    private func setDeadline(in time: TimeAmount, _ context: ChannelHandlerContext) {
+        let due = context.eventLoop.now + time
+        deadline = due
+        if timer == nil { startTimer(until: due, context) }
+    }
+
+    private func startTimer(until due: NIODeadline, _ context: ChannelHandlerContext) {
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: due) {
+            self.timer = nil
+            guard let deadline = self.deadline else { return }
+            if deadline > context.eventLoop.now { return self.startTimer(until: deadline, context) }
             self.deadline = nil
             self.timedOut(context)
         }
     }
 
-    private func disarm() {
-        deadline?.cancel()
-        deadline = nil
-    }
-
     /// A request under way is told to whoever reads its body, and can still be answered; an idle connection,
     /// or one whose head never came, is just closed.
     private func timedOut(_ context: ChannelHandlerContext) {
-        guard isReadingRequest, context.channel.isWritable else { return context.close(promise: nil) }
-        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.lastWords) {
-            context.close(promise: nil)
+        guard isReadingRequest, context.channel.isWritable, !isExpired else {
+            return context.close(promise: nil)
         }
+        isExpired = true
+        setDeadline(in: Self.lastWords, context)
         context.fireErrorCaught(RequestTimeout())
     }
 
     private func leave() {
         disarm()
+        timer?.cancel()
+        timer = nil
         if isCounted {
             isCounted = false
             gate.leave()

@@ -7,23 +7,32 @@ import NIOHTTPTypes
 /// One request and its answer, as a listener's responder sees them.
 package struct Exchange: ~Copyable {
     package let head: HTTPRequest
-    /// The address at the other end of the connection; nil where it has none.
-    let peer: String?
     private var body: BodyReader
     private let writer: ResponseWriter
+    private let channel: any Channel
 
     init(request: Request, writer: consuming ResponseWriter, channel: any Channel) {
         head = request.head
-        peer = channel.remoteAddress?.ipAddress
         body = BodyReader(request)
         self.writer = writer
+        self.channel = channel
     }
 
+    /// The address at the other end of the connection; nil where it has none.
+    var peer: String? { channel.remoteAddress?.ipAddress }
+
     /// The path without its query.
-    var path: Substring { (head.path ?? "").prefix { $0 != "?" } }
+    var path: Substring {
+        let target = head.path ?? ""
+        return target[..<(target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex)]
+    }
 
     /// What follows the path's `?`.
-    var query: Substring { (head.path ?? "").drop { $0 != "?" }.dropFirst() }
+    var query: Substring {
+        let target = head.path ?? ""
+        guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return "" }
+        return target[target.utf8.index(after: mark)...]
+    }
 
     /// Whether the client announced a body.
     var hasBody: Bool {

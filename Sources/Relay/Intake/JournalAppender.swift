@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Hands submissions to the journal and waits for each no longer than its request can.
 ///
 /// Okta gives up after 3 s and tries once more, so an answer must go out before that; but what was handed to
@@ -13,57 +11,33 @@ final class JournalAppender: Sendable {
         case late
     }
 
-    private struct Pending {
-        var count = 0
-        /// Who waits for the count to be 0.
-        var waiting: [CheckedContinuation<Void, Never>] = []
-    }
-
     private let journal: any Journal
     private let clock: any RelayClock
     private let metrics: RelayMetrics
     private let readiness: Readiness
-    private let deadlines: Deadlines
-    private let pending = Mutex(Pending())
+    private let answers: PendingAnswers
 
     init(journal: any Journal, clock: any RelayClock, metrics: RelayMetrics, readiness: Readiness) {
         self.journal = journal
         self.clock = clock
         self.metrics = metrics
         self.readiness = readiness
-        deadlines = Deadlines(clock: clock)
+        answers = PendingAnswers(clock: clock)
     }
 
     /// Appends, and tells what is known when the journal is done or `patience` is over.
     func append(_ submission: Submission, hook: String, patience: Duration) async -> Result {
-        let result = OneShot<Result>()
-        let deadline = deadlines.add(after: patience) { result.resolve(.late) }
-        defer { deadlines.remove(deadline) }
-        start(submission, hook: hook, result)
-        return await result.value
+        let start = clock.now
+        return await answers.answer(until: start + max(0, patience.nanoseconds)) { id in
+            journal.append(submission) { answer in
+                self.note(answer, hook: hook, took: .nanoseconds(max(0, self.clock.now - start)))
+                self.answers.give(Result(answer), to: id)
+            }
+        }
     }
 
     /// Waits until the journal has answered for everything; called once no request can come any more.
-    func finish() async {
-        await withCheckedContinuation { continuation in
-            let isDone = pending.withLock { pending in
-                if pending.count > 0 { pending.waiting.append(continuation) }
-                return pending.count == 0
-            }
-            if isDone { continuation.resume() }
-        }
-        deadlines.stop()
-    }
-
-    private func start(_ submission: Submission, hook: String, _ result: OneShot<Result>) {
-        pending.withLock { $0.count += 1 }
-        let start = clock.now
-        journal.append(submission) { answer in
-            self.note(answer, hook: hook, took: .nanoseconds(max(0, self.clock.now - start)))
-            result.resolve(Result(answer))
-            self.end()
-        }
-    }
+    func finish() async { await answers.finish() }
 
     private func note(
         _ answer: Swift.Result<AppendReceipt, JournalError>, hook: String, took: Duration
@@ -76,16 +50,6 @@ final class JournalAppender: Sendable {
             metrics.appendFailed(hook: hook)
             readiness.failedToCommit(error.reason)
         }
-    }
-
-    private func end() {
-        let waiting = pending.withLock { pending -> [CheckedContinuation<Void, Never>] in
-            pending.count -= 1
-            guard pending.count == 0 else { return [] }
-            defer { pending.waiting = [] }
-            return pending.waiting
-        }
-        for continuation in waiting { continuation.resume() }
     }
 }
 

@@ -4,8 +4,9 @@ import Synchronization
 
 /// What the public side goes by at one time: hooks, rules and limits, as one config file says them.
 ///
-/// An immutable value: a request takes it once and keeps it to its end, so it never sees half of a reload.
-public struct IntakeSettings: Sendable {
+/// Immutable: a request takes it once and keeps it to its end, so it never sees half of a reload. An object,
+/// like its hooks, because each request would otherwise copy all of its tables' references.
+public final class IntakeSettings: Sendable {
     /// By path.
     let hooks: [String: IntakeHook]
     let rules: RuleTable
@@ -22,7 +23,7 @@ public struct IntakeSettings: Sendable {
 }
 
 /// One hook, ready to authenticate and decode.
-struct IntakeHook: Sendable {
+final class IntakeHook: Sendable {
     let configuration: HookConfiguration
     let authenticator: HookAuthenticator
     let decoder: EnvelopeDecoder

@@ -7,7 +7,8 @@ import Crypto
 /// lengths, always all bytes of all digests. The time of the HMAC itself depends on the presented value
 /// alone, which its sender knows.
 public struct SecretDigests: Sendable {
-    private let key = SymmetricKey(size: .bits256)
+    /// Has taken in the key, which is most of a digest's work.
+    private let keyed = HMAC<SHA256>(key: SymmetricKey(size: .bits256))
     private let digests: [[UInt8]]
     /// Parallel to `digests`; an empty secret holds its place, so that indexes stay the config file's.
     private let isUsable: [Bool]
@@ -16,14 +17,14 @@ public struct SecretDigests: Sendable {
     /// that is empty then matches nothing.
     public init(_ secrets: [Secret]) {
         let texts = secrets.map { Self.trimmed(Array($0.revealed.utf8)) }
-        let key = self.key
-        digests = texts.map { Self.digest($0, key) }
+        let keyed = self.keyed
+        digests = texts.map { Self.digest($0, keyed) }
         isUsable = texts.map { !$0.isEmpty }
     }
 
     /// The index of the secret that the value is equal to, byte for byte; nil where there is none.
     public func match(_ presented: some Sequence<UInt8>) -> Int? {
-        let digest = Self.digest(Array(presented), key)
+        let digest = Self.digest(Array(presented), keyed)
         var matched = -1
         for (index, candidate) in digests.enumerated() {
             var difference: UInt8 = isUsable[index] ? 0 : 1
@@ -35,8 +36,10 @@ public struct SecretDigests: Sendable {
         return matched < 0 ? nil : matched
     }
 
-    private static func digest(_ bytes: [UInt8], _ key: SymmetricKey) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: bytes, using: key))
+    private static func digest(_ bytes: [UInt8], _ keyed: HMAC<SHA256>) -> [UInt8] {
+        var code = keyed
+        code.update(data: bytes)
+        return Array(code.finalize())
     }
 
     private static func trimmed(_ bytes: [UInt8]) -> [UInt8] {

@@ -61,6 +61,17 @@ package struct BoundStatement {
 
     // MARK: - Running
 
+    /// Runs the statement with bytes as its last value, which SQLite reads where they are.
+    package mutating func run(lastBlob bytes: [UInt8]) throws {
+        try bytes.withUnsafeBytes { bytes in
+            sqlite3_bind_blob(
+                handle, next(), bytes.baseAddress ?? UnsafeRawPointer(Self.nothing), Int32(bytes.count), nil)
+            // What stays bound would point to nowhere.
+            defer { sqlite3_clear_bindings(handle) }
+            try run()
+        }
+    }
+
     /// Runs the statement to its end, and makes it ready for the next values.
     package mutating func run() throws {
         while try nextRow() {}

@@ -13,17 +13,8 @@ final class GroupCommitter: Sendable {
     /// Work in one transaction at most; it bounds how long the first caller of a burst waits.
     static let workPerCommitMax = 512
 
-    /// One caller's part of a transaction.
-    private struct Work: Sendable {
-        /// Runs inside a transaction, twice where another's work failed; what it throws fails this caller
-        /// alone.
-        let body: @Sendable (JournalWriter) throws -> Void
-        /// Runs after the commit, or with the reason there was none.
-        let finish: @Sendable (JournalError?) -> Void
-    }
-
     private struct State {
-        var work: [Work] = []
+        var work: [any Work] = []
         var isClosed = false
         var hasEnded = false
         var closers: [CheckedContinuation<Void, Never>] = []
@@ -59,21 +50,7 @@ final class GroupCommitter: Sendable {
         _ body: @escaping @Sendable (JournalWriter) throws -> T,
         answer: @escaping @Sendable (Result<T, JournalError>) -> Void
     ) {
-        let slot = Slot<T>()
-        submit(
-            Work(
-                body: { writer in
-                    let result = try body(writer)
-                    slot.value.withLock { $0 = result }
-                },
-                finish: { error in
-                    switch (error, slot.value.withLock { $0 }) {
-                    case (nil, let value?): answer(.success(value))
-                    case (let error, _): answer(.failure(error ?? .closed))
-                    }
-                }
-            )
-        )
+        submit(Commit(body: body, answer: answer))
     }
 
     /// Lets everything that was submitted commit, then ends the thread; returns when it has ended.
@@ -91,7 +68,7 @@ final class GroupCommitter: Sendable {
     /// Has the thread look for work, and for what has become old, now.
     func wakeUp() { wake.signal() }
 
-    private func submit(_ work: Work) {
+    private func submit(_ work: any Work) {
         let accepted = state.withLock { state in
             guard !state.isClosed else { return false }
             state.work.append(work)
@@ -146,7 +123,7 @@ final class GroupCommitter: Sendable {
         }
     }
 
-    private func commit(_ batch: [Work], _ writer: JournalWriter) {
+    private func commit(_ batch: [any Work], _ writer: JournalWriter) {
         let failures = commitTogether(batch, writer)
         for (work, failure) in zip(batch, failures) { work.finish(failure) }
         writer.afterCommit()
@@ -154,12 +131,12 @@ final class GroupCommitter: Sendable {
 
     /// Nearly always nobody's work fails, and a savepoint for each would have SQLite copy every page that it
     /// touches; so they are set only when the whole has failed, and then all of it runs again.
-    private func commitTogether(_ batch: [Work], _ writer: JournalWriter) -> [JournalError?] {
+    private func commitTogether(_ batch: [any Work], _ writer: JournalWriter) -> [JournalError?] {
         var isCallersFailure = false
         do {
             try writer.transaction {
                 do {
-                    for work in batch { try work.body(writer) }
+                    for work in batch { try work.run(writer) }
                 } catch {
                     isCallersFailure = true
                     throw error
@@ -175,13 +152,13 @@ final class GroupCommitter: Sendable {
     }
 
     /// The same with a savepoint per caller, so that who fails takes nothing of the others along.
-    private func commitApart(_ batch: [Work], _ writer: JournalWriter) -> [JournalError?] {
+    private func commitApart(_ batch: [any Work], _ writer: JournalWriter) -> [JournalError?] {
         var failures: [JournalError?] = []
         do {
             try writer.transaction {
                 for work in batch {
                     do {
-                        try writer.savepoint { try work.body(writer) }
+                        try writer.savepoint { try work.run(writer) }
                         failures.append(nil)
                     } catch {
                         guard writer.isInTransaction else { throw error }
@@ -197,7 +174,34 @@ final class GroupCommitter: Sendable {
     }
 }
 
-/// Where a body's result waits for the commit.
-private final class Slot<T: Sendable>: Sendable {
-    let value = Mutex<T?>(nil)
+/// One caller's part of a transaction.
+private protocol Work: AnyObject, Sendable {
+    /// Runs inside a transaction, twice where another's work failed; what it throws fails this caller alone.
+    func run(_ writer: JournalWriter) throws
+    /// Called after the commit, or with the reason there was none.
+    func finish(_ error: JournalError?)
+}
+
+/// Work whose result waits for the commit.
+///
+/// `@unchecked`: `result` is touched on the writer's thread alone, and not at all where the work was refused.
+private final class Commit<T: Sendable>: Work, @unchecked Sendable {
+    private let body: @Sendable (JournalWriter) throws -> T
+    private let answer: @Sendable (Result<T, JournalError>) -> Void
+    private var result: T?
+
+    init(
+        body: @escaping @Sendable (JournalWriter) throws -> T,
+        answer: @escaping @Sendable (Result<T, JournalError>) -> Void
+    ) {
+        self.body = body
+        self.answer = answer
+    }
+
+    func run(_ writer: JournalWriter) throws { result = try body(writer) }
+
+    func finish(_ error: JournalError?) {
+        if let error { return answer(.failure(error)) }
+        answer(result.map { .success($0) } ?? .failure(.closed))
+    }
 }

@@ -50,7 +50,7 @@ struct JournalSpace {
 
     mutating func measure(_ db: Database) throws {
         usedBytes = try Self.pageBytesInUse(db)
-        logBytes = Self.bytes(ofFile: logPath)
+        logBytes = Self.bytes(ofLog: logPath)
         // Its file is longer where it could not be cut in time; no entry should go for that.
         usedBytes += min(logBytes, 2 * logBytesMax)
         unmeasuredBytes = 0
@@ -66,5 +66,17 @@ struct JournalSpace {
     static func bytes(ofFile path: String) -> Int {
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         return (attributes?[.size] as? NSNumber)?.intValue ?? 0
+    }
+
+    /// The same for the write-ahead log while events come in: Foundation looks up the owner's name as well,
+    /// in the system's files.
+    ///
+    /// Not for the database: to close a file that SQLite has locked is to drop its locks (`sqlite.org`, "How
+    /// To Corrupt An SQLite Database File", 2.2). It never locks the log.
+    private static func bytes(ofLog path: String) -> Int {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return 0 }
+        defer { close(file) }
+        return max(0, Int(lseek(file, 0, SEEK_END)))
     }
 }

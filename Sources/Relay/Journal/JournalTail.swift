@@ -1,7 +1,8 @@
 import JSON
 import Synchronization
 
-/// The newest committed entries, in memory, so that a sink that keeps up reads nothing back from disk.
+/// The newest committed entries that any sink wants, in memory, so that a sink that keeps up reads nothing
+/// back from disk.
 ///
 /// Bounded by entries and by bytes of bodies. Written by the writer thread, read from any task.
 final class JournalTail: Sendable {
@@ -17,7 +18,7 @@ final class JournalTail: Sendable {
         var bytes = 0
         /// The newest committed offset, whether its entry is still here or not.
         var horizon: Int64
-        /// Everything behind this offset, up to the horizon, is here.
+        /// Everything that is routed behind this offset, up to the horizon, is here.
         var start: Int64
     }
 
@@ -38,13 +39,12 @@ final class JournalTail: Sendable {
 
     var horizon: Int64 { state.withLock(\.horizon) }
 
-    /// Adds what one commit appended; its last offset is the new horizon.
-    func publish(_ entries: [Entry]) {
-        guard let last = entries.last else { return }
+    /// Adds what one commit appended and routed; nothing else was up to `horizon`.
+    func publish(_ entries: [Entry], upTo horizon: Int64) {
         state.withLock { state in
             state.entries.append(contentsOf: entries)
             state.bytes += entries.reduce(0) { $0 + $1.event.body.bytes.count }
-            state.horizon = last.offset
+            state.horizon = horizon
             while state.entries.count > entriesMax || state.bytes > bytesMax,
                 let first = state.entries.popFirst()
             {

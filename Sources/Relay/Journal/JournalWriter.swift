@@ -14,8 +14,8 @@ final class JournalWriter {
     let logger: Logger
     /// What is older is deleted; see `JournalWriter+Retention.swift`.
     var retention: JournalRetention
-    /// Tells readers of what a commit appended.
-    private let publish: ([JournalTail.Entry]) -> Void
+    /// Tells readers of what a commit appended for any sink, and of the last offset that it gave away.
+    private let publish: ([JournalTail.Entry], Int64) -> Void
     let checkpointIsDue: (JournalCheckpointer.Kind) -> Void
     /// How much room there is; see `JournalWriter+Space.swift`.
     var space: JournalSpace
@@ -53,7 +53,7 @@ final class JournalWriter {
         clock: any RelayClock,
         limits: JournalConfiguration,
         logger: Logger,
-        publish: @escaping ([JournalTail.Entry]) -> Void,
+        publish: @escaping ([JournalTail.Entry], Int64) -> Void,
         checkpointIsDue: @escaping (JournalCheckpointer.Kind) -> Void
     ) throws {
         self.queue = queue
@@ -109,9 +109,9 @@ final class JournalWriter {
             noteFailure(error)
             throw error
         }
-        committedOffset = lastOffset
         seen.didCommit()
-        publish(appended)
+        if lastOffset > committedOffset { publish(appended, lastOffset) }
+        committedOffset = lastOffset
         appended.removeAll(keepingCapacity: true)
         counts = AppendCounts()
     }
@@ -178,14 +178,13 @@ final class JournalWriter {
             }
             let route = try routes.id(of: routed.route.renaming(renames), db)
             try insert(routed.event, route: route, replay: routed.replay, db)
-            appended.append(
-                JournalTail.Entry(
-                    offset: lastOffset,
-                    event: routed.event,
-                    choices: try routes.choices(of: route, db),
-                    replay: routed.replay
-                )
-            )
+            let choices = try routes.choices(of: route, db)
+            // What no sink wants need not be remembered for one.
+            if !choices.isEmpty {
+                appended.append(
+                    JournalTail.Entry(
+                        offset: lastOffset, event: routed.event, choices: choices, replay: routed.replay))
+            }
             if routed.replay == nil {
                 accepted += 1
                 unrouted += routed.route.isUnrouted ? 1 : 0
@@ -224,8 +223,7 @@ final class JournalWriter {
         try entry.run()
         var body = try BoundStatement(db, #"INSERT INTO bodies ("offset", body) VALUES (?, ?)"#)
         body.bind(lastOffset)
-        body.bind(blob: event.body.bytes)
-        try body.run()
+        try body.run(lastBlob: event.body.bytes)
     }
 
     private func insert(_ input: QuarantinedInput, _ db: Database) throws {

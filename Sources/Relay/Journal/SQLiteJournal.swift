@@ -45,9 +45,8 @@ public final class SQLiteJournal: Journal {
                 clock: clock,
                 limits: limits,
                 logger: logger,
-                publish: { entries in
-                    guard !entries.isEmpty else { return }
-                    tail.publish(entries)
+                publish: { entries, horizon in
+                    tail.publish(entries, upTo: horizon)
                     newsStand.announce()
                 },
                 checkpointIsDue: { checkpointer.checkpoint($0) }

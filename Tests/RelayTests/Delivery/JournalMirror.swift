@@ -23,7 +23,7 @@ final class JournalMirror {
         writer = try JournalWriter(
             queue, clock: ManualClock(),
             limits: JournalConfiguration(path: Self.folder.get().file("mirror"), retention: .seconds(86_400)),
-            logger: quiet, publish: { _ in }, checkpointIsDue: { _ in })
+            logger: quiet, publish: { _, _ in }, checkpointIsDue: { _ in })
     }
 
     func append(_ event: Event, isRouted: Bool) throws {
