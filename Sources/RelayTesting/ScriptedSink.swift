@@ -17,6 +17,7 @@ public final class ScriptedSink: Sink {
     private struct State {
         var answers: [Answer] = []
         var preparations: [SinkError?] = []
+        var turns: [Duration] = []
         var batches: [[Delivery]] = []
         var waiting: [CheckedContinuation<Void, Never>] = []
         var isReleased = false
@@ -54,6 +55,9 @@ public final class ScriptedSink: Sink {
         state.withLock { $0.preparations += errors }
     }
 
+    /// How long the next askers for a turn have to wait before they ask again; after them all have it.
+    public func deferTurns(_ waits: Duration...) { state.withLock { $0.turns += waits } }
+
     /// Lets go of the batches that wait; none waits any more.
     public func release() {
         let waiting = state.withLock { state in
@@ -82,6 +86,10 @@ public final class ScriptedSink: Sink {
     public func probe() async throws(SinkError) {}
 
     public func mustNotRepeat(_ delivery: Delivery) -> Bool { mustNotRepeat }
+
+    public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Duration? {
+        state.withLock { $0.turns.isEmpty ? nil : $0.turns.removeFirst() }
+    }
 
     public func deliver(_ batch: [Delivery]) async throws(SinkError) -> [Receipt] {
         let answer = state.withLock { state in

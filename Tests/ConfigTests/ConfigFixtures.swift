@@ -123,9 +123,10 @@ enum Fixture {
                 }
               },
               "concurrency": 4, "rate": "600/min", "timeout": "5s", "allowPrivate": false, "allowHttp": true,
+              "rateHeaders": { "remaining": "X-RateLimit-Remaining", "reset": "X-RateLimit-Reset" },
               "retry": { "initial": "250ms", "max": "10m", "for": "24h" },
               "limits": { "delete": "50/h", "deactivate": "500/d" }, "settle": "2s", "coalesce": false,
-              "maxBehind": "7d"
+              "maxBehind": "7d", "maxParked": 500
             },
             "chat": {
               "type": "http", "url": "https://chat.example.com/hook",

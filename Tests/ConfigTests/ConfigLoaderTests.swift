@@ -61,6 +61,11 @@ import Testing
         #expect(crm.authentication == .bearer(Secret("crm-token-value")))
         #expect(chat.authentication == .basic(user: "relay", password: Secret("chat-password-value")))
         #expect(crm.rate == RateLimit(count: 600, period: .seconds(60)))
+        #expect(
+            crm.rateHeaders
+                == HTTPRateHeaders(remaining: "X-RateLimit-Remaining", reset: "X-RateLimit-Reset"))
+        #expect(configuration.sinks[2].delivery.parkedMax == 500)
+        #expect(configuration.sinks[3].delivery.parkedMax == 10_000 && chat.rateHeaders == nil)
         #expect(configuration.sinks[2].delivery.retry.initial == .milliseconds(250))
         #expect(chat.on == nil)
         #expect(chat.request.method == "POST")

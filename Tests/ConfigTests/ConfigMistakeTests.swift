@@ -51,6 +51,12 @@ import Testing
         Mistake(journal(#""maxQuarantine": "9GiB""#), "/journal/maxQuarantine", "less than half"),
         Mistake(Fixture.table(#""renamedFrom": "users""#), "/sinks/users/renamedFrom", "from itself"),
         Mistake(Fixture.table(#""maxBehind": "soon""#), "/sinks/users/maxBehind", "not a duration"),
+        Mistake(Fixture.table(#""maxParked": 0"#), "/sinks/users/maxParked", "1"),
+        Mistake(
+            Fixture.http(#""rateHeaders": { "remaining": "X-Left", "reset": "x-left" }"#),
+            "/sinks/crm/rateHeaders/reset", "of its own"),
+        Mistake(
+            Fixture.http(#""rateHeaders": { "remaining": "X-Left" }"#), "/sinks/crm/rateHeaders", "reset"),
         Mistake(
             sinks(
                 #"""

@@ -23,6 +23,9 @@ enum HTTPKeys {
         "concurrency", .integer(1...1_000), 8, standard: "8", "Users that are delivered to at the same time.")
     static let rate = Field.optional(
         "rate", .text(.rate), standard: "unlimited", "Requests in a second, minute or hour at most.")
+    static let rateHeaders = Field.optional(
+        "rateHeaders", rateHeadersShape, standard: "not read",
+        "The headers in which the endpoint says how much of its own limit is left; the relay keeps to it.")
     static let timeout = Field.defaulted(
         "timeout", .text(.duration), .seconds(15), standard: "15s",
         "For one request, from connecting to the last byte.")
@@ -42,7 +45,8 @@ enum HTTPKeys {
 
     static let all = [
         method.description, url.description, headers.description, auth.description, body.description,
-        on.description, concurrency.description, rate.description, timeout.description,
+        on.description, concurrency.description, rate.description, rateHeaders.description,
+        timeout.description,
         allowPrivate.description, allowHttp.description, unknown.description, lookup.description,
     ]
 
@@ -53,7 +57,8 @@ enum HTTPKeys {
             cases: reader[on], authentication: reader[auth], concurrency: reader[concurrency]
         )
         let settings = (
-            rate: reader[rate], timeout: reader[timeout], allowsPrivate: reader[allowPrivate],
+            rate: reader[rate], rateHeaders: reader[rateHeaders], timeout: reader[timeout],
+            allowsPrivate: reader[allowPrivate],
             allowsHTTP: reader[allowHttp]
         )
         let (unknown, lookup) = (reader[unknown], reader[lookup])
@@ -72,6 +77,7 @@ enum HTTPKeys {
             authentication: parts.authentication ?? nil,
             concurrency: parts.concurrency,
             rate: settings.rate,
+            rateHeaders: settings.rateHeaders,
             timeout: settings.timeout,
             allowsPrivate: settings.allowsPrivate,
             allowsHTTP: settings.allowsHTTP,
@@ -115,6 +121,25 @@ enum HTTPKeys {
     private static let headersShape = Shape<[(name: String, value: Template?)]>
         .map(.headerName, to: .headerTemplate, "headers")
         .map { headers in headers.compactMap { name, value in value.map { (name: name, value: $0) } } }
+
+    // MARK: - rateHeaders
+
+    private static let remaining = Field.required(
+        "remaining", .text(.headerName), "The header with the number of requests that are left.")
+    private static let reset = Field.required(
+        "reset", .text(.headerName),
+        "The header that says when they are new: in seconds from then, in seconds or milliseconds since 1970,"
+            + " or as an HTTP date.")
+
+    private static let rateHeadersShape = Shape<HTTPRateHeaders>.object([
+        remaining.description, reset.description,
+    ]) { reader in
+        let headers = HTTPRateHeaders(remaining: reader[remaining], reset: reader[reset])
+        if headers.remaining.lowercased() == headers.reset.lowercased(), !headers.reset.isEmpty {
+            reader.error("it is the header of \"remaining\"; a reset has one of its own", at: "reset")
+        }
+        return headers
+    }
 
     // MARK: - lookup
 

@@ -20,6 +20,9 @@ enum SinkKeys {
     static let coalesce = Field.defaulted(
         "coalesce", .bool, false, standard: "false",
         "Whether only the result of the events gathered by `settle` is delivered.")
+    static let maxParked = Field.defaulted(
+        "maxParked", .integer(1...1_000_000), 10_000, standard: "10000",
+        "Deliveries that wait for another attempt, or behind one, while others pass; above it all wait.")
     static let from = Field.optional(
         "from", .text(.pointInTime), standard: "what comes from now on",
         "What a new sink begins with: the stored events since then, as a replay, once.")
@@ -40,13 +43,15 @@ enum SinkKeys {
         /// Nil where the file says nothing.
         var limits: [Operation: RateLimit]?
         var settle: SettleWindow?
+        var maxParked = 10_000
         var from: PointInTime?
         var maxBehind: Duration?
         var renamedFrom: String?
         var kind: SinkConfiguration.Kind?
 
         func delivery(to kind: SinkConfiguration.Kind) -> DeliveryPolicy {
-            DeliveryPolicy(retry: retry, limits: limits ?? kind.standardLimits, settle: settle)
+            DeliveryPolicy(
+                retry: retry, limits: limits ?? kind.standardLimits, settle: settle, parkedMax: maxParked)
         }
     }
 
@@ -64,7 +69,8 @@ enum SinkKeys {
 
     private static let common = [
         enabled.description, retry.description, limits.description, settle.description,
-        coalesce.description, from.description, maxBehind.description, renamedFrom.description,
+        coalesce.description, maxParked.description, from.description, maxBehind.description,
+        renamedFrom.description,
     ]
 
     private static let sqlite = Shape<Draft>.object(
@@ -101,6 +107,7 @@ enum SinkKeys {
                 Dictionary($0.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
             },
             settle: reader[settle].map { SettleWindow(duration: $0, coalesces: coalesces) },
+            maxParked: reader[maxParked],
             from: reader[from],
             maxBehind: reader[maxBehind],
             renamedFrom: reader[renamedFrom],

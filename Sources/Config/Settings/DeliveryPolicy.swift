@@ -7,12 +7,15 @@ public struct DeliveryPolicy: Sendable, Equatable {
     public var limits: [Operation: RateLimit]
     /// Nil delivers at once, in the order of the journal.
     public var settle: SettleWindow?
+    /// Deliveries that may be parked; above it the sink holds its cursor instead.
+    public var parkedMax: Int
 
     public init(
         retry: RetryConfiguration = RetryConfiguration(), limits: [Operation: RateLimit] = [:],
-        settle: SettleWindow? = nil
+        settle: SettleWindow? = nil, parkedMax: Int = 10_000
     ) {
         self.retry = retry
+        self.parkedMax = parkedMax
         self.limits = limits
         self.settle = settle
     }

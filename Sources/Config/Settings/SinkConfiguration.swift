@@ -169,6 +169,8 @@ public struct HTTPSinkConfiguration: Sendable, Equatable {
     /// Users that are delivered to at the same time.
     public var concurrency: Int
     public var rate: RateLimit?
+    /// Where the endpoint says how much of its own limit is left; nil where it is not asked.
+    public var rateHeaders: HTTPRateHeaders?
     /// For one request, from connect to the last byte.
     public var timeout: Duration
     /// Whether private and link-local addresses may be called.
@@ -184,6 +186,7 @@ public struct HTTPSinkConfiguration: Sendable, Equatable {
         authentication: HTTPAuthentication? = nil,
         concurrency: Int = 8,
         rate: RateLimit? = nil,
+        rateHeaders: HTTPRateHeaders? = nil,
         timeout: Duration = .seconds(15),
         allowsPrivate: Bool = false,
         allowsHTTP: Bool = false,
@@ -194,6 +197,7 @@ public struct HTTPSinkConfiguration: Sendable, Equatable {
         self.authentication = authentication
         self.concurrency = concurrency
         self.rate = rate
+        self.rateHeaders = rateHeaders
         self.timeout = timeout
         self.allowsPrivate = allowsPrivate
         self.allowsHTTP = allowsHTTP
@@ -260,6 +264,19 @@ public enum HTTPAuthentication: Sendable, Equatable {
     case bearer(Secret)
     case basic(user: String, password: Secret)
     case header(name: String, value: Secret)
+}
+
+/// The headers in which an endpoint says how many requests it still takes, and until when.
+public struct HTTPRateHeaders: Sendable, Equatable {
+    /// Holds a number.
+    public var remaining: String
+    /// Holds seconds from then, seconds or milliseconds since 1970, or an HTTP date.
+    public var reset: String
+
+    public init(remaining: String, reset: String) {
+        self.remaining = remaining
+        self.reset = reset
+    }
 }
 
 /// At most `count` requests in each `period`.

@@ -92,7 +92,7 @@ struct StatusReport {
             case .closed: "delivering"
             case .halfOpen: "probing"
             case .open: "unavailable"
-            case .misconfigured, .paused, .tripped: live.state.rawValue
+            case .misconfigured, .paused, .tripped, .ended: live.state.rawValue
             }
         return live.reason.map { "\(state): \($0)" } ?? state
     }

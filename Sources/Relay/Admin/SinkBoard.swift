@@ -14,6 +14,8 @@ public enum BreakerState: String, Sendable, CaseIterable {
     case paused
     /// Its limits have stopped it; a person has to look.
     case tripped
+    /// Nothing is delivered any more: another relay has taken it over, or its worker has ended.
+    case ended
 }
 
 /// The live state of one sink.

@@ -16,12 +16,20 @@ struct DeliveryAttempt: Sendable, Equatable {
     var deliveries: [Offset] { numbers.keys.sorted() }
 }
 
-/// Carries attempts out: states are fetched, intents recorded, and then the sink is called.
+/// Carries attempts out: states are fetched, the sink asked for its turn, intents recorded, and then the sink
+/// is given them.
 struct AttemptRunner: Sendable {
     /// An attempt that came to its end.
     struct Ended: Sendable {
+        enum Result: Sendable {
+            case receipts([Receipt])
+            case failed(SinkError)
+            /// It was not its turn; to be asked again after so long.
+            case deferred(Duration)
+        }
+
         let attempt: Int
-        let result: Result<[Receipt], SinkError>
+        let result: Result
         /// How long the sink took; nil where it was not called.
         var took: Duration?
         /// What was intended for this attempt.
@@ -45,8 +53,11 @@ struct AttemptRunner: Sendable {
         let batch: [Delivery]
         do throws(SinkError) {
             batch = deliveries(attempt, entries, try await states(of: entries, unsettled))
+            if let wait = try await sink.takeTurn(batch) {
+                return Ended(attempt: attempt.id, result: .deferred(wait))
+            }
         } catch {
-            return Ended(attempt: attempt.id, result: .failure(error))
+            return Ended(attempt: attempt.id, result: .failed(error))
         }
         let intended = toIntend(batch, attempt)
         do throws(JournalError) {
@@ -54,7 +65,7 @@ struct AttemptRunner: Sendable {
         } catch {
             let reason = "the journal could not record what is about to be sent: \(error.reason)"
             return Ended(
-                attempt: attempt.id, result: .failure(.unavailable(reason: reason)), journalError: error)
+                attempt: attempt.id, result: .failed(.unavailable(reason: reason)), journalError: error)
         }
         let start = clock.now
         let result = await receipts(batch)
@@ -87,11 +98,11 @@ struct AttemptRunner: Sendable {
             .flatMap { (attempt.merged[$0.offset] ?? []) + [$0.offset] }
     }
 
-    private func receipts(_ batch: [Delivery]) async -> Result<[Receipt], SinkError> {
+    private func receipts(_ batch: [Delivery]) async -> Ended.Result {
         do throws(SinkError) {
-            return .success(try await sink.deliver(batch))
+            return .receipts(try await sink.deliver(batch))
         } catch {
-            return .failure(error)
+            return .failed(error)
         }
     }
 

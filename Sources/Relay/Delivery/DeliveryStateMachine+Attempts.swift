@@ -14,6 +14,8 @@ extension DeliveryStateMachine {
 
     mutating func nextAttempt(at now: Int64) -> Attempt? {
         let isTrial = breaker.state == .halfOpen
+        // What is not recorded is delivered again after a crash.
+        guard now >= notBefore, settlement.unrecorded < bounds.windowMax else { return nil }
         guard attempts.count < (isTrial ? 1 : limits.concurrency) else { return nil }
         let groups = cut(isTrial ? trialCandidates : candidates, at: now)
         guard !groups.isEmpty else { return nil }
@@ -65,7 +67,7 @@ extension DeliveryStateMachine {
 
     /// Where too many are parked the cursor is held: nothing new is begun that might have to be parked.
     private var lineCandidates: ArraySlice<Offset> {
-        parked.count < bounds.parkedMax ? line.ready[...] : []
+        parked.count < policy.parkedMax ? line.ready[...] : []
     }
 
     /// Where events are gathered, some of a user's may be ready while another is with the sink.

@@ -37,13 +37,35 @@ extension DeliveryStateMachine {
         }
         attempts[id] = nil
         let lanes = attempt.offsets.map { lane($0) }
-        let wasClosed = breaker.state == .closed
-        breaker.succeeded()
-        if !wasClosed, breaker.state == .closed { countOutage(at: now) }
+        if receipts.contains(where: { $0.contact == .answered }) {
+            let wasClosed = breaker.state == .closed
+            breaker.succeeded()
+            if !wasClosed, breaker.state == .closed { countOutage(at: now) }
+        }
         for receipt in receipts.sorted(by: { $0.offset < $1.offset }) {
             settle(receipt, with: attempt.merged[receipt.offset] ?? [], took: took, at: now)
         }
         if let counts = tripwire.takeText() { settlement.keep(limitCounts: counts) }
+        for lane in lanes { release(lane) }
+        for case .failed(let error) in receipts.map(\.contact) where isDelivering { open(error, at: now) }
+        rewindIfIdle()
+    }
+
+    /// It was not the attempt's turn: nothing was sent, and nothing goes for that long.
+    mutating func attemptDeferred(_ id: Int, by wait: Duration, at now: Int64) {
+        clockReads(now)
+        guard let attempt = attempts.removeValue(forKey: id) else { return }
+        notBefore = max(notBefore, now + wait.nanoseconds)
+        for offset in attempt.numbers.keys { tripwire.end(offset, isDelivered: false, at: now) }
+        let lanes = attempt.offsets.map { lane($0) }
+        for (offset, lane) in zip(attempt.offsets, lanes) {
+            // What was parked need not be read again for a moment.
+            if isDelivering, parkedEntries[offset] != nil {
+                parkedReady.append(offset)
+            } else {
+                putBack(offset, lane)
+            }
+        }
         for lane in lanes { release(lane) }
         rewindIfIdle()
     }
@@ -70,8 +92,8 @@ extension DeliveryStateMachine {
             let reason = "the sink fails on this event alone: \(error.reason)"
             // What was unknown before was not even asked for.
             let receipt = Receipt(
-                offset: offset, .retry(after: nil, reason: reason),
-                isOutcomeUnknown: attempt.unknown.contains(offset))
+                offset: offset, .retry(after: error.retryAfter, reason: reason),
+                isOutcomeUnknown: attempt.unknown.contains(offset), contact: .failed(error))
             settle(receipt, with: attempt.merged[offset] ?? [], took: took, at: now)
             // It stays a suspect: its next failure needs no more than one success of another to count.
             strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)
@@ -155,7 +177,7 @@ extension DeliveryStateMachine {
         line.stop(lane)
         held.removeAll { $0 == lane }
         for offset in line.offsets(in: lane) {
-            guard parked.count < bounds.parkedMax else { return held.append(lane) }
+            guard parked.count < policy.parkedMax else { return held.append(lane) }
             park(
                 ParkedDelivery(
                     offset: offset, subject: entry(offset)?.event.subject, failures: [], notBefore: 0))
@@ -165,7 +187,7 @@ extension DeliveryStateMachine {
     }
 
     mutating func parkHeld() {
-        guard !held.isEmpty, parked.count < bounds.parkedMax else { return }
+        guard !held.isEmpty, parked.count < policy.parkedMax else { return }
         for lane in held { parkBehind(lane) }
     }
 
@@ -198,7 +220,10 @@ extension DeliveryStateMachine {
             if receipt.isOutcomeUnknown { unknown.formUnion(earlier + [offset]) }
             postpone(offset, with: earlier, after: after, reason: reason, took: took, at: now)
         }
-        if parked[offset] == nil { for offset in earlier { close(offset) } }
+        if parked[offset] == nil {
+            for offset in earlier { close(offset) }
+            if receipt.contact == .answered { successes += 1 }
+        }
         close(offset)
     }
 
@@ -224,7 +249,6 @@ extension DeliveryStateMachine {
     }
 
     private mutating func succeed(_ offset: Offset, _ outcome: SettledOutcome) {
-        successes += 1
         strikes[offset] = nil
         unpark(offset)
         settlement.count(offset, outcome)
@@ -236,7 +260,6 @@ extension DeliveryStateMachine {
         let failures = failures(of: offset, with: earlier, and: reason, took: took, at: now)
         for offset in earlier + [offset] {
             let subject = subject(offset)
-            successes += 1
             strikes[offset] = nil
             unknown.remove(offset)
             unpark(offset)
@@ -249,6 +272,7 @@ extension DeliveryStateMachine {
         at now: Int64
     ) {
         let failures = failures(of: offset, with: earlier, and: reason, took: took, at: now)
+        if let due = history(of: offset, with: earlier)?.giveUpAt, due <= now { countOutage(at: now) }
         let giveUpAt =
             history(of: offset, with: earlier)?.giveUpAt ?? now + policy.retry.giveUpAfter.nanoseconds
         guard now < giveUpAt else {

@@ -14,6 +14,9 @@ import Rules
 ///   and one that asks for a *retry* is parked, while the others pass;
 /// - an event on which delivery fails as unavailable three times, while others succeed, is the problem itself
 ///   and is parked like one that asked for a retry;
+/// - only what the destination answers shows that it works: what is decided without it neither ends an outage
+///   nor speaks against another event;
+/// - nothing begins while too much of what has ended is not recorded;
 /// - with a settle window, a user's events are gathered, sorted by their stamps, and merged where that is
 ///   asked for;
 /// - a sink whose limits one delivery more would exceed is held, as one is that a person paused.
@@ -75,7 +78,10 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// The lanes of all attempts.
     var busy: Set<ParkedLanes.Lane> = []
     var strikes: [Offset: Strikes] = [:]
+    /// Deliveries that the destination answered and that have ended.
     var successes = 0
+    /// Nothing is delivered before this time: the sink has said that it is not its turn.
+    var notBefore: Int64 = 0
 
     /// Where the read that is under way began.
     private var readUnderWay: Offset?
@@ -147,6 +153,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
             parked.clockWasSetBack(by: behind)
             settling.clockWasSetBack(by: behind)
             tripwire.clockWasSet(to: now)
+            notBefore -= behind
             wakeAsked? -= behind
         }
         lastNow = now
@@ -188,7 +195,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     }
 
     private mutating func nextWake(at now: Int64) -> Int64? {
-        var wake = isDelivering ? [parked.earliest(), settling.earliest].compactMap(\.self).min() : nil
+        let turn = notBefore > now ? notBefore : nil
+        var wake = isDelivering ? [parked.earliest(), settling.earliest, turn].compactMap(\.self).min() : nil
         if case .open(let until, _) = breaker.state { wake = until }
         // What is overdue waits for an event that is on its way already: a read or a delivery.
         guard let wake, wake > now, wake < wakeAsked ?? .max else { return nil }
@@ -215,7 +223,13 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         // The window was rewound meanwhile, and this page begins behind what has to be read again.
         guard isCurrent else { return hasNews = true }
         if !page.isAtHorizon { hasNews = true }
-        for entry in window.add(page) {
+        let new = window.add(page)
+        if page.isAtHorizon || window.room == 0 {
+            settling.isRead(to: .max)
+        } else if let last = page.entries.last {
+            settling.isRead(to: last.event.receivedAt)
+        }
+        for entry in new {
             let lane = ParkedLanes.Lane(entry.event.subject, entry.offset)
             line.add(entry.offset, lane)
             if parked.isBlocked(lane) { parkBehind(lane) } else { gather(lane, entry) }
@@ -253,12 +267,10 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     mutating func settleFailed() { settlement.failed() }
 }
 
-/// How much one sink may have open and parked.
+/// How much one sink may have open.
 struct DeliveryBounds {
-    /// Offsets between the cursor and where reading has come to.
+    /// Offsets between the cursor and where reading has come to, and endings that are not recorded.
     var windowMax = 4_096
-    /// Parked deliveries; above it the sink holds its cursor instead.
-    var parkedMax = 10_000
 }
 
 extension [Offset] {

@@ -21,6 +21,8 @@ struct PendingSettlement {
     /// Intents that end with it.
     private var ending: Set<Offset> = []
     private var isSending = false
+    /// Deliveries and attempts that ended, in what is gathered and in what is under way.
+    private var endings = (gathered: 0, underWay: 0)
 
     /// Moves of the cursor over entries of other sinks are settled only when they are this far, or with
     /// others: they can be found again.
@@ -35,12 +37,16 @@ struct PendingSettlement {
     /// Whether everything that was gathered has committed.
     var isIdle: Bool { underWay == nil && !isDirty }
 
+    /// How many deliveries and attempts have ended and are not recorded yet: what a crash would repeat.
+    var unrecorded: Int { endings.gathered + endings.underWay }
+
     mutating func count(_ offset: Offset, _ outcome: SettledOutcome) {
         outcomes[outcome, default: 0] += 1
         ended(offset)
     }
 
     private mutating func ended(_ offset: Offset) {
+        endings.gathered += 1
         range = range.map { min($0.lowerBound, offset)...max($0.upperBound, offset) } ?? offset...offset
         isDirty = true
     }
@@ -64,6 +70,7 @@ struct PendingSettlement {
 
     mutating func countRetry() {
         retries += 1
+        endings.gathered += 1
         isDirty = true
     }
 
@@ -124,7 +131,9 @@ struct PendingSettlement {
             unknown: parked.keys.filter(isUnknown).sorted(),
             unsent: unsent.sorted()
         )
+        let endings = endings.gathered
         self = PendingSettlement(sink: sink, epoch: epoch, cursor: window.cursor)
+        self.endings.underWay = endings
         underWay = settlement
         ending = settlement.endedIntents
         isSending = true
@@ -139,6 +148,7 @@ struct PendingSettlement {
 
     mutating func succeeded() {
         underWay = nil
+        endings.underWay = 0
         ending = []
         isSending = false
     }

@@ -14,6 +14,9 @@ struct SettlingLanes {
     /// By when they are due, ascending.
     private var turns: [Turn] = []
     private var settling: Set<ParkedLanes.Lane> = []
+    /// Up to when everything that was received has been read: what belongs together may be cut by the end of
+    /// a page, and is read before it goes.
+    private var readTo = Int64.max
     /// When a lane was last due, while it has anything in line: what was received by then goes with the rest.
     private var closed: [ParkedLanes.Lane: Int64] = [:]
 
@@ -32,7 +35,7 @@ struct SettlingLanes {
         if let closed = closed[lane], receivedAt <= closed { return false }
         // An event from the future, by a clock that was set back, waits no longer than others.
         let due = min(receivedAt, now) + window
-        guard due > now else {
+        guard due > min(now, readTo) else {
             closed[lane] = now
             return false
         }
@@ -42,9 +45,13 @@ struct SettlingLanes {
         return true
     }
 
+    /// Everything that was received before this time has been read, in nanoseconds since 1970; `max` where
+    /// there is no more, or no room for it.
+    mutating func isRead(to time: Int64) { readTo = time }
+
     /// The lanes whose time has come.
     mutating func takeDue(at now: Int64) -> [ParkedLanes.Lane] {
-        let due = turns.prefix { $0.due <= now }.map(\.lane)
+        let due = turns.prefix { $0.due <= min(now, readTo) }.map(\.lane)
         guard !due.isEmpty else { return [] }
         turns.removeFirst(due.count)
         settling.subtract(due)
@@ -57,12 +64,13 @@ struct SettlingLanes {
 
     /// Forgets everything; the lanes that waited.
     mutating func removeAll() -> Set<ParkedLanes.Lane> {
-        defer { (turns, settling, closed) = ([], [], [:]) }
+        defer { (turns, settling, closed, readTo) = ([], [], [:], .max) }
         return settling
     }
 
     mutating func clockWasSetBack(by nanoseconds: Int64) {
         for index in turns.indices { turns[index].due -= nanoseconds }
+        if readTo < .max { readTo -= nanoseconds }
         for lane in closed.keys { closed[lane]? -= nanoseconds }
     }
 }

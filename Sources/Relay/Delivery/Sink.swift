@@ -4,8 +4,9 @@ public import Rules
 /// HTTP.
 ///
 /// The engine calls ``prepare()`` until it succeeds, then ``deliver(_:)`` with at most
-/// ``SinkLimits/concurrency`` calls at a time, never two at a time with the same subject, and ``shutdown()``
-/// once at the end. No call blocks a thread of Swift's shared pool.
+/// ``SinkLimits/concurrency`` calls at a time, never two at a time with the same subject, each after
+/// ``takeTurn(_:)`` of the same batch, and ``shutdown()`` once at the end. No call blocks a thread of Swift's
+/// shared pool.
 public protocol Sink: Sendable {
     /// As the config file names it.
     var name: String { get }
@@ -15,6 +16,12 @@ public protocol Sink: Sendable {
     ///
     /// Called again after it failed, and by the next worker where one sink outlives its worker.
     func prepare() async throws(SinkError)
+
+    /// Asks whether a batch may be delivered now, before anything of it is recorded as about to be sent.
+    ///
+    /// - Returns: Nil: its turn is taken. Else how long to wait before asking again; until then nothing is
+    ///   delivered, and nothing of the batch counts as tried.
+    func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Duration?
 
     /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any
     /// order.
@@ -44,6 +51,8 @@ extension Sink {
     public func operation(of event: Event) -> Operation { event.meaning.operation }
 
     public func mustNotRepeat(_ delivery: Delivery) -> Bool { false }
+
+    public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Duration? { nil }
 }
 
 /// How much a sink takes at once.
@@ -122,6 +131,18 @@ public struct Receipt: Sendable, Equatable {
     /// Whether the destination may have done it all the same; only with `retry`, and then the next attempt
     /// has ``Delivery/isOutcomeUnknown``.
     public let isOutcomeUnknown: Bool
+    /// What it shows of the destination, whatever became of the event.
+    public let contact: Contact
+
+    /// What is known of a destination from one delivery.
+    public enum Contact: Sendable, Equatable {
+        /// It was asked, and it works: it has judged this delivery.
+        case answered
+        /// It was not asked: the event, or what is known of its user, decided.
+        case notAsked
+        /// It was asked, and nothing can be delivered now.
+        case failed(SinkError)
+    }
 
     public enum Outcome: Sendable, Equatable {
         case delivered
@@ -137,8 +158,9 @@ public struct Receipt: Sendable, Equatable {
 
     public init(
         offset: Offset, _ outcome: Outcome, state: FoldState? = nil, detail: String? = nil,
-        isOutcomeUnknown: Bool = false
+        isOutcomeUnknown: Bool = false, contact: Contact = .answered
     ) {
+        self.contact = contact
         self.isOutcomeUnknown = isOutcomeUnknown
         self.offset = offset
         self.outcome = outcome
@@ -160,6 +182,11 @@ public enum SinkError: Error, Sendable, Equatable {
         switch self {
         case .unavailable(let reason, _), .misconfigured(let reason): reason
         }
+    }
+
+    /// How long the destination asks to be left alone.
+    public var retryAfter: Duration? {
+        if case .unavailable(_, let retryAfter) = self { retryAfter } else { nil }
     }
 }
 

@@ -69,5 +69,8 @@ final class SinkAssignment: Sendable {
 
 /// A worker came to its end without being told to.
 struct WorkerEnded: Error, CustomStringConvertible {
-    let description = "its worker has ended"
+    /// Why, where the journal has said it.
+    let reason: String?
+
+    var description: String { "its worker has ended" + (reason.map { ": \($0)" } ?? "") }
 }

@@ -213,12 +213,12 @@ public final class SinkFleet: Service {
             "nothing is delivered to a sink any more; a reload starts it again",
             metadata: ["sink": "\(name)", "reason": "\(reason)"]
         )
-        surroundings.metrics.breaker(sink: name, .misconfigured)
+        surroundings.metrics.breaker(sink: name, .ended)
         surroundings.board.update(
             name,
             LiveSinkState(
-                state: .misconfigured,
-                reason: "\(reason), the log may say why; reload the config to start it again",
+                state: .ended,
+                reason: "\(reason); reload the config to start it again",
                 since: surroundings.clock.now
             )
         )

@@ -7,6 +7,11 @@ struct SinkReporter {
     private let board: SinkBoard
     private let logger: Logger
     private var last = LiveSinkState(state: .closed, since: 0)
+    /// What the log was told last of a sink that is away; nil since it was back.
+    private var told: (state: BreakerState, at: Int64)?
+
+    /// While a sink stays away, the log says so again this often, and not at each probe.
+    private static let reminder = Duration.seconds(3_600)
 
     init(sink: String, metrics: RelayMetrics, board: SinkBoard, logger: Logger) {
         self.sink = sink
@@ -38,7 +43,7 @@ struct SinkReporter {
     mutating func isAt(_ breaker: CircuitBreaker, inFlight: Int, now: Int64) {
         let state = BreakerState(breaker.state)
         let hasChanged = state != last.state || last.since == 0
-        if hasChanged { announce(state, breaker) }
+        if hasChanged { announce(state, breaker, at: now) }
         last = LiveSinkState(
             state: state,
             reason: breaker.reason,
@@ -53,12 +58,19 @@ struct SinkReporter {
     func isShutOut(_ error: JournalError, now: Int64) {
         let reason = error.reason
         logger.error("nothing more is delivered to this sink", metadata: ["reason": "\(reason)"])
-        board.update(sink, LiveSinkState(state: .open, reason: reason, since: now))
-        metrics.breaker(sink: sink, .open)
+        board.update(sink, LiveSinkState(state: .ended, reason: reason, since: now))
+        metrics.breaker(sink: sink, .ended)
     }
 
-    private func announce(_ state: BreakerState, _ breaker: CircuitBreaker) {
+    private mutating func announce(_ state: BreakerState, _ breaker: CircuitBreaker, at now: Int64) {
         let reason: Logger.Metadata = ["reason": "\(breaker.reason ?? "")"]
+        switch state {
+        case .open, .misconfigured:
+            if let told, told.state == state, now - told.at < Self.reminder.nanoseconds { return }
+            told = (state, now)
+        case .closed, .paused, .tripped, .ended: told = nil
+        case .halfOpen: break
+        }
         switch state {
         case .open: logger.warning("sink is unavailable; its events wait", metadata: reason)
         case .misconfigured:
@@ -68,7 +80,7 @@ struct SinkReporter {
         case .tripped:
             logger.error(
                 "the sink's limits have stopped it; its events wait until it is resumed", metadata: reason)
-        case .closed, .halfOpen: break
+        case .closed, .halfOpen, .ended: break
         }
     }
 }

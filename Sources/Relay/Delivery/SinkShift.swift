@@ -39,6 +39,7 @@ final class SinkShift: Service {
         await predecessor?.waitForEnd()
         var end = SinkWorker.End.stopped
         var lease = lease
+        var reason: String?
         while !isToStop {
             if state.withLock({ $0.isStale }) || lease == nil { lease = await newLease() }
             guard let current = lease else { break }
@@ -50,11 +51,14 @@ final class SinkShift: Service {
                 state.worker = nil
                 return state.isStale
             }
-            if case .shutOut = end { break }
+            if case .shutOut(let error) = end {
+                reason = error.reason
+                break
+            }
             guard isStale || end == .moved else { break }
         }
         await member.sink.shutdown()
-        guard isToStop else { throw WorkerEnded() }
+        guard isToStop else { throw WorkerEnded(reason: reason) }
     }
 
     /// What ``SinkAssignment/restart()`` does.

@@ -182,11 +182,12 @@ public struct SinkWorker: Service {
             machine.readParkedFailed()
         case .delivered(let ended):
             switch ended.result {
-            case .success(let receipts):
+            case .receipts(let receipts):
                 machine.receiptsArrived(receipts, attempt: ended.attempt, took: ended.took, at: now)
-            case .failure(let error):
+            case .failed(let error):
                 machine.attemptFailed(
                     error, attempt: ended.attempt, intended: ended.intended, took: ended.took, at: now)
+            case .deferred(let wait): machine.attemptDeferred(ended.attempt, by: wait, at: now)
             }
         case .settled(let settlement, nil):
             machine.settleSucceeded()

@@ -77,7 +77,7 @@ struct HTTPMapping: Sendable {
             return render(form, delivery, EventDocument.User(event), event.meaning.operation, state: nil)
         }
         func settled(_ outcome: Receipt.Outcome, _ state: FoldState? = nil) -> Plan {
-            .settled(Receipt(offset: delivery.offset, outcome, state: state))
+            .settled(Receipt(offset: delivery.offset, outcome, state: state, contact: .notAsked))
         }
         // What no request is made for leaves no trace in the state.
         let events = (delivery.earlier + [event]).filter { event in
@@ -139,7 +139,8 @@ struct HTTPMapping: Sendable {
             }
             return .send(step)
         } catch {
-            return .settled(Receipt(offset: delivery.offset, .rejected(reason: error.reason)))
+            return .settled(
+                Receipt(offset: delivery.offset, .rejected(reason: error.reason), contact: .notAsked))
         }
     }
 

@@ -1,65 +1,148 @@
-import Relay
+import Config
+public import Relay
 import Synchronization
 
-/// Requests of which nobody knows whether they arrived, and which must not be sent twice.
+/// Turns, and requests of which nobody knows whether they arrived, and which must not be sent twice.
 extension HTTPSink {
+    /// Looks at the sink's rate and the server's limit; and after a creation that got no answer, asks whether
+    /// the destination answers at all before another one is risked.
+    ///
+    /// What makes no request needs no turn.
+    public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Duration? {
+        let permit = silence.withLock { $0.permit(at: clock.now) }
+        guard isPaced || permit != .granted, let delivery = batch.first,
+            case .send(let step) = mapping.plan(delivery)
+        else { return nil }
+        guard step.mustNotRepeat else { return try turn(at: step.origin) }
+        if delivery.isOutcomeUnknown, step.lookup == nil { return nil }
+        switch permit {
+        case .granted: break
+        case .refused(let reason): throw .unavailable(reason: "\(step.origin): \(reason)")
+        case .question:
+            if let wait = try turn(at: step.origin) { return wait }
+            try await checkThatItAnswers(step)
+        }
+        return try turn(at: step.origin)
+    }
+
+    /// Delivers what must not be sent twice.
+    func deliverOnce(_ step: HTTPMapping.Step, _ delivery: Delivery) async throws(SinkError) -> Receipt {
+        if delivery.isOutcomeUnknown, let receipt = try await receiptOfEarlierAttempt(step, delivery) {
+            return receipt
+        }
+        guard let ticket = silence.withLock({ $0.begin() }) else {
+            throw .unavailable(reason: "\(step.origin): another creation has to be answered first")
+        }
+        switch await send(step.request) {
+        case .success(let response):
+            let verdict = HTTPVerdict(status: response.status, removes: step.removes)
+            guard !HTTPVerdict.leavesOpen(response.status) else {
+                let error = unavailable(response, step)
+                let reason = "HTTP \(response.status)"
+                return lost(reason, error, isOutage: verdict == .unavailable, ticket, delivery)
+            }
+            silence.withLock { silence in
+                switch verdict {
+                case .unavailable, .limited: silence.notTaken(ticket)
+                case .delivered, .rejected, .retry, .denied: silence.answered(ticket)
+                }
+            }
+            return try receipt(for: response, step, delivery)
+        case .failure(let failure):
+            switch failure {
+            case .outcomeUnknown(let reason):
+                return lost(reason, sinkError(failure, step.origin), isOutage: true, ticket, delivery)
+            case .badResponse(let reason):
+                return lost(reason, sinkError(failure, step.origin), isOutage: false, ticket, delivery)
+            case .invalidRequest, .addressRefused, .notSent, .misconfigured, .cancelled, .closed:
+                silence.withLock { $0.notTaken(ticket) }
+                return try receipt(for: failure, step, delivery)
+            }
+        }
+    }
+
+    /// A request was sent, or may have been, and nobody knows what became of it.
+    ///
+    /// What that says of the sink is the same as for a request that may be repeated: no answer is an outage,
+    /// a wrong one is one user's matter until a second user gets it.
+    private func lost(
+        _ reason: String, _ error: SinkError, isOutage: Bool, _ ticket: HTTPSilence.Ticket,
+        _ delivery: Delivery
+    ) -> Receipt {
+        let now = clock.now
+        let isEverybodys = silence.withLock { $0.lost(ticket, of: who(delivery), at: now) }
+        let contact = isOutage || isEverybodys ? Receipt.Contact.failed(error) : .answered
+        guard !mapping.looksUp else { return stillUnknown(reason, delivery, contact) }
+        return deadLetter(reason, delivery, contact)
+    }
+
     /// What became of an earlier attempt whose answer never came; nil where it did not arrive, so that it can
     /// be sent.
-    func receiptOfEarlierAttempt(
+    private func receiptOfEarlierAttempt(
         _ step: HTTPMapping.Step, _ delivery: Delivery
     ) async throws(SinkError) -> Receipt? {
         guard let lookup = step.lookup else {
-            return unknown("the relay ended while the request was on its way", delivery)
+            return deadLetter("the relay ended while the request was on its way", delivery, .notAsked)
         }
-        switch try await send(lookup) {
+        switch await send(lookup) {
         case .success(let response):
             switch HTTPVerdict(status: response.status, removes: false) {
             case .delivered: return found(response, step, delivery)
-            case .rejected where [404, 410].contains(response.status): return nil
-            case .unavailable: throw unavailable(response, step)
+            case .rejected where [404, 410].contains(response.status):
+                try await waitForTurn(step)
+                return nil
+            case .unavailable, .limited: throw unavailable(response, step)
             case .rejected, .retry, .denied:
                 return stillUnknown("the lookup got HTTP \(response.status)", delivery)
             }
         case .failure(.invalidRequest(let reason)):
-            return Receipt(offset: delivery.offset, .rejected(reason: "lookup: \(reason)"))
+            return Receipt(
+                offset: delivery.offset, .rejected(reason: "lookup: \(reason)"), contact: .notAsked)
         case .failure(.badResponse(let reason)): return stillUnknown("lookup: \(reason)", delivery)
         case .failure(let failure): throw sinkError(failure, step.origin)
         }
     }
 
-    /// After a request that must not be sent twice got no answer, the next one goes out only when the
-    /// destination answers at all, whatever it says to a GET of its root.
-    ///
-    /// Otherwise an outage in which connections die after the request would cost one dead letter a request.
-    func checkThatItAnswers(_ step: HTTPMapping.Step) async throws(SinkError) {
-        guard isSilent.withLock({ $0 }) else { return }
+    /// The turn of a delivery's second request.
+    private func waitForTurn(_ step: HTTPMapping.Step) async throws(SinkError) {
+        while let wait = try turn(at: step.origin) {
+            do {
+                try await clock.sleep(for: wait)
+            } catch {
+                throw .unavailable(reason: "stopped while it waited for its rate")
+            }
+        }
+    }
+
+    /// Whatever the destination says to a `GET` of its root, it says something.
+    private func checkThatItAnswers(_ step: HTTPMapping.Step) async throws(SinkError) {
         let question = CurlRequest(
             method: "GET", url: step.origin + "/", policy: mapping.policyOfRequests,
             timeout: min(step.request.timeout, .seconds(10)))
-        switch try await send(question) {
+        switch await send(question) {
         case .success(let response):
-            let verdict = HTTPVerdict(status: response.status, removes: false)
-            if verdict == .unavailable { throw unavailable(response, step) }
-            isSilent.withLock { $0 = false }
+            switch HTTPVerdict(status: response.status, removes: false) {
+            case .unavailable, .limited: throw unavailable(response, step)
+            case .delivered, .rejected, .retry, .denied: silence.withLock { $0.heardAnything() }
+            }
         case .failure(let failure): throw sinkError(failure, step.origin)
         }
     }
 
-    /// A request was sent, or may have been, and no answer came.
-    func unknown(_ reason: String, _ delivery: Delivery) -> Receipt {
-        isSilent.withLock { $0 = true }
-        guard mapping.looksUp else {
-            let advice =
-                "outcome unknown: \(reason); look whether it is there, then discard this dead letter if it"
-                + " is, and redrive it if it is not"
-            return Receipt(offset: delivery.offset, .rejected(reason: advice))
-        }
-        return stillUnknown(reason, delivery)
+    private func deadLetter(
+        _ reason: String, _ delivery: Delivery, _ contact: Receipt.Contact
+    ) -> Receipt {
+        let advice =
+            "outcome unknown: \(reason); look whether it is there, then discard this dead letter if it"
+            + " is, and redrive it if it is not"
+        return Receipt(offset: delivery.offset, .rejected(reason: advice), contact: contact)
     }
 
-    private func stillUnknown(_ reason: String, _ delivery: Delivery) -> Receipt {
+    private func stillUnknown(
+        _ reason: String, _ delivery: Delivery, _ contact: Receipt.Contact = .answered
+    ) -> Receipt {
         let outcome = Receipt.Outcome.retry(after: nil, reason: "outcome unknown: \(reason)")
-        return Receipt(offset: delivery.offset, outcome, isOutcomeUnknown: true)
+        return Receipt(offset: delivery.offset, outcome, isOutcomeUnknown: true, contact: contact)
     }
 
     private func found(_ response: CurlResponse, _ step: HTTPMapping.Step, _ delivery: Delivery) -> Receipt {

@@ -13,14 +13,27 @@ public final class HTTPSink: DeliveryPreviewing {
 
     /// A destination that asks for a longer pause is asked again after this.
     static let pauseMax = Duration.seconds(3_600)
+    /// A pause of the server's limit that is waited for without a word.
+    private static let quietPauseMax = Duration.seconds(60)
 
     let mapping: HTTPMapping
     private let client: CurlClient
-    private let clock: any RelayClock
-    private let rate: Mutex<RateWindow?>
-    private let denial = Mutex(HTTPDenial.none)
-    /// Whether the last request that must not be sent twice got no answer.
-    let isSilent = Mutex(false)
+    let clock: any RelayClock
+    private let rateHeaders: HTTPRateHeaders?
+    /// Whether ``takeTurn(_:)`` has to look at every delivery.
+    let isPaced: Bool
+    private let pace: Mutex<HTTPPace>
+    private let refusals = Mutex(Refusals())
+    /// Requests that must not be sent twice, and got no answer.
+    let silence: Mutex<HTTPSilence>
+
+    /// Answers that are about one user, or about all.
+    private struct Refusals {
+        /// 401 and 403.
+        var denied = HTTPTrouble.none
+        /// 429.
+        var limited = HTTPTrouble.none
+    }
 
     /// - Parameter client: Shared by all HTTP sinks; whoever made it shuts it down, after the sinks.
     public init(
@@ -30,7 +43,10 @@ public final class HTTPSink: DeliveryPreviewing {
         self.client = client
         self.clock = clock
         mapping = HTTPMapping(sink: name, configuration: configuration)
-        rate = Mutex(configuration.rate.map(RateWindow.init))
+        rateHeaders = configuration.rateHeaders
+        isPaced = configuration.rate != nil || configuration.rateHeaders != nil
+        pace = Mutex(HTTPPace(configuration.rate))
+        silence = Mutex(HTTPSilence(costsEvents: configuration.unknown == .deadLetter))
         limits = SinkLimits(
             batchEventsMax: 1,
             concurrency: max(1, configuration.concurrency),
@@ -80,86 +96,112 @@ public final class HTTPSink: DeliveryPreviewing {
     private func deliver(_ delivery: Delivery) async throws(SinkError) -> Receipt {
         switch mapping.plan(delivery) {
         case .settled(let receipt): return receipt
+        case .send(let step) where step.mustNotRepeat: return try await deliverOnce(step, delivery)
         case .send(let step):
-            if delivery.isOutcomeUnknown, step.mustNotRepeat,
-                let receipt = try await receiptOfEarlierAttempt(step, delivery)
-            {
-                return receipt
-            }
-            if step.mustNotRepeat { try await checkThatItAnswers(step) }
-            switch try await send(step.request) {
+            switch await send(step.request) {
             case .success(let response): return try receipt(for: response, step, delivery)
             case .failure(let failure): return try receipt(for: failure, step, delivery)
             }
         }
     }
 
-    func send(_ request: CurlRequest) async throws(SinkError) -> Result<CurlResponse, CurlFailure> {
-        try await waitForToken()
+    /// Sends a request whose turn has been taken.
+    func send(_ request: CurlRequest) async -> Result<CurlResponse, CurlFailure> {
+        pace.withLock { $0.sent() }
+        let result: Result<CurlResponse, CurlFailure>
         do throws(CurlFailure) {
-            return .success(try await client.send(request))
+            result = .success(try await client.send(request))
         } catch {
-            return .failure(error)
+            result = .failure(error)
         }
+        let now = clock.now
+        pace.withLock { pace in
+            pace.ended()
+            guard let rateHeaders, case .success(let response) = result,
+                let report = HTTPRateReport(response, rateHeaders, at: now)
+            else { return }
+            pace.heard(report, at: now)
+        }
+        return result
     }
 
-    private func waitForToken() async throws(SinkError) {
-        let wait = rate.withLock { $0?.reserve(at: clock.now) ?? .zero }
-        guard wait > .zero else { return }
-        do {
-            try await clock.sleep(for: wait)
-        } catch {
-            throw .unavailable(reason: "stopped while it waited for its rate")
-        }
+    /// Takes what the sink's rate and the server's limit leave for one request; nil where it may go now, else
+    /// how long to wait before asking again.
+    ///
+    /// A long pause of the server's is an outage: it is shown, and no retry's time runs.
+    func turn(at origin: String) throws(SinkError) -> Duration? {
+        let now = clock.now
+        let (pause, wait) = pace.withLock { ($0.pause(at: now), $0.take(at: now)) }
+        guard let pause, pause > Self.quietPauseMax else { return wait }
+        throw .unavailable(reason: "\(origin): its rate limit is used up", retryAfter: pause)
     }
 
-    private func receipt(
+    func receipt(
         for response: CurlResponse, _ step: HTTPMapping.Step, _ delivery: Delivery
     ) throws(SinkError) -> Receipt {
         let text = "HTTP \(response.status)"
-        let pause = response.retryAfter.map { min($0, Self.pauseMax) }
         let verdict = HTTPVerdict(status: response.status, removes: step.removes)
-        guard verdict != .denied else { return try denied(text, step, delivery) }
-        denial.withLock { $0 = .none }
+        let isEverybodys = note(verdict, who(delivery))
         switch verdict {
         case .delivered:
             return Receipt(
                 offset: delivery.offset, .delivered, state: step.state, detail: Self.detail(of: response))
-        case .retry: return Receipt(offset: delivery.offset, .retry(after: pause, reason: text), detail: text)
-        case .unavailable: throw unavailable(response, step)
-        case .rejected, .denied:
-            return Receipt(offset: delivery.offset, .rejected(reason: text), detail: text)
-        }
-    }
-
-    func unavailable(_ response: CurlResponse, _ step: HTTPMapping.Step) -> SinkError {
-        .unavailable(
-            reason: "\(step.origin): HTTP \(response.status)",
-            retryAfter: response.retryAfter.map { min($0, Self.pauseMax) })
-    }
-
-    /// One refusal may be about one contact; a second user in a row says that the credentials are wrong.
-    private func denied(
-        _ text: String, _ step: HTTPMapping.Step, _ delivery: Delivery
-    ) throws(SinkError) -> Receipt {
-        let who = delivery.event.user?.id ?? delivery.event.id
-        let isForAll = denial.withLock { $0.note(who) }
-        if isForAll {
+        case .denied where isEverybodys:
             throw .misconfigured(
                 reason: "\(step.origin): \(text) for several users: check auth and its rights")
+        case .denied:
+            let outcome = Receipt.Outcome.retry(after: nil, reason: "\(text): access denied")
+            return Receipt(offset: delivery.offset, outcome, detail: text)
+        case .limited where isEverybodys: throw unavailable(response, step)
+        case .limited, .retry:
+            let outcome = Receipt.Outcome.retry(after: pause(of: response), reason: text)
+            return Receipt(offset: delivery.offset, outcome, detail: text)
+        case .unavailable: throw unavailable(response, step)
+        case .rejected: return Receipt(offset: delivery.offset, .rejected(reason: text), detail: text)
         }
-        let outcome = Receipt.Outcome.retry(after: nil, reason: "\(text): access denied")
-        return Receipt(offset: delivery.offset, outcome, detail: text)
     }
 
-    private func receipt(
+    /// One refusal may be about one contact; a second user in a row says that it is about all.
+    private func note(_ verdict: HTTPVerdict, _ who: String) -> Bool {
+        refusals.withLock { refusals in
+            switch verdict {
+            case .unavailable: return true
+            case .denied:
+                refusals.limited = .none
+                return refusals.denied.met(who)
+            case .limited:
+                refusals.denied = .none
+                return refusals.limited.met(who)
+            case .delivered, .rejected, .retry:
+                refusals = Refusals()
+                return false
+            }
+        }
+    }
+
+    func who(_ delivery: Delivery) -> String { delivery.event.user?.id ?? delivery.event.id }
+
+    func unavailable(_ response: CurlResponse, _ step: HTTPMapping.Step) -> SinkError {
+        .unavailable(reason: "\(step.origin): HTTP \(response.status)", retryAfter: pause(of: response))
+    }
+
+    /// How long the server wants to be left alone; after a 429 that does not say so, until its limit begins
+    /// anew.
+    private func pause(of response: CurlResponse) -> Duration? {
+        if let pause = response.retryAfter { return min(pause, Self.pauseMax) }
+        let now = clock.now
+        guard response.status == 429, let text = rateHeaders.flatMap({ response.header($0.reset) }),
+            let reset = HTTPRateReport.time(text, at: now), reset > now
+        else { return nil }
+        return min(.nanoseconds(reset - now), Self.pauseMax)
+    }
+
+    func receipt(
         for failure: CurlFailure, _ step: HTTPMapping.Step, _ delivery: Delivery
     ) throws(SinkError) -> Receipt {
         switch failure {
-        case .invalidRequest(let reason): return Receipt(offset: delivery.offset, .rejected(reason: reason))
-        case .outcomeUnknown(let reason) where step.mustNotRepeat,
-            .badResponse(let reason) where step.mustNotRepeat:
-            return unknown(reason, delivery)
+        case .invalidRequest(let reason):
+            return Receipt(offset: delivery.offset, .rejected(reason: reason), contact: .notAsked)
         case .badResponse(let reason):
             let prefix = step.request.mayRepeat ? "" : "outcome unknown: "
             return Receipt(offset: delivery.offset, .retry(after: nil, reason: prefix + reason))
@@ -208,24 +250,5 @@ public final class HTTPSink: DeliveryPreviewing {
             text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "@") })
         else { return nil }
         return text
-    }
-}
-
-/// Whether refused credentials are one user's matter or everybody's.
-enum HTTPDenial: Sendable, Equatable {
-    case none
-    case one(String)
-    case all
-
-    /// Notes a refusal; true when it is everybody's.
-    ///
-    /// Anything but a refusal in between sets it back to `none`.
-    mutating func note(_ who: String) -> Bool {
-        switch self {
-        case .none: self = .one(who)
-        case .one(let first) where first == who: break
-        case .one, .all: self = .all
-        }
-        return self == .all
     }
 }

@@ -9,6 +9,8 @@ enum HTTPVerdict: Sendable, Equatable {
     case unavailable
     /// The credentials were refused: for this event, or for all.
     case denied
+    /// Too many requests: of this event's user, or of all.
+    case limited
 
     /// The first row that holds the status decides; a status outside every row is a rejection.
     ///
@@ -23,7 +25,7 @@ enum HTTPVerdict: Sendable, Equatable {
         (408...409, .retry),
         (423...423, .retry),
         (425...425, .retry),
-        (429...429, .unavailable),
+        (429...429, .limited),
         (477...477, .retry),
         (400...499, .rejected),
         (501...501, .rejected),
@@ -39,6 +41,14 @@ enum HTTPVerdict: Sendable, Equatable {
         (404...404, .delivered),
         (410...410, .delivered),
     ]
+
+    /// Whether a request that was answered like this may have been carried out all the same: a server that
+    /// failed in the midst of it, or another one that lost sight of the server behind it.
+    ///
+    /// 503 says that it was not, and 501 and 505 that it never will be.
+    static func leavesOpen(_ status: Int) -> Bool {
+        (500...599).contains(status) && ![501, 503, 505].contains(status)
+    }
 
     init(status: Int, removes: Bool) {
         let rows = (removes ? Self.tableOfRemovals : []) + Self.table

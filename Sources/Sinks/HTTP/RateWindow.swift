@@ -12,7 +12,7 @@ struct RateWindow: Sendable {
 
     /// Nanoseconds.
     private let period: Int64
-    /// When each token was, or will be, taken last (nil: never); a ring.
+    /// When each token was taken last (nil: never); a ring, the next one being the one that waits longest.
     private var taken: [Int64?]
     private var next = 0
     private var lastNow = Int64.min
@@ -28,16 +28,14 @@ struct RateWindow: Sendable {
         taken = Array(repeating: nil, count: count)
     }
 
-    /// Takes the next token and returns how long to wait before using it; callers get tokens in order.
-    mutating func reserve(at now: Int64) -> Duration {
+    /// Takes a token; nil where there was one, else how long to wait before asking again.
+    mutating func take(at now: Int64) -> Duration? {
         if now < lastNow { rewind(by: lastNow - now) }
         lastNow = now
-        let previous = taken[(next + taken.count - 1) % taken.count] ?? now
-        let free = taken[next].map { $0 + period } ?? now
-        let time = max(now, free, previous)
-        taken[next] = time
+        if let time = taken[next], time + period > now { return .nanoseconds(time + period - now) }
+        taken[next] = now
         next = (next + 1) % taken.count
-        return .nanoseconds(time - now)
+        return nil
     }
 
     /// The wall clock was set back: what was taken moves with it, or requests would wait for the lost time.

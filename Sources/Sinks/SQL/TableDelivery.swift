@@ -21,7 +21,7 @@ struct TableDelivery<Session: TableSession> {
             do throws(TableRowDefect) {
                 rows.append((delivery.offset, try plan.row(for: delivery, sink: sink)))
             } catch {
-                receipts.append(Receipt(offset: delivery.offset, error.outcome))
+                receipts.append(Receipt(offset: delivery.offset, error.outcome, contact: .notAsked))
             }
         }
         return receipts + (try deliver(rows[...]))

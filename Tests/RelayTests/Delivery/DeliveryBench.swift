@@ -22,6 +22,9 @@ final class DeliveryBench {
     private(set) var wakes: [Int64] = []
     private(set) var preparations = 0
     private(set) var reads = 0
+    private(set) var parkedReads = 0
+    /// Deliveries that the sink gave a receipt for.
+    private(set) var answered = 0
     var holdsReads = false
     var holdsSettles = false
 
@@ -76,6 +79,7 @@ final class DeliveryBench {
     /// The attempt that holds this offset ends with an outcome for each of its deliveries.
     func answer(_ offset: Int64, _ outcome: Receipt.Outcome = .delivered) {
         guard let attempt = take(offset) else { return }
+        answered += attempt.deliveries.count
         machine.receiptsArrived(
             attempt.deliveries.map { Receipt(offset: $0, outcome) }, attempt: attempt.id, at: now)
         run()
@@ -86,6 +90,19 @@ final class DeliveryBench {
         guard let attempt = take(offset) else { return }
         machine.receiptsArrived(receipts, attempt: attempt.id, at: now)
         run()
+    }
+
+    /// It is not the turn of the attempt that holds this offset.
+    func `defer`(_ offset: Int64, by wait: Duration) {
+        guard let attempt = take(offset) else { return }
+        machine.attemptDeferred(attempt.id, by: wait, at: now)
+        run()
+    }
+
+    /// Whatever became of it, this is what the attempt that holds this offset shows of the sink.
+    func show(_ offset: Int64, _ contact: Receipt.Contact, _ outcome: Receipt.Outcome = .skipped("none")) {
+        answer(
+            offset, receipts: [Receipt(offset: Offset(rawValue: offset), outcome, contact: contact)])
     }
 
     func fail(
@@ -174,6 +191,7 @@ final class DeliveryBench {
                     isAtHorizon: entries.count == rest.count)
                 if holdsReads { heldPages.append(page) } else { machine.pageRead(page) }
             case .readParked(let offsets):
+                parkedReads += 1
                 machine.parkedRead(log.filter { offsets.contains($0.offset) }, of: offsets, at: now)
             case .deliver(let attempt): attempts.append(attempt)
             case .settle(let settlement):

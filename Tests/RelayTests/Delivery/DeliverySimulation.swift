@@ -56,7 +56,7 @@ final class DeliverySimulation {
     var isHealed = false
     var isStopping = false
     var steps = 0
-    static let bounds = DeliveryBounds(windowMax: 24, parkedMax: 10)
+    static let bounds = DeliveryBounds(windowMax: 24)
 
     var now: Int64 { monotonic + skew }
 
@@ -87,7 +87,7 @@ final class DeliverySimulation {
 
     static func policy(_ seed: UInt64, _ random: inout SeededGenerator) -> DeliveryPolicy {
         let giveUpAfter: Duration = Bool.random(using: &random) ? .seconds(3 * 86_400) : .seconds(600)
-        var policy = DeliveryPolicy(retry: RetryConfiguration(giveUpAfter: giveUpAfter))
+        var policy = DeliveryPolicy(retry: RetryConfiguration(giveUpAfter: giveUpAfter), parkedMax: 10)
         if Int.random(in: 0..<3, using: &random) == 0 {
             let seconds = Int.random(in: 1...200, using: &random)
             policy.settle = SettleWindow(
@@ -273,6 +273,9 @@ final class DeliverySimulation {
                 ledger.gaveUp(offset, mayGiveUp: mayGiveUp)
             }
         }
+        if mood == .down || mood == .poisoned, attempt.unknown.isEmpty, chance(4) {
+            return decide(attempt)
+        }
         let isPoisoned = mood == .poisoned && !poison.isDisjoint(with: attempt.offsets)
         if mood == .down || mood == .misconfigured || isPoisoned || (mood == .flaky && chance(8)) {
             ledger.failed(attempt.offsets)
@@ -304,6 +307,22 @@ final class DeliverySimulation {
                 ledger.gaveUp(offset, mayGiveUp: mayGiveUp)
             }
         }
+    }
+
+    /// What became of it needed no sink, which says nothing of whether there is one.
+    func decide(_ attempt: Machine.Attempt) {
+        let outcomes = [
+            Receipt.Outcome.skipped("no request for it"), .superseded, .rejected(reason: "no name"),
+        ]
+        let receipts = attempt.deliveries.map {
+            Receipt(offset: $0, outcomes.randomElement(using: &random) ?? .superseded, contact: .notAsked)
+        }
+        let (state, successes) = (machine.breaker.state, machine.successes)
+        ledger.received(receipts, of: attempt)
+        machine.receiptsArrived(receipts, attempt: attempt.id, at: now)
+        ledger.check(
+            machine.breaker.state == state && machine.successes == successes,
+            "what was decided without the sink spoke for it")
     }
 
     /// The sink does what the outcome says; what it may have done already, it is asked for first.

@@ -41,6 +41,39 @@ import Testing
         #expect(bench.withSink == [[1], [2]])
     }
 
+    /// A page of a backlog may end in the midst of what a user did in a second.
+    @Test func whatTheEndOfAPageCutsGoesTogetherAllTheSame() {
+        let bench = DeliveryBench(DeliveryBench.http, users: [], policy: settling(2, coalesces: true))
+        func event(_ user: String, _ type: String, _ second: Int64) -> Event {
+            var sample = EventSample(type: "user.\(type)", user: user, second: second)
+            sample.id += "/\(user)/\(second)"
+            sample.receivedAt = bench.now
+            return sample.event
+        }
+        // A page has 128 entries.
+        bench.append((1...127).map { event("u\($0)", "lifecycle.create", 1) })
+        bench.append([event("u", "lifecycle.create", 1), event("u", "lifecycle.activate", 2)])
+        bench.advance(by: .seconds(3_600))
+        bench.append([event("v", "lifecycle.create", 1)])
+        bench.news()
+        for _ in 0..<200 {
+            guard let offset = bench.withSink.first(where: { !$0.contains(128) })?.first else { break }
+            bench.answer(offset)
+        }
+        #expect(bench.withSink == [[128, 129]])
+    }
+
+    /// More than the window holds in two seconds: it goes nevertheless.
+    @Test func aFloodThatFillsTheWindowGoes() {
+        let bench = DeliveryBench(DeliveryBench.http, users: [], policy: settling(2))
+        bench.append(
+            (0..<6_000).map { EventSample(type: "user.lifecycle.create", user: "u\($0)", second: 1).event })
+        bench.advance(by: .seconds(3_600))
+        bench.news()
+        bench.answerAll()
+        #expect(bench.delivered == 6_000)
+    }
+
     @Test func whatArrivesDuringADeliveryHasAWindowOfItsOwn() {
         let bench = DeliveryBench(DeliveryBench.http, users: [], policy: settling(2))
         bench.append(("lifecycle.create", 1))

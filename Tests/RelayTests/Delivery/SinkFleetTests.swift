@@ -127,7 +127,9 @@ import Testing
             // `replace` waits for the end of a worker, also of one that ends by itself; until then, news.
             while fixture.fleet.delivering.contains("a") { await Task.yield() }
             #expect(fixture.fleet.delivering == ["b"])
-            while fixture.board.snapshot["a"]?.state != .misconfigured { await Task.yield() }
+            while fixture.board.snapshot["a"]?.reason?.contains("reload") != true { await Task.yield() }
+            let shown = fixture.board.snapshot["a"]
+            #expect(shown?.state == .ended && shown?.reason?.contains("another relay") == true)
             #expect(
                 fixture.log.lines.contains { $0.hasPrefix("error") && $0.contains("its worker has ended") })
             try await fixture.append(2...2, to: ["a", "b"])

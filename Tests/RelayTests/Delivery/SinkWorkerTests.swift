@@ -208,6 +208,32 @@ import Testing
         #expect(isUnknown == false)
     }
 
+    /// A stop need not wait for its turn, and it is not recorded as sent.
+    @Test func whatWaitedForItsTurnIsNotUnknown() async throws {
+        let journal = InMemoryJournal()
+        let first = ScriptedSink(limits: Self.one, mustNotRepeat: true)
+        first.deferTurns(.seconds(3_600))
+        let stage = try await Stage(first, journal)
+        try await stage.append("u1")
+        try await stage.run { #expect(await stage.clock.nextSleep() == .seconds(3_600)) }
+        #expect(first.batches.isEmpty)
+        let second = ScriptedSink(limits: Self.one, mustNotRepeat: true)
+        let next = try await Stage(second, journal)
+        try await next.run { #expect(await second.nextBatch().first?.isOutcomeUnknown == false) }
+    }
+
+    @Test func aTurnThatHasComeIsTaken() async throws {
+        let sink = ScriptedSink(limits: Self.one)
+        let stage = try await Stage(sink, InMemoryJournal())
+        sink.deferTurns(.seconds(20))
+        try await stage.append("u1")
+        try await stage.run {
+            #expect(await stage.clock.nextSleep() == .seconds(20))
+            stage.clock.advance(by: .seconds(20))
+            #expect(await sink.nextBatch().map(\.attempt) == [1])
+        }
+    }
+
     @Test func nothingIsSentThatCouldNotBeIntended() async throws {
         let journal = InMemoryJournal()
         let sink = ScriptedSink(limits: Self.one, mustNotRepeat: true)

@@ -107,3 +107,14 @@ func failure<T>(_ call: () async throws -> T) async -> (any Error)? {
         return error
     }
 }
+
+extension HTTPSink {
+    /// One delivery, as the engine makes it; its turn has to have come.
+    func attempt(_ delivery: Delivery) async throws(SinkError) -> Receipt? {
+        if let wait = try await takeTurn([delivery]) {
+            Issue.record("it is not its turn for \(wait)")
+            return nil
+        }
+        return try await deliver([delivery]).first
+    }
+}

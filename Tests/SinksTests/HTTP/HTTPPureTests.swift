@@ -11,7 +11,7 @@ struct HTTPVerdictTests {
         (301, .rejected), (302, .rejected), (304, .rejected),
         (400, .rejected), (401, .denied), (403, .denied), (404, .rejected), (405, .rejected),
         (408, .retry), (409, .retry), (410, .rejected), (413, .rejected), (422, .rejected), (423, .retry),
-        (425, .retry), (429, .unavailable), (431, .rejected), (477, .retry), (499, .rejected),
+        (425, .retry), (429, .limited), (431, .rejected), (477, .retry), (499, .rejected),
         (500, .retry), (501, .rejected), (502, .unavailable), (503, .unavailable), (504, .unavailable),
         (505, .rejected), (507, .retry), (520, .unavailable), (524, .unavailable), (529, .unavailable),
         (0, .rejected), (600, .rejected),
@@ -27,14 +27,20 @@ struct HTTPVerdictTests {
         #expect(HTTPVerdict(status: 503, removes: true) == .unavailable)
     }
 
-    @Test func aRefusalIsEverybodysOnceASecondUserGetsIt() {
-        var denial = HTTPDenial.none
+    @Test func whatOneUserMeetsIsEverybodysOnceASecondUserMeetsIt() {
+        var trouble = HTTPTrouble.none
         var answers: [Bool] = []
-        for user in ["a", "a", "b", "b"] { answers.append(denial.note(user)) }
+        for user in ["a", "a", "b", "a"] { answers.append(trouble.met(user)) }
         #expect(answers == [false, false, true, true])
-        denial = .none
-        let fresh = denial.note("b")
+        trouble = .none
+        let fresh = trouble.met("b")
         #expect(!fresh)
+    }
+
+    @Test func onlyAServerThatFailedLeavesOpenWhatItDid() {
+        let statuses = [200, 302, 401, 408, 409, 429, 500, 501, 502, 503, 504, 505, 507, 520, 524, 529, 599]
+        #expect(
+            statuses.filter(HTTPVerdict.leavesOpen) == [500, 502, 504, 507, 520, 524, 529, 599])
     }
 }
 
@@ -44,9 +50,9 @@ struct RateWindowTests {
 
     @Test func letsThroughTheCountAndThenWaitsForThePeriod() {
         var window = RateWindow(RateLimit(count: 2, period: .seconds(1)))
-        var waits: [Duration] = []
-        for _ in 1...5 { waits.append(window.reserve(at: 0)) }
-        #expect(waits == [0, 0, 1, 1, 2].map { .seconds($0) })
+        var waits: [Duration?] = []
+        for time in [0, 0, 0, second / 4, second, second, second] { waits.append(window.take(at: time)) }
+        #expect(waits == [nil, nil, .seconds(1), .milliseconds(750), nil, nil, .seconds(1)])
     }
 
     /// Over any span of one period, in a schedule that asks at odd times.
@@ -57,7 +63,10 @@ struct RateWindowTests {
         var now: Int64 = 0
         for step in 0..<(4 * count + 8) {
             now += Int64(step % 7) * 100_000_000 / Int64(count)
-            times.append(now + window.reserve(at: now).nanoseconds)
+            var time = now
+            while let wait = window.take(at: time) { time += wait.nanoseconds }
+            now = time
+            times.append(time)
         }
         #expect(times == times.sorted())
         for index in times.indices where index + count < times.count {
@@ -67,9 +76,9 @@ struct RateWindowTests {
 
     @Test func aClockThatIsSetBackCostsNoWait() {
         var window = RateWindow(RateLimit(count: 1, period: .seconds(1)))
-        var waits: [Duration] = []
-        for time in [5_000, 10, 12] { waits.append(window.reserve(at: Int64(time) * second)) }
-        #expect(waits == [.zero, .seconds(1), .zero])
+        var waits: [Duration?] = []
+        for time in [5_000, 10, 11] { waits.append(window.take(at: Int64(time) * second)) }
+        #expect(waits == [nil, .seconds(1), nil])
     }
 }
 

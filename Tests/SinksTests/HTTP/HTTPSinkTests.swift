@@ -210,13 +210,13 @@ struct HTTPSinkTests {
         for (header, pause) in [
             (["Retry-After: 9"], Duration.seconds(9)), (["Retry-After: 90000"], .seconds(3_600)),
         ] {
-            let result = try await outcome(429, headers: header)
+            let result = try await outcome(503, headers: header)
             guard case .failure(.unavailable(let reason, let retryAfter)) = result else {
                 Issue.record("\(result)")
                 return
             }
             #expect(retryAfter == pause)
-            #expect(reason.contains("HTTP 429") && !reason.contains("/in"))
+            #expect(reason.contains("HTTP 503") && !reason.contains("/in"))
         }
     }
 
@@ -270,13 +270,11 @@ struct HTTPSinkTests {
             let clock = ManualClock()
             let sink = sink(configuration, client, clock: clock)
             let delivery = HTTPFixtures.delivery(try HTTPFixtures.event("user.lifecycle.create"))
-            _ = try await sink.deliver([delivery])
-            // Awaited below.
-            let task = Task { try await sink.deliver([delivery]) }
-            #expect(await clock.nextSleep() == .seconds(30))
-            #expect(receiver.requests.count == 1)
-            clock.advance(by: .seconds(30))
-            #expect(try await task.value.map(\.outcome) == [.delivered])
+            _ = try await sink.attempt(delivery)
+            clock.advance(by: .seconds(10))
+            #expect(try await sink.takeTurn([delivery]) == .seconds(20))
+            clock.advance(by: .seconds(20))
+            #expect(try await sink.attempt(delivery)?.outcome == .delivered)
         }
     }
 

@@ -74,13 +74,13 @@ struct HTTPUnknownTests {
         try await withReceiver({ _ in isBack.withLock { $0 } ? .respond(201) : .closeBeforeResponse }) {
             receiver, client in
             let sink = sink(try contacts(receiver) { _ in .deadLetter }, client)
-            guard case .rejected = try await sink.deliver([try create()]).first?.outcome else {
+            guard case .rejected = try await sink.attempt(try create())?.outcome else {
                 Issue.record("the first was sent, and nobody knows")
                 return
             }
             for _ in 0..<3 {
                 let delivery = try create()
-                guard case .unavailable = await failure({ try await sink.deliver([delivery]) }) as? SinkError
+                guard case .unavailable = await failure({ try await sink.attempt(delivery) }) as? SinkError
                 else {
                     Issue.record("not unavailable")
                     return
@@ -88,8 +88,8 @@ struct HTTPUnknownTests {
             }
             #expect(receiver.requests.filter { $0.method == "POST" }.count == 1)
             isBack.withLock { $0 = true }
-            #expect(try await sink.deliver([try create()]).first?.outcome == .delivered)
-            #expect(try await sink.deliver([try create()]).first?.outcome == .delivered)
+            #expect(try await sink.attempt(try create())?.outcome == .delivered)
+            #expect(try await sink.attempt(try create())?.outcome == .delivered)
             #expect(receiver.requests.suffix(3).map(\.method) == ["GET", "POST", "POST"])
         }
     }

@@ -1,0 +1,165 @@
+import Config
+@testable import Relay
+import Testing
+
+/// What the machine takes an attempt's end for: what it says of the sink, of the event and of the time.
+@Suite struct DeliveryEvidenceTests {
+    private let long = Duration.seconds(4_000)
+
+    // MARK: - What the sink was not asked
+
+    @Test func whatNeedsNoSinkDoesNotEndAnOutage() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u3", "u4"])
+        for offset in 1...4 { bench.fail(Int64(offset)) }
+        bench.advance(by: long)
+        bench.show(bench.withSink[0][0], .notAsked)
+        #expect(bench.breaker.state == .halfOpen && bench.breaker.failures == 1)
+        // The trial goes on with the next one, which the sink answers or does not.
+        bench.show(bench.withSink[0][0], .notAsked, .superseded)
+        #expect(bench.withSink.count == 1)
+        bench.fail(bench.withSink[0][0])
+        #expect(bench.breaker.failures == 2)
+        bench.advance(by: long)
+        bench.answer(bench.withSink[0][0])
+        #expect(bench.breaker.state == .closed && bench.breaker.failures == 0)
+    }
+
+    /// Skipped events among real ones are no reason to call the real ones the problem.
+    @Test func anOutageAmongSkippedEventsParksAndKillsNothing() {
+        let bench = DeliveryBench(DeliveryBench.http, users: [], giveUpAfter: .seconds(60))
+        bench.append((0..<400).map { "u\($0 % 190)" })
+        bench.news()
+        for _ in 0..<600 {
+            for offset in bench.withSink.flatMap(\.self) {
+                if offset.isMultiple(of: 2) { bench.show(offset, .notAsked) } else { bench.fail(offset) }
+            }
+            bench.advance(by: .seconds(20))
+        }
+        #expect(bench.parked.isEmpty && bench.deadLetters.isEmpty)
+        #expect(bench.breaker.failures > 100)
+    }
+
+    @Test func aLostAnswerOpensTheBreakerAndTheEventHasItsEnd() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2"])
+        let error = SinkError.unavailable(reason: "no answer", retryAfter: .seconds(30))
+        bench.show(1, .failed(error), .rejected(reason: "outcome unknown"))
+        bench.answer(2)
+        bench.append(["u3"])
+        bench.news()
+        #expect(bench.deadLetters == [1] && bench.withSink.isEmpty && bench.breaker.reason == "no answer")
+        bench.advance(by: .seconds(31))
+        #expect(bench.withSink == [[3]])
+    }
+
+    // MARK: - Turns
+
+    @Test func nothingGoesBeforeTheTurnThatTheSinkNames() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u1"])
+        bench.defer(1, by: .seconds(5))
+        bench.answer(2)
+        #expect(bench.withSink.isEmpty && bench.breaker.state == .closed && bench.wakes.count == 1)
+        bench.append(["u9"])
+        bench.news()
+        bench.advance(by: .seconds(4))
+        #expect(bench.withSink.isEmpty)
+        bench.advance(by: .seconds(1))
+        #expect(bench.withSink == [[1], [4]])
+        bench.answerAll()
+        #expect(bench.delivered == 4 && bench.cursor == 4)
+    }
+
+    @Test func whoWaitsForATurnHoldsUpNoStop() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1"])
+        bench.defer(1, by: .seconds(3_600))
+        bench.stop()
+        #expect(bench.isStopped && bench.deadLetters.isEmpty)
+    }
+
+    @Test func aTurnThatAParkedDeliveryWaitsForIsNoAttempt() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1"])
+        bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
+        bench.advance(by: .seconds(6))
+        for _ in 0..<10 {
+            bench.defer(1, by: .seconds(1))
+            bench.advance(by: .seconds(1))
+        }
+        bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
+        #expect(bench.parked[1]?.failures.map(\.number) == [1, 2])
+        #expect(bench.parkedReads == 1)
+    }
+
+    // MARK: - Settings
+
+    @Test func aboveMaxParkedTheCursorHolds() {
+        let policy = DeliveryPolicy(parkedMax: 20)
+        let bench = DeliveryBench(DeliveryBench.http, users: [], policy: policy)
+        bench.append((0..<100).map { "p\($0)" })
+        bench.news()
+        for _ in 0..<100 {
+            guard let offset = bench.withSink.first?.first else { break }
+            bench.answer(offset, .retry(after: .seconds(600), reason: "busy"))
+        }
+        #expect(bench.parked.count >= 20 && bench.parked.count < 28 && bench.withSink.isEmpty)
+    }
+
+    // MARK: - Events that are the problem
+
+    /// An event that the sink fails on alone waits for as long as the sink asks.
+    @Test func whatIsParkedAsTheProblemObeysRetryAfter() throws {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u3", "u4"])
+        for round in 0..<40 where bench.parked[1] == nil {
+            while let offset = bench.withSink.first?.first {
+                let busy = SinkError.unavailable(reason: "busy", retryAfter: .seconds(600))
+                if offset == 1 { bench.fail(1, busy) } else { bench.answer(offset) }
+            }
+            bench.append(["u\(10 + round)"])
+            bench.news()
+            bench.advance(by: long)
+        }
+        let failed = try #require(bench.parked[1]?.failures.last)
+        let notBefore = try #require(bench.parked[1]?.notBefore)
+        #expect(notBefore - failed.at >= Duration.seconds(600).nanoseconds)
+    }
+
+    /// Its trial comes after an outage, which does not count towards giving up.
+    @Test func aSuspectThatEndsAnOutageIsNotChargedForIt() throws {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u3"], giveUpAfter: .seconds(100))
+        for round in 0..<40 where bench.parked[1] == nil {
+            while let offset = bench.withSink.first?.first {
+                if offset == 1 { bench.fail(1) } else { bench.answer(offset) }
+            }
+            bench.append(["u\(10 + round)"])
+            bench.news()
+            bench.advance(by: .seconds(20))
+        }
+        try #require(bench.parked[1] != nil)
+        bench.append(["u90"])
+        bench.news()
+        bench.advance(by: .seconds(2))
+        let other = try #require(bench.withSink.first { $0 != [1] }?.first)
+        // The sink goes away for nine minutes; what had begun before still ends well.
+        bench.fail(1, .unavailable(reason: "away", retryAfter: .seconds(540)))
+        bench.answer(other)
+        bench.advance(by: .seconds(541))
+        try #require(bench.withSink == [[1]])
+        bench.fail(1)
+        #expect(bench.deadLetters.isEmpty && bench.parked[1] != nil)
+    }
+
+    /// While the journal cannot commit, what may be repeated after a crash stays bounded.
+    @Test(arguments: [DeliveryBench.http, DeliveryBench.sql])
+    func nothingBeginsWhileTooMuchIsNotRecorded(_ limits: SinkLimits) {
+        let bench = DeliveryBench(limits, users: (0..<12_000).map { "u\($0 % 150)" })
+        bench.holdsSettles = true
+        bench.answerAll()
+        let made = bench.answered
+        #expect(made >= 4_096 && made < 4_096 + limits.batchEventsMax * limits.concurrency)
+        while bench.delivered < 12_000 {
+            let before = bench.delivered
+            bench.releaseSettles()
+            bench.answerAll()
+            guard bench.delivered > before else { break }
+        }
+        #expect(bench.delivered == 12_000 && bench.cursor == 12_000)
+    }
+}
