@@ -46,8 +46,9 @@ extension Suite {
     static func httpSink(port: Int) -> String {
         """
         {"type": "http", "method": "POST", "url": "http://127.0.0.1:\(port)/contacts/{{ $.user.id }}",
-         "allowPrivate": true, "allowHttp": true, "concurrency": 64, "body": {"email": "{{ $.user.login }}",
-         "name": "{{ $.user.displayName }}", "active": "{{ $.user.active }}"}}
+         "allowPrivate": true, "allowHttp": true, "concurrency": 64, "limits": null,
+         "body": {"email": "{{ $.user.login }}", "name": "{{ $.user.displayName }}",
+         "active": "{{ $.user.active }}"}}
         """
     }
 
