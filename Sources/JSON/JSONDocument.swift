@@ -48,6 +48,38 @@ public final class JSONDocument: Sendable {
         depthAtMost = value.document.depthAtMost
     }
 
+    /// The object that a text such as `{"name":` and `}` around a value makes, with another object's members
+    /// behind it.
+    ///
+    /// Copies of both, bytes and tapes; nothing is parsed again.
+    ///
+    /// - Parameter rest: An object that is not empty.
+    public init(_ name: String, _ value: JSONDocument, before rest: JSONDocument) {
+        let (first, other) = (value.root.entry, rest.root.entry)
+        precondition(other.kind == .object && rest.tape.count > 1, "there is nothing to stand before")
+        var writer = JSONWriter(capacity: value.bytes.count + rest.bytes.count + 64)
+        writer.open("{")
+        writer.name(name)
+        let valueStart = UInt32(writer.bytes.count)
+        let isEscaped = writer.bytes.contains(UInt8(ascii: "\\"))
+        writer.raw(value.root.raw)
+        // A comma takes the place of the other's opening brace.
+        let restShift = UInt32(writer.bytes.count) &- other.start
+        writer.raw(rest.root.raw.dropFirst())
+        bytes = writer.bytes
+        var tape: [TapeEntry] = []
+        tape.reserveCapacity(value.tape.count + rest.tape.count + 1)
+        tape.append(rest.tape[0].shifted(by: restShift, entries: UInt32(value.tape.count) + 1))
+        tape[0].start = 0
+        tape.append(TapeEntry(start: 1, end: valueStart - 1, next: 2, kind: .string, isEscaped: isEscaped))
+        for entry in value.tape { tape.append(entry.shifted(by: valueStart &- first.start, entries: 2)) }
+        for entry in rest.tape.dropFirst() {
+            tape.append(entry.shifted(by: restShift, entries: UInt32(value.tape.count) + 1))
+        }
+        self.tape = tape
+        depthAtMost = max(value.depthAtMost + 1, rest.depthAtMost)
+    }
+
     /// Whether arrays and objects lie in each other more than that deep.
     public func isDeeper(than limit: Int) -> Bool { depthAtMost > limit && depth > limit }
 
@@ -95,6 +127,12 @@ package struct TapeEntry {
     package var kind: JSONKind
     /// Whether a string's text has escapes; without them its bytes are its value.
     package var isEscaped: Bool
+
+    /// The entry as it is where that many more bytes and entries stand before it.
+    fileprivate func shifted(by bytes: UInt32, entries: UInt32) -> TapeEntry {
+        TapeEntry(
+            start: start &+ bytes, end: end &+ bytes, next: next &+ entries, kind: kind, isEscaped: isEscaped)
+    }
 }
 
 /// Why a text is not JSON, and the byte offset where that was seen.

@@ -26,6 +26,25 @@ import Testing
         #expect(throws: JSONSyntaxError.self) { try JSONDocument([0x22, 0xC3, 0x28, 0x22]) }
     }
 
+    /// Two documents that are put together have the tape of their text.
+    @Test(arguments: [
+        ("event", #" {"a":[1,{"b":"\u00e9"}],"c":null} "#, #" {"x":[[true]],"y":{"z":"é"}} "#),
+        (#"a"b"#, "[]", #"{"":0}"#), ("n", "-1.5", #"{"n":"x","n":[{}]}"#),
+    ])
+    func isPutTogether(_ name: String, _ value: String, _ rest: String) throws {
+        let made = JSONDocument(name, try JSONDocument(value), before: try JSONDocument(rest))
+        let parsed = try JSONDocument(made.bytes)
+        #expect(made.root.members.map { $0.name.string } == parsed.root.members.map { $0.name.string })
+        #expect(made.root[name] != nil)
+        func texts(_ value: JSONValue) -> [String] {
+            let inner = value.members.flatMap { texts($0.name) + texts($0.value) }
+            return ["\(value.kind) \(String(decoding: value.raw, as: UTF8.self)) \(value.string ?? "")"]
+                + inner + value.elements.flatMap(texts)
+        }
+        #expect(texts(made.root) == texts(parsed.root))
+        for limit in 0..<6 { #expect(made.isDeeper(than: limit) == parsed.isDeeper(than: limit)) }
+    }
+
     @Test func boundsNesting() throws {
         let deep = { (levels: Int) in
             String(repeating: "[", count: levels) + String(repeating: "]", count: levels)

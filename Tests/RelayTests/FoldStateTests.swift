@@ -58,6 +58,21 @@ struct FoldStateTests {
         #expect(FoldState(json: Array(#"{"stamps":{\#(stamps)}}"#.utf8)) == state)
     }
 
+    /// Journals and tables are full of it, so it must not change by chance.
+    @Test func theTextIsWhatItHasBeen() {
+        let state = state([
+            (7, .update, ["status", "login"]), (8, .update, ["active", "login", "displayName"]),
+        ])
+        let text =
+            #"{"stamps":{"7:2:e7":["status"],"8:2:e8":["active","displayName","login"]}}"#
+        #expect(String(decoding: state.json, as: UTF8.self) == text)
+    }
+
+    @Test(arguments: [("1:2:e", true), ("-5:0:a:b", true), ("1:2:", true), ("1:2", false), ("x:1:e", false)])
+    func aStampsTextIsRead(_ text: String, _ isStamp: Bool) {
+        #expect(Stamp(text)?.description == (isStamp ? text : nil))
+    }
+
     @Test func aRepeatedEventAppliesAgain() {
         var state = state([(1, .update, ["a"]), (2, .delete, [])])
         #expect(!state.apply(stamp(2, .delete), .delete, carrying: []).isSuperseded)

@@ -41,7 +41,7 @@ struct SQLHistory {
         let operations: [Operation] = [.create, .update, .update, .deactivate, .reactivate, .delete]
         let operation = thing == nil ? .delete : operations[generator.below(operations.count)]
         let id = "\(user)-\(thing ?? "all")-\(rows.count)"
-        var values: [Int: RenderedValue] = [:]
+        var values = RowValues(columns: plan.columns.count)
         // Few instants, so that stamps tie and their ranks decide.
         let stamp = Stamp(published: Int64(generator.below(12)), rank: operation.rank, eventID: id)
         if operation == .delete {

@@ -29,22 +29,25 @@ extension TableBench {
 final class MemoryBench: TableBench, TableSession {
     let plan: TablePlan
     private var states: [String: StoredState] = [:]
-    private var table: [String: [Int: RenderedValue]] = [:]
+    private var table: [String: RowValues] = [:]
 
     init(_ plan: TablePlan) { self.plan = plan }
 
     func deliver(_ rows: [TableRow]) throws -> [Receipt.Outcome] { try deliver(rows, plan, self) }
 
     func contents() -> [String: [Int: String]] {
-        table.mapValues { $0.compactMapValues { SQLHistory.text($0) } }
+        table.mapValues { values in
+            Dictionary(uniqueKeysWithValues: values.present.map { ($0.column, SQLHistory.text($0.value)) })
+                .compactMapValues(\.self)
+        }
     }
 
     func begin(keys: [String], subjects: [String]) throws(TableFailure) -> [StoredState] {
         states.values.filter { keys.contains($0.key) || subjects.contains($0.subject ?? "") }
     }
 
-    func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: [Int: RenderedValue]] {
-        var rows: [String: [Int: RenderedValue]] = [:]
+    func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: RowValues] {
+        var rows: [String: RowValues] = [:]
         for key in keys { rows[RowKey.text(key)] = table[RowKey.text(key)] }
         return rows
     }
@@ -52,7 +55,7 @@ final class MemoryBench: TableBench, TableSession {
     func commit(_ write: TableWrite) throws(TableFailure) {
         for key in write.deletions { table[RowKey.text(key)] = nil }
         for row in write.rows {
-            table[RowKey.text(row.key), default: [:]].merge(row.values) { _, new in new }
+            table[RowKey.text(row.key), default: RowValues(columns: plan.columns.count)].merge(row.values)
         }
         for state in write.states { states[state.key] = state }
     }

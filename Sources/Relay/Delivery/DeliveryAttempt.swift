@@ -76,7 +76,8 @@ struct AttemptRunner: Sendable {
     private func deliveries(
         _ attempt: DeliveryAttempt, _ entries: [JournalEntry], _ states: [Subject: FoldState]
     ) -> [Delivery] {
-        let events = Dictionary(uniqueKeysWithValues: entries.map { ($0.offset, $0.event) })
+        let events = Dictionary(
+            uniqueKeysWithValues: attempt.merged.isEmpty ? [] : entries.map { ($0.offset, $0.event) })
         return entries.compactMap { entry in
             guard let number = attempt.numbers[entry.offset] else { return nil }
             return Delivery(

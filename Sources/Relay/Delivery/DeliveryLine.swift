@@ -5,49 +5,83 @@
 /// first offsets of all lanes that are not stopped; for a sink that folds users, all offsets of those
 /// lanes.
 struct DeliveryLine {
+    /// One user's.
+    private struct Queue {
+        /// In line, ascending.
+        var offsets: [Offset] = []
+        var isStopped = false
+    }
+
     private let foldsUsers: Bool
-    /// In line, ascending; never empty.
-    private var lanes: [ParkedLanes.Lane: [Offset]] = [:]
-    private var stopped: Set<ParkedLanes.Lane> = []
+    /// Each has somebody in line, or is stopped.
+    private var queues: [ParkedLanes.Lane: Queue] = [:]
     private(set) var ready: [Offset] = []
 
     init(foldsUsers: Bool) { self.foldsUsers = foldsUsers }
 
-    func isStopped(_ lane: ParkedLanes.Lane) -> Bool { stopped.contains(lane) }
+    func isStopped(_ lane: ParkedLanes.Lane) -> Bool { queues[lane]?.isStopped == true }
 
     /// Puts an offset in line, behind all others of its user that are smaller.
     mutating func add(_ offset: Offset, _ lane: ParkedLanes.Lane) {
-        if !isStopped(lane), !foldsUsers, let head = lanes[lane]?.first, offset < head {
-            ready.remove(sorted: head)
+        guard let index = queues.index(forKey: lane) else {
+            queues[lane] = Queue(offsets: [offset])
+            return ready.insert(sorted: offset)
         }
-        lanes[lane, default: []].insert(sorted: offset)
-        if !isStopped(lane), foldsUsers || lanes[lane]?.first == offset { ready.insert(sorted: offset) }
+        let (head, isStopped) = (queues.values[index].offsets.first, queues.values[index].isStopped)
+        queues.values[index].offsets.insert(sorted: offset)
+        guard !isStopped else { return }
+        if foldsUsers { return ready.insert(sorted: offset) }
+        guard head.map({ offset < $0 }) ?? true else { return }
+        if let head { ready.remove(sorted: head) }
+        ready.insert(sorted: offset)
     }
 
-    /// Takes an offset out of line: it is with the sink, or parked.
+    /// Takes an offset out of line: it is parked.
     mutating func remove(_ offset: Offset, _ lane: ParkedLanes.Lane) {
-        guard lanes[lane]?.remove(sorted: offset) == true else { return }
+        guard let index = queues.index(forKey: lane),
+            queues.values[index].offsets.remove(sorted: offset)
+        else { return }
         ready.remove(sorted: offset)
-        if lanes[lane]?.isEmpty == true { lanes[lane] = nil }
-        if !isStopped(lane), !foldsUsers, let head = lanes[lane]?.first { ready.insert(sorted: head) }
+        let (head, isStopped) = (queues.values[index].offsets.first, queues.values[index].isStopped)
+        guard !isStopped else { return }
+        if let head {
+            if !foldsUsers { ready.insert(sorted: head) }
+        } else {
+            queues.remove(at: index)
+        }
+    }
+
+    /// Takes an offset out of line and stops the others of its user: it is with the sink.
+    mutating func take(_ offset: Offset, _ lane: ParkedLanes.Lane) {
+        stop(lane)
+        remove(offset, lane)
     }
 
     mutating func stop(_ lane: ParkedLanes.Lane) {
-        guard stopped.insert(lane).inserted, let offsets = lanes[lane] else { return }
-        for offset in foldsUsers ? offsets[...] : offsets.prefix(1) { ready.remove(sorted: offset) }
+        guard let index = queues.index(forKey: lane) else { return queues[lane] = Queue(isStopped: true) }
+        guard !queues.values[index].isStopped else { return }
+        queues.values[index].isStopped = true
+        for offset in movable(queues.values[index].offsets) { ready.remove(sorted: offset) }
     }
 
     mutating func go(_ lane: ParkedLanes.Lane) {
-        guard stopped.remove(lane) != nil, let offsets = lanes[lane] else { return }
-        for offset in foldsUsers ? offsets[...] : offsets.prefix(1) { ready.insert(sorted: offset) }
+        guard let index = queues.index(forKey: lane), queues.values[index].isStopped else { return }
+        let offsets = queues.values[index].offsets
+        if offsets.isEmpty { queues.remove(at: index) } else { queues.values[index].isStopped = false }
+        for offset in movable(offsets) { ready.insert(sorted: offset) }
+    }
+
+    /// Those of a user's offsets that may go where nothing stops them.
+    private func movable(_ offsets: [Offset]) -> ArraySlice<Offset> {
+        foldsUsers ? offsets[...] : offsets.prefix(1)
     }
 
     /// The offsets of a lane that are in line.
-    func offsets(in lane: ParkedLanes.Lane) -> [Offset] { lanes[lane] ?? [] }
+    func offsets(in lane: ParkedLanes.Lane) -> [Offset] { queues[lane]?.offsets ?? [] }
 
     /// Nobody is in line any more; stopped lanes stay stopped.
     mutating func removeAll() {
-        lanes = [:]
+        queues = queues.filter(\.value.isStopped).mapValues { _ in Queue(isStopped: true) }
         ready = []
     }
 }

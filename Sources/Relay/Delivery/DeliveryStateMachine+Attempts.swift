@@ -33,15 +33,14 @@ extension DeliveryStateMachine {
         for offset in offsets {
             let lane = lane(offset)
             if gathers { busy.insert(lane) }
-            line.remove(offset, lane)
-            line.stop(lane)
+            line.take(offset, lane)
             if parked[offset] != nil { parkedReady.remove(at: offset) }
         }
         return attempt
     }
 
     private func number(of group: DeliveryGroup) -> Int {
-        (history(of: group.key, with: group.earlier)?.failures.last?.number ?? 0) + 1
+        parked.count == 0 ? 1 : (history(of: group.key, with: group.earlier)?.failures.last?.number ?? 0) + 1
     }
 
     private func isUnknown(_ group: DeliveryGroup) -> Bool { group.contains { unknown.contains($0) } }
@@ -162,7 +161,8 @@ extension DeliveryStateMachine {
 
     /// What a delivery and all that is merged into it do to what the sink keeps.
     func result(of key: Offset, with earlier: [Offset]) -> Operation {
-        Operation.result(of: (earlier + [key]).compactMap { entry($0).map { operation($0.event) } })
+        if earlier.isEmpty { return entry(key).map { operation($0.event) } ?? .none }
+        return Operation.result(of: (earlier + [key]).compactMap { entry($0).map { operation($0.event) } })
     }
 
     /// The limits have stopped the sink.

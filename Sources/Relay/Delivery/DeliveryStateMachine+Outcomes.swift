@@ -25,9 +25,8 @@ extension DeliveryStateMachine {
     ) {
         clockReads(now)
         guard let attempt = attempts[id] else { return }
-        guard receipts.count == attempt.numbers.count,
-            Set(receipts.map(\.offset)) == Set(attempt.numbers.keys)
-        else {
+        let receipts = receipts.sorted { $0.offset < $1.offset }
+        guard receipts.map(\.offset) == attempt.deliveries else {
             return attemptFailed(
                 .unavailable(reason: "the sink did not account for every delivery of a batch"),
                 attempt: id,
@@ -42,7 +41,7 @@ extension DeliveryStateMachine {
             breaker.succeeded()
             if !wasClosed, breaker.state == .closed { countOutage(at: now) }
         }
-        for receipt in receipts.sorted(by: { $0.offset < $1.offset }) {
+        for receipt in receipts {
             settle(receipt, with: attempt.merged[receipt.offset] ?? [], took: took, at: now)
         }
         if let counts = tripwire.takeText() { settlement.keep(limitCounts: counts) }
@@ -207,7 +206,7 @@ extension DeliveryStateMachine {
             settlement.keep(state, of: subject)
         }
         tripwire.end(offset, isDelivered: receipt.outcome == .delivered, at: now)
-        if !receipt.isOutcomeUnknown { unknown.subtract(earlier + [offset]) }
+        if !unknown.isEmpty, !receipt.isOutcomeUnknown { unknown.subtract(earlier + [offset]) }
         switch receipt.outcome {
         case .delivered:
             keep(receipt, .delivered, with: earlier)
@@ -249,7 +248,7 @@ extension DeliveryStateMachine {
     }
 
     private mutating func succeed(_ offset: Offset, _ outcome: SettledOutcome) {
-        strikes[offset] = nil
+        if !strikes.isEmpty { strikes[offset] = nil }
         unpark(offset)
         settlement.count(offset, outcome)
     }

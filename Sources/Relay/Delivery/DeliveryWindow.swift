@@ -17,12 +17,18 @@ struct DeliveryWindow {
     private(set) var readEnd: Offset
     /// Above the cursor, but for what a restart has left over until it is read again.
     private(set) var settled: Set<Offset>
-    /// Read and not settled.
-    private var entries: [Offset: JournalEntry] = [:]
-    /// What was read behind the cursor, ascending, settled or not; it begins at `first`.
-    private var order: [Offset] = []
+    /// What was read behind the cursor, ascending; it begins at `first`.
+    private var slots: [Slot] = []
     private var first = 0
+    /// Read and not settled.
+    private var openCount = 0
     private var bytes = 0
+
+    private struct Slot {
+        let offset: Offset
+        /// Nil where it is settled.
+        var entry: JournalEntry?
+    }
 
     init(_ lease: SinkLease, offsetsMax: Int = 4_096) {
         self.offsetsMax = offsetsMax
@@ -33,13 +39,13 @@ struct DeliveryWindow {
 
     /// How many entries may be read now; never nothing where the window holds no entry at all.
     var room: Int {
-        if entries.isEmpty { return max(1, offsetsMax - settled.count) }
-        return bytes < Self.bytesMax ? max(0, offsetsMax - entries.count - settled.count) : 0
+        if isEmpty { return max(1, offsetsMax - settled.count) }
+        return bytes < Self.bytesMax ? max(0, offsetsMax - openCount - settled.count) : 0
     }
 
-    var isEmpty: Bool { entries.isEmpty }
+    var isEmpty: Bool { openCount == 0 }
 
-    func entry(_ offset: Offset) -> JournalEntry? { entries[offset] }
+    func entry(_ offset: Offset) -> JournalEntry? { place(of: offset).flatMap { slots[$0].entry } }
 
     /// What is settled above the cursor, ascending.
     var settledAbove: [Offset] { settled.filter { $0 > cursor }.sorted() }
@@ -47,11 +53,12 @@ struct DeliveryWindow {
     /// Takes a page in, and tells which of its entries are new: not settled out of order before a restart.
     mutating func add(_ page: JournalPage) -> [JournalEntry] {
         let new = page.entries.filter { !settled.contains($0.offset) }
-        for entry in page.entries { order.append(entry.offset) }
-        for entry in new {
-            entries[entry.offset] = entry
-            bytes += entry.event.body.bytes.count
+        for entry in page.entries {
+            let isNew = !settled.contains(entry.offset)
+            slots.append(Slot(offset: entry.offset, entry: isNew ? entry : nil))
+            if isNew { bytes += entry.event.body.bytes.count }
         }
+        openCount += new.count
         readEnd = page.end
         advance()
         return new
@@ -61,36 +68,55 @@ struct DeliveryWindow {
     ///
     /// Nothing happens to an offset that is not there.
     mutating func close(_ offset: Offset) {
-        guard let entry = entries.removeValue(forKey: offset) else { return }
+        guard let place = place(of: offset), let entry = slots[place].entry else { return }
+        slots[place].entry = nil
+        openCount -= 1
         bytes -= entry.event.body.bytes.count
-        settled.insert(offset)
-        advance()
+        if place == first { advance() } else { settled.insert(offset) }
     }
 
     /// Lets go of everything, to be read again later: a sink that is down holds no memory.
     mutating func rewind() {
-        entries = [:]
-        order = []
+        slots = []
         first = 0
+        openCount = 0
         bytes = 0
         readEnd = cursor
     }
 
     private mutating func advance() {
-        while first < order.count, entries[order[first]] == nil {
-            cursor = order[first]
-            settled.remove(cursor)
+        while first < slots.count, slots[first].entry == nil {
+            cursor = slots[first].offset
+            if !settled.isEmpty { settled.remove(cursor) }
             first += 1
         }
-        if first == order.count {
-            order.removeAll(keepingCapacity: true)
+        if first == slots.count {
+            slots.removeAll(keepingCapacity: true)
             first = 0
             if cursor < readEnd { cursor = readEnd }
             // An entry that was settled and is no longer kept is not read again.
             if !settled.isEmpty { settled = settled.filter { $0 > cursor } }
-        } else if first > 1_024, first > order.count / 2 {
-            order.removeFirst(first)
+        } else if first > 1_024, first > slots.count / 2 {
+            slots.removeFirst(first)
             first = 0
         }
+    }
+
+    /// Where an offset stands; nil where it was not read.
+    ///
+    /// Where every entry is the sink's, they stand as far apart as their offsets, else closer.
+    private func place(of offset: Offset) -> Int? {
+        guard first < slots.count, offset >= slots[first].offset else { return nil }
+        let farthest = first + Int(offset.rawValue - slots[first].offset.rawValue)
+        if farthest < slots.count, slots[farthest].offset == offset { return farthest }
+        var range = first..<min(farthest, slots.count)
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            if slots[middle].offset == offset { return middle }
+            range =
+                slots[middle].offset < offset
+                ? (middle + 1)..<range.upperBound : range.lowerBound..<middle
+        }
+        return nil
     }
 }

@@ -211,8 +211,10 @@ public struct SinkWorker: Service {
             case .deliver(let attempt):
                 let entries = attempt.offsets.compactMap { machine.entry($0) }
                 var unsettled: [Subject: FoldState] = [:]
-                for subject in entries.compactMap(\.event.subject) where sink.limits.keepsState {
-                    unsettled[subject] = machine.unsettledState(of: subject)
+                if sink.limits.keepsState {
+                    for subject in entries.compactMap(\.event.subject) {
+                        unsettled[subject] = machine.unsettledState(of: subject)
+                    }
                 }
                 tasks.addTask { [input, runner, unsettled] in
                     await input.yield(.delivered(runner.run(attempt, entries, unsettled)))

@@ -64,7 +64,7 @@ struct Tripwire {
 
     /// It came back.
     mutating func end(_ offset: Offset, isDelivered: Bool, at now: Int64) {
-        guard let (operation, subject) = inFlight.removeValue(forKey: offset), isDelivered,
+        guard !inFlight.isEmpty, let (operation, subject) = inFlight.removeValue(forKey: offset), isDelivered,
             let limit = limits[operation]
         else { return }
         counts[operation, default: [:]][Self.step(now, of: limit), default: 0] += 1

@@ -69,9 +69,8 @@ public enum EventDocument {
 
     /// Builds the document.
     public static func make(_ event: Event, user: User?, _ context: Context) -> JSONDocument {
-        var writer = JSONWriter(capacity: event.body.bytes.count + 1_024)
+        var writer = JSONWriter(capacity: 1_024)
         writer.object { document in
-            document.member("event", raw: event.body.root.raw)
             if let user {
                 document.name("user")
                 document.object { write(user, to: &$0) }
@@ -84,10 +83,9 @@ public enum EventDocument {
             document.object { write(event, context, to: &$0) }
         }
         do {
-            return try JSONDocument(writer.bytes)
+            return JSONDocument("event", event.body, before: try JSONDocument(writer.bytes))
         } catch {
-            // The event was parsed before, and the writer writes JSON; only its nesting has grown by one, and
-            // `Event.depthMax` leaves room for that.
+            // The writer writes JSON, and what is in it of the event was parsed before.
             preconditionFailure("an event's document is not JSON: \(error)")
         }
     }

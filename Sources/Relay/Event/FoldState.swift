@@ -13,7 +13,7 @@ public import Rules
 /// events come.
 public struct FoldState: Sendable, Equatable {
     /// Per field, the stamp of the event that wrote it last.
-    public private(set) var stamps: [String: Stamp] = [:]
+    public private(set) var stamps = FieldStamps()
     /// The newest create.
     public private(set) var created: Stamp?
     /// The newest delete that a newer create followed: what was written up to it belongs to an earlier life.
@@ -105,7 +105,7 @@ public struct FoldState: Sendable, Equatable {
     /// In a new life, what an earlier one wrote no longer holds, the deletion's own words included.
     private mutating func voidFields() -> [String] {
         guard let buried else { return [] }
-        let voided = stamps.filter { $0.value <= buried }.keys.sorted()
+        let voided = stamps.names(upTo: buried)
         for field in voided { stamps[field] = nil }
         return voided
     }
@@ -129,17 +129,19 @@ extension FoldState {
     /// Nil where the text is not a state.
     public init?(json: [UInt8]) {
         guard let root = try? JSONDocument(json).root, root.kind == .object else { return nil }
-        for member in (root["stamps"]?.members).map(Array.init) ?? [] {
-            // States of the first journals and tables have each field with its stamp.
-            if let stamp = member.value.string.flatMap(Stamp.init) {
-                stamps[member.name.string ?? ""] = stamp
-                continue
+        if let members = root["stamps"]?.members {
+            for (name, value) in members {
+                // States of the first journals and tables have each field with its stamp.
+                if let stamp = value.string.flatMap(Stamp.init) {
+                    stamps[name.string ?? ""] = stamp
+                    continue
+                }
+                guard let stamp = name.string.flatMap(Stamp.init) else { return nil }
+                for field in value.elements { stamps[field.string ?? ""] = stamp }
             }
-            guard let stamp = member.name.string.flatMap(Stamp.init) else { return nil }
-            for field in member.value.elements { stamps[field.string ?? ""] = stamp }
         }
-        for member in (root["values"]?.members).map(Array.init) ?? [] {
-            values[member.name.string ?? ""] = member.value.string ?? ""
+        if let members = root["values"]?.members {
+            for (name, value) in members { values[name.string ?? ""] = value.string ?? "" }
         }
         created = root["created"]?.string.flatMap(Stamp.init)
         buried = root["buried"]?.string.flatMap(Stamp.init)
@@ -155,15 +157,12 @@ extension FoldState {
                 object.name("deletes")
                 object.array { array in for stamp in self.deletes { array.string(stamp.description) } }
             }
-            // An event writes most fields at once, so each stamp stands before all of its fields.
+            // Each stamp stands before all of its fields.
             object.name("stamps")
             object.object { stamps in
-                var fields = self.stamps.sorted { ($0.value, $0.key) < ($1.value, $1.key) }[...]
-                while let stamp = fields.first?.value {
-                    let count = fields.prefix { $0.value == stamp }.count
+                for (stamp, names) in self.stamps.groups {
                     stamps.name(stamp.description)
-                    stamps.array { names in for field in fields.prefix(count) { names.string(field.key) } }
-                    fields = fields.dropFirst(count)
+                    stamps.array { array in for name in names { array.string(name) } }
                 }
             }
             if !values.isEmpty {

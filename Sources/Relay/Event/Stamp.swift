@@ -24,9 +24,14 @@ public struct Stamp: Sendable, Hashable, Comparable {
 /// One text form, used wherever a stamp is stored: `published:rank:eventID`.
 extension Stamp: LosslessStringConvertible {
     public init?(_ description: String) {
-        let parts = description.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, let published = Int64(parts[0]), let rank = Int(parts[1]) else { return nil }
-        self.init(published: published, rank: rank, eventID: String(parts[2]))
+        let bytes = description.utf8
+        let colon = UInt8(ascii: ":")
+        guard let first = bytes.firstIndex(of: colon), case let rankStart = bytes.index(after: first),
+            let second = bytes[rankStart...].firstIndex(of: colon),
+            let published = Int64(description[..<first]), let rank = Int(description[rankStart..<second])
+        else { return nil }
+        self.init(
+            published: published, rank: rank, eventID: String(description[bytes.index(after: second)...]))
     }
 
     public var description: String { "\(published):\(rank):\(eventID)" }

@@ -7,6 +7,20 @@ final class JournalReader: Sendable {
     /// Offsets looked through in one read, so that a sink with few entries cannot hold up the others.
     private static let scanMax: Int64 = 50_000
 
+    /// What ``Cache/entry(_:sink:_:)`` reads, in the order of its columns.
+    private static let columns = """
+        SELECT entries."offset", received_at, hook_id, route_id, replay, envelope_id, body
+        FROM entries LEFT JOIN bodies ON bodies."offset" = entries."offset"
+        """
+    private static let rowsBehind = """
+        \(columns) WHERE entries."offset" > ? AND entries."offset" <= ?
+            AND route_id IN (SELECT value FROM json_each(?))
+        ORDER BY entries."offset" LIMIT ?
+        """
+    private static let rowsAt = """
+        \(columns) WHERE entries."offset" IN (SELECT value FROM json_each(?)) ORDER BY entries."offset"
+        """
+
     private let thread: SerialThread
     private let queue: DatabaseQueue
     /// Touched on the thread only.
@@ -23,25 +37,23 @@ final class JournalReader: Sendable {
     ) async throws(JournalError) -> JournalPage {
         try await onThread { db, cache in
             let last = min(horizon, offset.rawValue + Self.scanMax)
-            let statement = try db.cachedStatement(
-                sql: """
-                    SELECT "offset", received_at, hook_id, route_id, replay, envelope_id FROM entries
-                    WHERE "offset" > ? AND "offset" <= ? AND route_id IN (SELECT value FROM json_each(?))
-                    ORDER BY "offset" LIMIT ?
-                    """
-            )
             let routes = try cache.routes.ids(naming: sink, db)
-            let rows = try Row.fetchAll(
-                statement, arguments: [offset.rawValue, last, "\(routes)", limit.entries])
+            var rows = try BoundStatement(db, Self.rowsBehind)
+            defer { rows.reset() }
+            rows.bind(offset.rawValue)
+            rows.bind(last)
+            rows.bind("\(routes)")
+            rows.bind(Int64(limit.entries))
             var entries: [JournalEntry] = []
             var bytes = 0
-            for row in rows {
-                let entry = try cache.entry(row, sink: sink, db)
+            var isFull = false
+            while !isFull, try rows.nextRow() {
+                let entry = try cache.entry(rows, sink: sink, db)
                 bytes += entry.event.body.bytes.count
-                if !entries.isEmpty, bytes > limit.bytes { break }
-                entries.append(entry)
+                isFull = !entries.isEmpty && bytes > limit.bytes
+                if !isFull { entries.append(entry) }
             }
-            let isCut = entries.count == limit.entries || entries.count < rows.count
+            let isCut = isFull || entries.count == limit.entries
             return JournalPage(
                 entries: entries,
                 end: isCut ? entries.last?.offset ?? offset : Offset(rawValue: last),
@@ -52,29 +64,30 @@ final class JournalReader: Sendable {
 
     func read(_ sink: String, at offsets: [Offset]) async throws(JournalError) -> [JournalEntry] {
         try await onThread { db, cache in
-            let statement = try db.cachedStatement(
-                sql: """
-                    SELECT "offset", received_at, hook_id, route_id, replay, envelope_id FROM entries
-                    WHERE "offset" IN (SELECT value FROM json_each(?)) ORDER BY "offset"
-                    """
-            )
-            return try Row.fetchAll(statement, arguments: ["\(offsets.map(\.rawValue))"])
-                .map { try cache.entry($0, sink: sink, db) }
+            var rows = try BoundStatement(db, Self.rowsAt)
+            defer { rows.reset() }
+            rows.bind("\(offsets.map(\.rawValue))")
+            var entries: [JournalEntry] = []
+            while try rows.nextRow() { entries.append(try cache.entry(rows, sink: sink, db)) }
+            return entries
         }
     }
 
     func states(_ sink: String, of subjects: [Subject]) async throws(JournalError) -> [Subject: FoldState] {
         try await onThread { db, _ in
-            let statement = try db.cachedStatement(
-                sql: """
-                    SELECT state FROM user_states
-                    WHERE sink_id = (SELECT id FROM sinks WHERE name = ?) AND org = ? AND user_id = ?
-                    """
-            )
+            var row = try BoundStatement(
+                db,
+                """
+                SELECT state FROM user_states
+                WHERE sink_id = (SELECT id FROM sinks WHERE name = ?) AND org = ? AND user_id = ?
+                """)
+            defer { row.reset() }
             var states: [Subject: FoldState] = [:]
             for subject in subjects {
-                let text = try String.fetchOne(statement, arguments: [sink, subject.org, subject.userID])
-                states[subject] = text.flatMap { FoldState(json: Array($0.utf8)) }
+                row.bind(sink)
+                row.bind(subject.org)
+                row.bind(subject.userID)
+                while try row.nextRow() { states[subject] = FoldState(json: row.blob(0)) }
             }
             return states
         }
@@ -109,20 +122,20 @@ final class JournalReader: Sendable {
         var routes = RouteCatalogue()
         private var hooks: [Int64: (name: String, org: String)] = [:]
 
-        func entry(_ row: Row, sink: String, _ db: Database) throws -> JournalEntry {
-            let offset: Int64 = row[0]
-            let hook = try hook(row[2], db)
-            let select = try db.cachedStatement(sql: #"SELECT body FROM bodies WHERE "offset" = ?"#)
-            guard let body = try Data.fetchOne(select, arguments: [offset]) else {
+        func entry(_ row: BoundStatement, sink: String, _ db: Database) throws -> JournalEntry {
+            let offset = row.integer(0)
+            let hook = try hook(row.integer(2), db)
+            let body = row.blob(6)
+            guard !body.isEmpty else {
                 throw JournalError.unusable(reason: "the body of entry \(offset) is not there")
             }
             return JournalEntry(
                 offset: Offset(rawValue: offset),
                 event: try Event(
-                    body: try JSONDocument(Array(body)), hook: hook.name, org: hook.org, receivedAt: row[1],
-                    envelopeID: row[5]),
-                rule: try routes.choices(of: row[3], db)[sink] ?? "",
-                replay: row[4]
+                    body: try JSONDocument(body), hook: hook.name, org: hook.org, receivedAt: row.integer(1),
+                    envelopeID: row.text(5)),
+                rule: try routes.choices(of: row.integer(3), db)[sink] ?? "",
+                replay: row.text(4)
             )
         }
 

@@ -61,9 +61,12 @@ extension JournalWriter {
     func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) throws {
         let db = try database
         let sinkID: Int64 = try leasedRow(of: sink, epoch: epoch, db)[0]
+        var insert = try BoundStatement(
+            db, #"INSERT OR IGNORE INTO intents (sink_id, "offset") VALUES (?, ?)"#)
         for offset in offsets {
-            try db.cachedStatement(sql: #"INSERT OR IGNORE INTO intents (sink_id, "offset") VALUES (?, ?)"#)
-                .execute(arguments: [sinkID, offset.rawValue])
+            insert.bind(sinkID)
+            insert.bind(offset.rawValue)
+            try insert.run()
         }
     }
 
@@ -75,12 +78,19 @@ extension JournalWriter {
         try endIntents(settlement, sinkID: sinkID, db)
         try writeReceipts(settlement, at: now, db)
         if let hold = settlement.hold { try self.hold(settlement.sink, hold) }
-        for (subject, state) in settlement.states {
-            try db.cachedStatement(
-                sql: "INSERT OR REPLACE INTO user_states (sink_id, org, user_id, state) VALUES (?, ?, ?, ?)"
-            ).execute(arguments: [
-                sinkID, subject.org, subject.userID, String(decoding: state.json, as: UTF8.self),
-            ])
+        try write(settlement.states, sinkID: sinkID, db)
+    }
+
+    private func write(_ states: [Subject: FoldState], sinkID: Int64, _ db: Database) throws {
+        guard !states.isEmpty else { return }
+        var insert = try BoundStatement(
+            db, "INSERT OR REPLACE INTO user_states (sink_id, org, user_id, state) VALUES (?, ?, ?, ?)")
+        for (subject, state) in states {
+            insert.bind(sinkID)
+            insert.bind(subject.org)
+            insert.bind(subject.userID)
+            insert.bind(text: state.json)
+            try insert.run()
         }
     }
 
@@ -196,18 +206,26 @@ extension JournalWriter {
                 settlement.outcomes[.skipped] ?? 0, settlement.deadLetters.count,
             ])
         }
+        guard !settlement.receipts.isEmpty else { return }
+        var insert = try BoundStatement(
+            db,
+            """
+            INSERT INTO receipts (sink, settled_at, "offset", outcome, detail, operation, org, user_id,
+                event_id)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """)
         for receipt in settlement.receipts {
             let removal = receipt.removal
-            try db.cachedStatement(
-                sql: """
-                    INSERT INTO receipts (sink, settled_at, "offset", outcome, detail, operation, org,
-                        user_id, event_id)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """
-            ).execute(arguments: [
-                settlement.sink, now, receipt.offset.rawValue, receipt.outcome.rawValue, receipt.detail,
-                removal?.operation.rawValue, removal?.subject.org, removal?.subject.userID, removal?.eventID,
-            ])
+            insert.bind(settlement.sink)
+            insert.bind(now)
+            insert.bind(receipt.offset.rawValue)
+            insert.bind(receipt.outcome.rawValue)
+            insert.bind(receipt.detail)
+            insert.bind(removal?.operation.rawValue)
+            insert.bind(removal?.subject.org)
+            insert.bind(removal?.subject.userID)
+            insert.bind(removal?.eventID)
+            try insert.run()
         }
     }
 

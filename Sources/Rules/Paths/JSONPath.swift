@@ -5,6 +5,8 @@ public struct JSONPath: Sendable, CustomStringConvertible {
     /// The query as it was written.
     public let description: String
     let query: Query
+    /// The names in a query such as `$.user.id`, which is most mappings' only kind; nil for any other.
+    private let names: [[UInt8]]?
 
     /// A query over one document may select at most this many nodes.
     public static let nodesMax = 100_000
@@ -19,6 +21,7 @@ public struct JSONPath: Sendable, CustomStringConvertible {
         description = text
         var parser = PathParser(text)
         query = try parser.parseWhole()
+        names = query.memberNames
     }
 
     /// The nodes in the order that the RFC gives; a node may come more than once.
@@ -28,6 +31,7 @@ public struct JSONPath: Sendable, CustomStringConvertible {
 
     /// The tape indices of the nodes.
     func indices(in document: JSONValue) throws(JSONPathError) -> [Int] {
+        if let names { return member(of: document, names).map { [$0] } ?? [] }
         let result = document.document.withTape { tape in
             var evaluation = PathEvaluation(tape: tape, root: document.tapeIndex)
             return Result { () throws(JSONPathError) in
@@ -35,6 +39,18 @@ public struct JSONPath: Sendable, CustomStringConvertible {
             }
         }
         return try result.get()
+    }
+
+    /// One walk along the document, so it needs no limit of nodes or of steps.
+    private func member(of document: JSONValue, _ names: [[UInt8]]) -> Int? {
+        document.document.withTape { tape in
+            var node = document.tapeIndex
+            for name in names {
+                guard let next = tape.member(name, of: node) else { return nil }
+                node = next
+            }
+            return node
+        }
     }
 }
 

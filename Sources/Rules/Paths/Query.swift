@@ -14,6 +14,19 @@ struct Query: Sendable {
             }
         }
     }
+
+    /// The names of an absolute query that does nothing but look members up; nil for any other.
+    var memberNames: [[UInt8]]? {
+        guard isAbsolute else { return nil }
+        var names: [[UInt8]] = []
+        for segment in segments {
+            guard !segment.isDescendant, segment.selectors.count == 1,
+                case .name(let name) = segment.selectors[0]
+            else { return nil }
+            names.append(name)
+        }
+        return names
+    }
 }
 
 struct Segment: Sendable {

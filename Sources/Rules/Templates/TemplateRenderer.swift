@@ -183,9 +183,10 @@ extension JSONDocument {
 
 /// RFC 3986 §2.1.
 package enum PercentEncoding {
+    private static let digits = Array("0123456789ABCDEF".utf8)
+
     /// Encodes everything but the unreserved characters, so a value can never be more than part of a segment.
     package static func encode(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
         var result: [UInt8] = []
         for byte in text.utf8 {
             switch byte {

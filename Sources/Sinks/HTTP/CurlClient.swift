@@ -106,7 +106,8 @@ final class CurlMailbox: Sendable {
         let isTaken = state.withLock { state in
             if state.isClosed { return false }
             state.jobs.append(job)
-            state.wake()
+            // The loop takes all that there is, so it has been woken for those before this one.
+            if state.jobs.count == 1 { state.wake() }
             return true
         }
         if !isTaken { job.continuation.resume(returning: .failure(.closed)) }

@@ -50,7 +50,7 @@ public struct CurlRequest: Sendable {
             guard !name.isEmpty, name.utf8.allSatisfy(Self.isTokenByte) else {
                 throw .invalidRequest("a header's name is not an HTTP token")
             }
-            guard !Self.framingHeaders.contains(name.lowercased()) else {
+            guard !Self.framingHeaders.contains(where: { HTTPHeaderList.areSame($0, name) }) else {
                 throw .invalidRequest("header \(name) belongs to the connection and cannot be set")
             }
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
@@ -62,7 +62,7 @@ public struct CurlRequest: Sendable {
 
     /// Headers that say where a message ends or what becomes of its connection: a second opinion about those
     /// is how requests are smuggled.
-    private static let framingHeaders: Set<String> = [
+    private static let framingHeaders = [
         "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer",
         "expect",
     ]
@@ -155,7 +155,7 @@ struct CurlURL {
             throw .invalidRequest("plain http is refused unless \"allowHttp\": true")
         }
         let path = Self.part(CURLUPART_PATH, of: handle) ?? "/"
-        guard !path.split(separator: "/").contains(where: Self.isDotSegment) else {
+        guard !path.utf8.split(separator: UInt8(ascii: "/")).contains(where: Self.isDotSegment) else {
             throw .invalidRequest("the URL's path holds a . or .. segment")
         }
         let port = Self.part(CURLUPART_PORT, of: handle)
@@ -163,10 +163,10 @@ struct CurlURL {
     }
 
     /// A value that renders as `..` would address another resource than the mapping means.
-    private static func isDotSegment(_ segment: Substring) -> Bool {
+    private static func isDotSegment(_ segment: Substring.UTF8View) -> Bool {
         // At its longest it is %2e%2e.
-        guard segment.utf8.count <= 6 else { return false }
-        let plain = segment.lowercased().split(separator: "%2e", omittingEmptySubsequences: false)
+        guard segment.count <= 6 else { return false }
+        let plain = Substring(segment).lowercased().split(separator: "%2e", omittingEmptySubsequences: false)
             .joined(separator: ".")
         return plain == "." || plain == ".."
     }

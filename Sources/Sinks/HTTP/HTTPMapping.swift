@@ -26,13 +26,16 @@ struct HTTPMapping: Sendable {
         var lookup: CurlRequest?
     }
 
-    /// A request template and the digest of all that it was written as.
+    /// A request template, whom it talks to, and the digest of all that it was written as.
     private struct Form: Sendable {
         let template: HTTPRequestTemplate
+        /// What ``HTTPOrigin`` says; nothing is delivered where that is an error.
+        let origin: String
         let digest: [UInt8]
 
-        init(_ template: HTTPRequestTemplate) {
+        init(_ template: HTTPRequestTemplate, policy: AddressPolicy) {
             self.template = template
+            origin = (try? HTTPOrigin.of(template.url, policy: policy)) ?? "url"
             let headers = template.headers.flatMap { [$0.name, $0.value.source] }
             let texts = [template.method, template.url.source, template.body?.source ?? ""] + headers
             digest = IdempotencyKey.digest(of: texts.map { Array($0.utf8) })
@@ -48,12 +51,15 @@ struct HTTPMapping: Sendable {
     init(sink: String, configuration: HTTPSinkConfiguration) {
         self.sink = sink
         self.configuration = configuration
-        form = Form(configuration.request)
-        cases = configuration.on.map { cases in
-            Dictionary(cases.map { ($0.selector, $0.request.map(Form.init)) }) { first, _ in first }
-        }
-        policy = AddressPolicy(
+        let policy = AddressPolicy(
             allowsPrivate: configuration.allowsPrivate, allowsHTTP: configuration.allowsHTTP)
+        self.policy = policy
+        form = Form(configuration.request, policy: policy)
+        cases = configuration.on.map { cases in
+            Dictionary(cases.map { ($0.selector, $0.request.map { Form($0, policy: policy) }) }) {
+                first, _ in first
+            }
+        }
     }
 
     var policyOfRequests: AddressPolicy { policy }
@@ -72,11 +78,39 @@ struct HTTPMapping: Sendable {
     }
 
     func plan(_ delivery: Delivery) -> Plan {
+        switch draft(delivery) {
+        case .settled(let receipt): .settled(receipt)
+        case .form(let form, let user, let operation, let state):
+            render(form, delivery, user, operation, state: state)
+        }
+    }
+
+    /// Whether the request of a delivery, if there is one, must not be sent twice; renders nothing.
+    func mustNotRepeat(_ delivery: Delivery) -> Bool {
+        guard configuration.unknown != .retry, case .form(let form, _, _, _) = draft(delivery) else {
+            return false
+        }
+        return mustNotRepeat(form)
+    }
+
+    private func mustNotRepeat(_ form: Form) -> Bool {
+        form.template.method == "POST" && configuration.unknown != .retry
+    }
+
+    // MARK: - Choosing
+
+    /// What becomes of a delivery, up to the writing of its request.
+    private enum Draft {
+        case settled(Receipt)
+        case form(Form, EventDocument.User?, Operation, FoldState?)
+    }
+
+    private func draft(_ delivery: Delivery) -> Draft {
         let event = delivery.event
         guard cases != nil else {
-            return render(form, delivery, EventDocument.User(event), event.meaning.operation, state: nil)
+            return .form(form, EventDocument.User(event), event.meaning.operation, nil)
         }
-        func settled(_ outcome: Receipt.Outcome, _ state: FoldState? = nil) -> Plan {
+        func settled(_ outcome: Receipt.Outcome, _ state: FoldState? = nil) -> Draft {
             .settled(Receipt(offset: delivery.offset, outcome, state: state, contact: .notAsked))
         }
         // What no request is made for leaves no trace in the state.
@@ -91,13 +125,11 @@ struct HTTPMapping: Sendable {
         case .superseded(let state): return settled(.superseded, state)
         case .send(let user, let operation, let state):
             switch choice(for: event.type, operation) {
-            case .form(let form): return render(form, delivery, user, operation, state: state)
+            case .form(let form): return .form(form, user, operation, state)
             case .skip(let reason): return settled(.skipped(reason))
             }
         }
     }
-
-    // MARK: - Choosing
 
     private enum Choice {
         case form(Form)
@@ -130,9 +162,8 @@ struct HTTPMapping: Sendable {
         let removes = form.template.method == "DELETE" || operation == .delete || operation == .deactivate
         do throws(HTTPRenderingError) {
             let request = try request(form.template, over: document, key: key)
-            let origin = try origin(of: request.url)
-            var step = Step(request: request, origin: origin, removes: removes, state: state)
-            step.mustNotRepeat = request.method == "POST" && configuration.unknown != .retry
+            var step = Step(request: request, origin: form.origin, removes: removes, state: state)
+            step.mustNotRepeat = mustNotRepeat(form)
             if step.mustNotRepeat, delivery.isOutcomeUnknown, case .lookUp(let lookup) = configuration.unknown
             {
                 step.lookup = try self.request(lookup, over: document, key: key, at: "lookup.")
@@ -169,14 +200,6 @@ struct HTTPMapping: Sendable {
             policy: policy,
             timeout: configuration.timeout
         )
-    }
-
-    private func origin(of url: String) throws(HTTPRenderingError) -> String {
-        do {
-            return try CurlURL(url, policy: policy).origin
-        } catch {
-            throw HTTPRenderingError(reason: error.reason)
-        }
     }
 
     /// A text for a URL or a header; nil where the template yields nothing.

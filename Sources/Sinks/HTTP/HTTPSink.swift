@@ -69,7 +69,7 @@ public final class HTTPSink: DeliveryPreviewing {
 
     /// A `POST`, unless the config says that it may be repeated.
     public func mustNotRepeat(_ delivery: Delivery) -> Bool {
-        if case .send(let step) = mapping.plan(delivery) { step.mustNotRepeat } else { false }
+        mapping.mustNotRepeat(delivery)
     }
 
     public func preview(_ delivery: Delivery) -> DeliveryPreview { mapping.preview(delivery) }

@@ -17,15 +17,18 @@ enum IdempotencyKey {
         var hash = SHA256()
         for part in parts {
             withUnsafeBytes(of: UInt64(part.count).bigEndian) { hash.update(bufferPointer: $0) }
-            hash.update(data: part)
+            part.withUnsafeBytes { hash.update(bufferPointer: $0) }
         }
         return Array(hash.finalize())
     }
 
+    private static let alphabet = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+
     /// RFC 4648 section 5, without padding.
     static func base64URL(_ bytes: [UInt8]) -> String {
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
         var text: [UInt8] = []
+        text.reserveCapacity((bytes.count * 4 + 2) / 3)
         var bits = 0
         var buffer = 0
         for byte in bytes {

@@ -19,12 +19,12 @@ struct PostgresSession: TableSession {
         }
     }
 
-    func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: [Int: RenderedValue]] {
+    func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: RowValues] {
         let tables = try run([statements.read(keys)])
-        var rows: [String: [Int: RenderedValue]] = [:]
+        var rows: [String: RowValues] = [:]
         for row in tables.first ?? [] {
             guard let place = row.first.flatMap(\.self).flatMap({ Int($0) }) else { continue }
-            var values: [Int: RenderedValue] = [:]
+            var values = RowValues(columns: statements.plan.columns.count)
             for (column, text) in zip(statements.plan.changing, row.dropFirst()) {
                 values[column] = text.map { value($0, column) } ?? .null
             }
@@ -74,12 +74,7 @@ struct PostgresSession: TableSession {
             write.rows.count == 1, let row = write.rows.first
         else { return error }
         rollback()
-        let values =
-            Array(zip(statements.plan.key, row.key))
-            + row.values.sorted { $0.key < $1.key }.map {
-                ($0.key, $0.value)
-            }
-        for (column, value) in values {
+        for (column, value) in Array(zip(statements.plan.key, row.key)) + row.values.present {
             do throws(PostgresError) {
                 let answer = try connection.run([statements.trial(value, column)])
                 if answer.first?.first?.first != "t" { continue }

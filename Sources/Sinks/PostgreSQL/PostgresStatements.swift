@@ -81,16 +81,25 @@ struct PostgresStatements: Sendable {
     }
 
     /// Writes rows: a column that a row doesn't carry keeps its value, or gets its default in a new row.
+    ///
+    /// What no row carries needs no values, and what all carry no flags: most columns are one or the other,
+    /// and the server spends much of its time on taking arrays apart.
     func write(_ rows: [TableWrite.Row]) -> PostgresStatement {
         let others = plan.columns.indices.filter { !plan.key.contains($0) }
-        let texts = arrays(plan.key.count + others.count)
-        let flags = others.indices.map { "$\(plan.key.count + others.count + $0 + 1)::bool[]" }
-        let aliases = [keyAliases] + others.map { "v\($0)" } + others.map { "f\($0)" }
+        let extents = others.map { Extent(of: $0, in: rows) }
+        let carried = zip(others, extents).filter { $1 != .none }.map(\.0)
+        let flagged = zip(others, extents).filter { $1 == .some }.map(\.0)
+        let texts = arrays(plan.key.count + carried.count)
+        let flags = flagged.indices.map { "$\(plan.key.count + carried.count + $0 + 1)::bool[]" }
+        let aliases = [keyAliases] + carried.map { "v\($0)" } + flagged.map { "f\($0)" }
         let names = (plan.key + others).map(ddl.name)
-        let sources = plan.key.enumerated().map { keyValue($0.offset, $0.element) } + others.map(source)
+        let sources =
+            plan.key.enumerated().map { keyValue($0.offset, $0.element) } + zip(others, extents).map(source)
         let isUpsert = plan.mode == .upsert
         let join = isUpsert ? " LEFT JOIN \(ddl.table) AS r ON \(match)" : ""
-        let changes = plan.changing.map { "\(ddl.name(of: $0)) = excluded.\(ddl.name(of: $0))" }
+        let changes = plan.changing.filter(carried.contains).map {
+            "\(ddl.name(of: $0)) = excluded.\(ddl.name(of: $0))"
+        }
         let action =
             isUpsert && !changes.isEmpty ? "UPDATE SET \(changes.joined(separator: ", "))" : "NOTHING"
         let arrays = ([texts] + flags).joined(separator: ", ")
@@ -100,13 +109,23 @@ struct PostgresStatements: Sendable {
             FROM unnest(\(arrays)) AS u(\(aliases.joined(separator: ", ")))\(join)
             ON CONFLICT (\(ddl.keyNames.joined(separator: ", "))) DO \(action)
             """
-        let values = others.map { column in
+        let values = carried.map { column in
             PostgresArray.literal(rows.map { row in row.values[column].flatMap { text($0, column) } })
         }
-        let carried = others.map { column in
+        let whether = flagged.map { column in
             PostgresArray.literal(rows.map { $0.values[column] == nil ? "f" : "t" })
         }
-        return PostgresStatement(sql, keyArrays(rows.map(\.key)) + values + carried)
+        return PostgresStatement(sql, keyArrays(rows.map(\.key)) + values + whether)
+    }
+
+    /// Which rows of a batch carry a column.
+    private enum Extent {
+        case none, some, all
+
+        init(of column: Int, in rows: [TableWrite.Row]) {
+            let count = rows.count { $0.values[column] != nil }
+            self = count == 0 ? .none : count == rows.count ? .all : .some
+        }
     }
 
     /// A page of rows by ascending key, as JSON values, then the key's values as text.
@@ -141,7 +160,10 @@ struct PostgresStatements: Sendable {
             if case .json(let bytes) = value { return SearchableJSON.text(bytes) }
             return SearchableJSON.text(value.jsonText.utf8)
         }
-        if type == "json" { return value.jsonText }
+        if type == "json" {
+            if case .json(let bytes) = value { return String(decoding: bytes, as: UTF8.self) }
+            return value.jsonText
+        }
         switch value {
         case .missing, .null: return nil
         case .bool(let flag): return flag ? "true" : "false"
@@ -181,17 +203,23 @@ struct PostgresStatements: Sendable {
         (1...count).map { "$\($0)::text[]" }.joined(separator: ", ")
     }
 
-    private func source(of column: Int) -> String {
+    /// What a column is set to: its value where it is carried, else what it was, else its default.
+    private func source(of column: Int, _ extent: Extent) -> String {
         let type = columns[column].type
-        let value = "u.v\(column)::\(type)"
         let standard = columns[column].standard.map { "(\($0))::\(type)" } ?? "NULL"
-        guard plan.mode == .upsert, let key = ddl.keyNames.first else {
-            return "CASE WHEN u.f\(column) THEN \(value) ELSE \(standard) END"
-        }
+        let value = "u.v\(column)::\(type)"
+        let carried =
+            switch extent {
+            case .none: standard
+            case .some: "CASE WHEN u.f\(column) THEN \(value) ELSE \(standard) END"
+            case .all: value
+            }
+        guard plan.mode == .upsert, let key = ddl.keyNames.first else { return carried }
         let old = "r.\(ddl.name(of: column))"
-        let whenCarried = "WHEN u.f\(column) THEN \(value)"
-        return plan.columns[column].isInsertOnly
-            ? "CASE WHEN r.\(key) IS NOT NULL THEN \(old) \(whenCarried) ELSE \(standard) END"
-            : "CASE \(whenCarried) WHEN r.\(key) IS NULL THEN \(standard) ELSE \(old) END"
+        if plan.columns[column].isInsertOnly || extent == .none {
+            return "CASE WHEN r.\(key) IS NOT NULL THEN \(old) ELSE \(carried) END"
+        }
+        if extent == .all { return value }
+        return "CASE WHEN u.f\(column) THEN \(value) WHEN r.\(key) IS NULL THEN \(standard) ELSE \(old) END"
     }
 }

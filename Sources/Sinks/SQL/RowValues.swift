@@ -1,6 +1,37 @@
 import JSON
 import Rules
 
+/// What is said of a row, by column index: a column of which nothing is said isn't there, a null is.
+struct RowValues: Sendable, Equatable {
+    /// As many as the table has columns, `missing` where nothing is said.
+    private var values: [RenderedValue]
+
+    /// Nothing is said of any column.
+    init(columns: Int) { values = Array(repeating: .missing, count: columns) }
+
+    subscript(column: Int) -> RenderedValue? {
+        get { values[column].isMissing ? nil : values[column] }
+        set { values[column] = newValue ?? .missing }
+    }
+
+    /// What is there, by ascending column.
+    var present: [(column: Int, value: RenderedValue)] {
+        values.enumerated().filter { !$0.element.isMissing }.map { ($0.offset, $0.element) }
+    }
+
+    /// Takes over what is said of columns here or there; what the other says wins.
+    mutating func merge(_ other: RowValues) {
+        for (column, value) in other.present { values[column] = value }
+    }
+
+    /// The same without what is said of other columns.
+    func only(_ columns: Set<Int>) -> RowValues {
+        var some = RowValues(columns: values.count)
+        for column in columns { some.values[column] = values[column] }
+        return some
+    }
+}
+
 /// How rendered values are written down as JSON: in a row's key, and where the state keeps what a deletion
 /// hides.
 extension RenderedValue {
@@ -37,7 +68,7 @@ extension RenderedValue {
         self = (try? JSONDocument(jsonText)).map { RenderedValue($0.root) } ?? .missing
     }
 
-    var isMissing: Bool { self == .missing }
+    var isMissing: Bool { if case .missing = self { true } else { false } }
 
     /// A database's text cannot hold U+0000: PostgreSQL refuses it, and C strings end there.
     var withoutNUL: RenderedValue {

@@ -65,8 +65,7 @@ struct TableDelivery<Session: TableSession> {
         var write = TableWrite()
         for (_, row) in rows {
             guard let key = row.key else { continue }
-            write.rows.append(
-                TableWrite.Row(key: key, values: row.values.filter { !plan.key.contains($0.key) }))
+            write.rows.append(TableWrite.Row(key: key, values: row.values))
         }
         _ = try session.begin(keys: [], subjects: [])
         try session.commit(write)

@@ -11,7 +11,7 @@ import Rules
 struct TableFold {
     let plan: TablePlan
     /// Rows as the database has them, for ``rowsNeeded(by:)``.
-    var existing: [String: [Int: RenderedValue]] = [:]
+    var existing: [String: RowValues] = [:]
     private var entries: [String: Entry] = [:]
     /// By subject, for tables whose rows go with their user.
     private var tombstones: [String: Entry] = [:]
@@ -26,9 +26,9 @@ struct TableFold {
         for row in stored {
             guard let state = FoldState(json: Array(row.state.utf8)) else { return nil }
             if let values = keys[row.key] ?? RowKey.values(row.key, count: plan.key.count) {
-                entries[row.key] = Entry(key: values, subject: row.subject, stored: state)
+                entries[row.key] = Entry(plan, key: values, subject: row.subject, stored: state)
             } else if let subject = row.subject {
-                tombstones[subject] = Entry(key: [], subject: subject, stored: state)
+                tombstones[subject] = Entry(plan, key: [], subject: subject, stored: state)
             }
         }
     }
@@ -74,13 +74,12 @@ struct TableFold {
     mutating func apply(_ row: TableRow) -> Receipt.Outcome {
         guard let stamp = row.stamp else { return .rejected(reason: "no usable published") }
         guard let key = row.key, let text = row.keyText else { return removeRows(of: row, stamp) }
-        var entry = entries[text] ?? Entry(key: key, subject: row.subject)
-        if let subject = row.subject, let tombstone = tombstones[subject] {
-            bury(&entry, text, under: tombstone.state)
-        }
-        let outcome = apply(row.values, stamp, row.operation, to: &entry, text)
+        let entry = entries[text] ?? Entry(plan, key: key, subject: row.subject)
         entries[text] = entry
-        return outcome
+        if let subject = row.subject, let tombstone = tombstones[subject] {
+            bury(entry, text, under: tombstone.state)
+        }
+        return apply(row.values, stamp, row.operation, to: entry, text)
     }
 
     /// What is to be written, each key once, in the order of the keys, which keeps two writers from
@@ -104,56 +103,54 @@ struct TableFold {
 
     private mutating func removeRows(of row: TableRow, _ stamp: Stamp) -> Receipt.Outcome {
         guard let subject = row.subject else { return .rejected(reason: "no user") }
-        var tombstone = tombstones[subject] ?? Entry(key: [], subject: subject)
+        let tombstone = tombstones[subject] ?? Entry(plan, key: [], subject: subject)
+        tombstones[subject] = tombstone
         let effect = tombstone.state.apply(stamp, .delete, carrying: [])
-        let words = row.values.filter { plan.lifeColumns.contains($0.key) }
+        let words = row.values.only(plan.lifeColumns)
         if tombstone.state.deleted == stamp {
             tombstone.state.values = Dictionary(
-                uniqueKeysWithValues: words.map { (plan.columns[$0.key].name, $0.value.jsonText) })
+                uniqueKeysWithValues: words.present.map { (plan.columns[$0.column].name, $0.value.jsonText) })
         }
-        tombstones[subject] = tombstone
         for text in entries.keys.sorted() where entries[text]?.subject == subject {
-            guard var entry = entries[text] else { continue }
-            _ = apply(words, stamp, .delete, to: &entry, text)
-            entries[text] = entry
+            if let entry = entries[text] { _ = apply(words, stamp, .delete, to: entry, text) }
         }
         return effect.isSuperseded ? .superseded : .delivered
     }
 
     /// A row that is heard of after its user's deletion is under it as well.
-    private func bury(_ entry: inout Entry, _ text: String, under tombstone: FoldState) {
-        var words: [Int: RenderedValue] = [:]
+    private func bury(_ entry: Entry, _ text: String, under tombstone: FoldState) {
+        var words = RowValues(columns: plan.columns.count)
         for (name, value) in tombstone.values {
             if let column = plan.column(named: name) { words[column] = RenderedValue(jsonText: value) }
         }
         for stamp in tombstone.deletes where !entry.state.deletes.contains(stamp) {
             if let buried = entry.state.buried, stamp <= buried { continue }
-            _ = apply(words, stamp, .delete, to: &entry, text)
+            _ = apply(words, stamp, .delete, to: entry, text)
         }
     }
 
     // MARK: - One key
 
     private func apply(
-        _ carried: [Int: RenderedValue], _ stamp: Stamp, _ operation: Operation, to entry: inout Entry,
-        _ text: String
+        _ carried: RowValues, _ stamp: Stamp, _ operation: Operation, to entry: Entry, _ text: String
     ) -> Receipt.Outcome {
-        let changing = plan.changing.filter { carried[$0] != nil }
-        let fields = changing.filter { operation != .delete || !plan.isHiddenByDeletion($0) }
+        let fields = plan.changing.filter {
+            carried[$0] != nil && (operation != .delete || !plan.isHiddenByDeletion($0))
+        }
         let effect = entry.state.apply(stamp, operation, carrying: fields.map { plan.columns[$0].name })
         let isDead = entry.state.isDeleted
-        clear(effect.voided, isDead: isDead, in: &entry)
+        clear(effect.voided, isDead: isDead, in: entry)
         switch effect.life {
-        case .died: hide(in: &entry, text)
-        case .revived: reveal(in: &entry)
+        case .died: hide(in: entry, text)
+        case .revived: reveal(in: entry)
         case .alive, .dead: break
         }
-        if isDead, operation == .delete, entry.state.deleted == stamp { speak(carried, in: &entry) }
+        if isDead, operation == .delete, entry.state.deleted == stamp { speak(carried, in: entry) }
         var isVisible = !effect.voided.isEmpty || effect.life != .dead || operation == .delete
         for column in fields where effect.written.contains(plan.columns[column].name) {
             guard let value = carried[column] else { continue }
             if isDead, plan.isHiddenByDeletion(column) {
-                keep(value, column, stamp, in: &entry)
+                keep(value, column, stamp, in: entry)
             } else {
                 entry.values[column] = value
                 isVisible = true
@@ -173,7 +170,7 @@ struct TableFold {
     /// What an earlier life wrote holds no longer.
     ///
     /// A deleted row goes on showing what the deletion said.
-    private func clear(_ voided: [String], isDead: Bool, in entry: inout Entry) {
+    private func clear(_ voided: [String], isDead: Bool, in entry: Entry) {
         for name in voided {
             entry.state.values[name] = nil
             guard let column = plan.column(named: name) else { continue }
@@ -182,7 +179,7 @@ struct TableFold {
     }
 
     /// The row dies; hidden values that are newer than the deletion are kept with the state.
-    private func hide(in entry: inout Entry, _ text: String) {
+    private func hide(in entry: Entry, _ text: String) {
         guard let deleted = entry.state.deleted else { return }
         for column in plan.changing where plan.isHiddenByDeletion(column) {
             let name = plan.columns[column].name
@@ -191,13 +188,13 @@ struct TableFold {
             if let value { entry.state.values[name] = value.jsonText }
         }
         if plan.onDelete == .delete {
-            entry.values = [:]
+            entry.values = RowValues(columns: plan.columns.count)
             entry.isGone = true
         }
     }
 
     /// The row comes back, with what is newer than its deletion.
-    private func reveal(in entry: inout Entry) {
+    private func reveal(in entry: Entry) {
         for column in plan.changing where plan.isHiddenByDeletion(column) {
             if let text = entry.state.values[plan.columns[column].name] {
                 entry.values[column] = RenderedValue(jsonText: text)
@@ -210,7 +207,7 @@ struct TableFold {
     }
 
     /// The newest deletion has the word: in `mark` mode its row says so, in `delete` mode it is gone.
-    private func speak(_ carried: [Int: RenderedValue], in entry: inout Entry) {
+    private func speak(_ carried: RowValues, in entry: Entry) {
         for column in plan.lifeColumns {
             if let value = carried[column] { entry.values[column] = value }
         }
@@ -222,7 +219,7 @@ struct TableFold {
     }
 
     private func keep(
-        _ value: RenderedValue, _ column: Int, _ stamp: Stamp, in entry: inout Entry
+        _ value: RenderedValue, _ column: Int, _ stamp: Stamp, in entry: Entry
     ) {
         guard let deleted = entry.state.deleted, stamp > deleted else { return }
         entry.state.values[plan.columns[column].name] = value.jsonText
@@ -231,14 +228,16 @@ struct TableFold {
 
 extension TableFold {
     /// One key of the batch: its state, and what becomes of its row.
-    private struct Entry {
+    ///
+    /// An object, so that nothing of it is copied for each event that changes it.
+    private final class Entry {
         let key: [RenderedValue]
-        var subject: String?
+        let subject: String?
         var state: FoldState
         /// Nil where nothing is stored yet.
         let stored: FoldState?
         /// By column index: what is to be written.
-        var values: [Int: RenderedValue] = [:]
+        var values: RowValues
         /// Whether there is something to write to the row.
         var isPresent = false
         /// Whether the row is to go.
@@ -246,7 +245,8 @@ extension TableFold {
         /// Whether what the database may have under this key is to go before the row is written.
         var replaces = false
 
-        init(key: [RenderedValue], subject: String?, stored: FoldState? = nil) {
+        init(_ plan: TablePlan, key: [RenderedValue], subject: String?, stored: FoldState? = nil) {
+            values = RowValues(columns: plan.columns.count)
             self.key = key
             self.subject = subject
             self.stored = stored

@@ -15,13 +15,13 @@ struct TableRow: Sendable {
     /// By column index: what the event carries, keys and new-row columns included.
     ///
     /// A missing value isn't there; an explicit null is.
-    let values: [Int: RenderedValue]
+    let values: RowValues
     /// ``key`` as ``RowKey/text(_:)``.
     let keyText: String?
 
     init(
         key: [RenderedValue]?, subject: String?, stamp: Stamp?, operation: Operation,
-        values: [Int: RenderedValue]
+        values: RowValues
     ) {
         self.key = key
         self.subject = subject
@@ -114,7 +114,7 @@ extension TablePlan {
         return user
     }
 
-    private func key(in values: [Int: RenderedValue]) throws(TableRowDefect) -> [RenderedValue] {
+    private func key(in values: RowValues) throws(TableRowDefect) -> [RenderedValue] {
         var key: [RenderedValue] = []
         for index in self.key {
             guard let value = values[index], value != .null else {
@@ -127,9 +127,9 @@ extension TablePlan {
 
     private func values(
         of delivery: Delivery, _ sink: String, _ operation: Operation, user: EventDocument.User?
-    ) throws(TableRowDefect) -> [Int: RenderedValue] {
+    ) throws(TableRowDefect) -> RowValues {
         var document: JSONDocument?
-        var values: [Int: RenderedValue] = [:]
+        var values = RowValues(columns: columns.count)
         for (index, column) in columns.enumerated() {
             let value: RenderedValue
             switch column.source {
@@ -144,7 +144,7 @@ extension TablePlan {
                     throw .rejected("column \(column.name): \(error)")
                 }
             }
-            if !value.isMissing { values[index] = value.withoutNUL }
+            values[index] = value.withoutNUL
         }
         return values
     }

@@ -10,7 +10,7 @@ protocol TableSession {
     func begin(keys: [String], subjects: [String]) throws(TableFailure) -> [StoredState]
 
     /// The rows with these keys, in any order: by column index, all columns but the key.
-    func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: [Int: RenderedValue]]
+    func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: RowValues]
 
     /// Writes and commits durably.
     func commit(_ write: TableWrite) throws(TableFailure)
@@ -32,8 +32,8 @@ struct TableWrite: Sendable, Equatable {
     /// A row to insert, or to change in these columns.
     struct Row: Sendable, Equatable {
         var key: [RenderedValue]
-        /// By column index, without the key; a column that isn't there keeps its value.
-        var values: [Int: RenderedValue]
+        /// A column that isn't there keeps its value; the key's own need not be there.
+        var values: RowValues
     }
 
     /// Keys of rows that go; they go before others come.

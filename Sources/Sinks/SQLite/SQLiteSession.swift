@@ -22,14 +22,14 @@ struct SQLiteSession: TableSession {
         }
     }
 
-    func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: [Int: RenderedValue]] {
+    func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: RowValues] {
         try attempt {
             var statement = try BoundStatement(database, statements.read)
-            var rows: [String: [Int: RenderedValue]] = [:]
+            var rows: [String: RowValues] = [:]
             for key in keys {
                 statements.bind(key: key, to: &statement)
                 while try statement.nextRow() {
-                    var values: [Int: RenderedValue] = [:]
+                    var values = RowValues(columns: statements.plan.columns.count)
                     for (position, column) in statements.plan.changing.enumerated() {
                         values[column] = statements.value(statement.value(position), column)
                     }

@@ -111,6 +111,29 @@ import Testing
         #expect(window.cursor == offset(7) && window.settledAbove.isEmpty)
     }
 
+    /// Of a log in which most entries are for other sinks, whatever the order in which the own ones end.
+    @Test func aWindowFindsItsEntriesHoweverFarApartTheyAre() {
+        var random = SeededGenerator(seed: 11)
+        for _ in 0..<50 {
+            let offsets = (1...300).filter { _ in Int.random(in: 0..<4, using: &random) == 0 }.map(Int64.init)
+            var window = DeliveryWindow(lease())
+            let half = offsets.count / 2
+            _ = window.add(page(Array(offsets[..<half]), end: half > 0 ? offsets[half - 1] : 0))
+            _ = window.add(page(Array(offsets[half...]), end: 300))
+            var open = Set(offsets)
+            for closed in offsets.shuffled(using: &random) {
+                window.close(offset(closed))
+                open.remove(closed)
+                let isRight = (0...301).allSatisfy { (window.entry(offset($0)) != nil) == open.contains($0) }
+                let first = open.min()
+                #expect(isRight && window.cursor < offset(first ?? 301) && window.isEmpty == open.isEmpty)
+                let above = offsets.filter { !open.contains($0) && $0 > first ?? 301 }
+                #expect(window.settledAbove == above.map(offset))
+            }
+            #expect(window.cursor == offset(300))
+        }
+    }
+
     @Test func aRewoundWindowKeepsItsCursorAndReadsAgain() {
         var window = DeliveryWindow(lease())
         _ = window.add(page([1, 2, 3], end: 3))
