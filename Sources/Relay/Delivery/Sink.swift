@@ -119,6 +119,8 @@ public struct Receipt: Sendable, Equatable {
     ///
     /// No user data.
     public let detail: String?
+    /// The HTTP status that the destination gave; nil where it gave none.
+    public let status: Int?
     /// Whether the destination may have done it all the same; only with `retry`, and then the next attempt
     /// has ``Delivery/isOutcomeUnknown``.
     public let isOutcomeUnknown: Bool
@@ -137,13 +139,14 @@ public struct Receipt: Sendable, Equatable {
 
     public init(
         offset: Offset, _ outcome: Outcome, state: FoldState? = nil, detail: String? = nil,
-        isOutcomeUnknown: Bool = false
+        status: Int? = nil, isOutcomeUnknown: Bool = false
     ) {
         self.isOutcomeUnknown = isOutcomeUnknown
         self.offset = offset
         self.outcome = outcome
         self.state = state
         self.detail = detail
+        self.status = status
     }
 }
 

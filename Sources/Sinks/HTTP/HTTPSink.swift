@@ -119,16 +119,20 @@ public final class HTTPSink: DeliveryPreviewing {
         let text = "HTTP \(response.status)"
         let pause = response.retryAfter.map { min($0, Self.pauseMax) }
         let verdict = HTTPVerdict(status: response.status, removes: step.removes)
-        guard verdict != .denied else { return try denied(text, step, delivery) }
+        guard verdict != .denied else { return try denied(response.status, step, delivery) }
         denial.withLock { $0 = .none }
         switch verdict {
         case .delivered:
             return Receipt(
                 offset: delivery.offset, .delivered, state: step.state, detail: Self.detail(of: response))
-        case .retry: return Receipt(offset: delivery.offset, .retry(after: pause, reason: text), detail: text)
+        case .retry:
+            return Receipt(
+                offset: delivery.offset, .retry(after: pause, reason: text), detail: text,
+                status: response.status)
         case .unavailable: throw unavailable(response, step)
         case .rejected, .denied:
-            return Receipt(offset: delivery.offset, .rejected(reason: text), detail: text)
+            return Receipt(
+                offset: delivery.offset, .rejected(reason: text), detail: text, status: response.status)
         }
     }
 
@@ -140,8 +144,9 @@ public final class HTTPSink: DeliveryPreviewing {
 
     /// One refusal may be about one contact; a second user in a row says that the credentials are wrong.
     private func denied(
-        _ text: String, _ step: HTTPMapping.Step, _ delivery: Delivery
+        _ status: Int, _ step: HTTPMapping.Step, _ delivery: Delivery
     ) throws(SinkError) -> Receipt {
+        let text = "HTTP \(status)"
         let who = delivery.event.user?.id ?? delivery.event.id
         let isForAll = denial.withLock { $0.note(who) }
         if isForAll {
@@ -149,7 +154,7 @@ public final class HTTPSink: DeliveryPreviewing {
                 reason: "\(step.origin): \(text) for several users: check auth and its rights")
         }
         let outcome = Receipt.Outcome.retry(after: nil, reason: "\(text): access denied")
-        return Receipt(offset: delivery.offset, outcome, detail: text)
+        return Receipt(offset: delivery.offset, outcome, detail: text, status: status)
     }
 
     private func receipt(
