@@ -18,6 +18,19 @@ enum Journals {
     }
 }
 
+extension Journals {
+    /// A name that nobody knows is a slip of the pen, and not an empty list.
+    static func know(_ sink: String, _ configuration: RelayConfiguration) async throws {
+        let status = try await ask(configuration) { journal throws(JournalError) in
+            try await journal.status()
+        }
+        let names = Set(configuration.sinks.map(\.name) + status.sinks.map(\.name))
+        guard !names.contains(sink) else { return }
+        throw Terminal.failure(
+            "there is no sink \(sink); there are \(names.sorted().joined(separator: ", "))", .problems)
+    }
+}
+
 extension PageOption {
     var request: PageRequest { PageRequest(before: before, limit: limit) }
 

@@ -57,8 +57,9 @@ extension InMemoryJournal: JournalInspection {
         _ filter: QuarantineFilter, _ page: PageRequest
     ) async throws(JournalError) -> [QuarantineRecord] {
         try open { log in
-            log.quarantineRecords(withBytes: false).reversed().lazy
-                .filter { $0.id < page.before ?? .max && filter.matches($0) }.prefix(page.limit).map { $0 }
+            let meant = log.quarantineRecords(withBytes: true).reversed()
+                .filter { $0.id < page.before ?? .max && filter.matches($0) }.prefix(page.limit).map(\.id)
+            return log.quarantineRecords(withBytes: false).reversed().filter { meant.contains($0.id) }
         }
     }
 
@@ -140,7 +141,7 @@ extension DeadLetterFilter {
 extension QuarantineFilter {
     fileprivate func matches(_ record: QuarantineRecord) -> Bool {
         (ids?.contains(record.id) ?? true) && (hook ?? record.hook) == record.hook
-            && isPart(reason, of: record.reason)
+            && isPart(reason, of: record.reason) && accepts(record.bytes)
             && (since ?? .min) <= record.receivedAt && record.receivedAt < (until ?? .max)
     }
 }

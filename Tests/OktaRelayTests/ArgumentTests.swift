@@ -37,12 +37,21 @@ import Testing
         ["replay", "--sink", "crm"], ["replay", "--since", "7d"],
         ["replay", "--sink", "crm", "--since", "7d", "--dry-run", "--render", "f"],
         ["history"], ["history", "--user", "00u1", "--operations"],
-        ["history", "--operations", "--org", "a"],
+        ["history", "--operations", "--org", "a"], ["history", "--user", "u", "--since", "soon"],
+        ["replay", "list", "--sink", "crm"], ["replay", "cancel"], ["sinks", "given-up", "--limit", "0"],
     ])
     func wrongCallsAreUsageErrors(_ arguments: [String]) {
         let error = #expect(throws: (any Error).self) { try OktaRelayCommand.parseAsRoot(arguments) }
         guard let error else { return }
         #expect(OktaRelayCommand.exitCode(for: error) == .validationFailure)
+    }
+
+    @Test func aReplayNeedsNoVerb() throws {
+        let run = try OktaRelayCommand.parseAsRoot(["replay", "--sink", "crm", "--since", "7d", "--dry-run"])
+        #expect(try #require(run as? ReplayCommand.Run).dryRun)
+        #expect(try OktaRelayCommand.parseAsRoot(["replay", "list"]) is ReplayCommand.List)
+        let cancel = try OktaRelayCommand.parseAsRoot(["replay", "cancel", "replay-1"])
+        #expect(try #require(cancel as? ReplayCommand.Cancel).id == "replay-1")
     }
 
     @Test func operatorsFiltersReachTheirCommands() throws {

@@ -37,26 +37,15 @@ struct DeadLettersCommand: AsyncParsableCommand {
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
                 try await journal.deadLetters(filter.filter(now: now), page.request)
             }
-            if let sink = filter.sink, records.isEmpty { try await know(sink, configuration) }
+            if let sink = filter.sink, records.isEmpty { try await Journals.know(sink, configuration) }
             if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
             page.noteNextPage(after: records.map(\.id))
-        }
-
-        /// A name that nobody knows is a slip of the pen, and not an empty list.
-        private func know(_ sink: String, _ configuration: RelayConfiguration) async throws {
-            let status = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.status()
-            }
-            let names = Set(configuration.sinks.map(\.name) + status.sinks.map(\.name))
-            guard !names.contains(sink) else { return }
-            throw Terminal.failure(
-                "there is no sink \(sink); there are \(names.sorted().joined(separator: ", "))", .problems)
         }
     }
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show one dead letter: every attempt, and the event while its bytes are kept.",
+            abstract: "Show one dead letter: its attempts, and the event while its bytes are kept.",
             discussion: """
                 Example:
                   okta-relay dead-letters show 17
@@ -156,13 +145,13 @@ extension [DeadLetterRecord] {
     var table: TextTable {
         var table = TextTable([
             .right("ID"), .left("DIED"), .left("SINK"), .left("EVENT TYPE"), .left("EVENT"),
-            .right("ATTEMPTS"),
-            .left("LAST ERROR"),
+            .right("ATTEMPTS"), .left("KEPT"), .left("LAST ERROR"),
         ])
         for record in self {
             table.add(
                 String(record.id), Wording.time(record.diedAt), record.sink, record.eventType, record.eventID,
-                String(record.failures.count), record.failures.last?.reason ?? "-")
+                String(record.attemptCount), record.isExpired ? "expired" : "yes",
+                record.failures.last?.reason ?? "-")
         }
         return table
     }
@@ -170,12 +159,22 @@ extension [DeadLetterRecord] {
 
 extension DeadLetterRecord {
     var text: String {
-        var attempts = TextTable([.right("ATTEMPT"), .left("AT"), .right("TOOK"), .left("ERROR")])
+        var attempts = TextTable([
+            .right("ATTEMPT"), .left("AT"), .right("TOOK"), .right("STATUS"), .left("ERROR"),
+        ])
         for failure in failures {
             attempts.add(
                 String(failure.number), Wording.time(failure.at), failure.took.map(Wording.duration) ?? "-",
-                failure.reason)
+                failure.status.map { String($0) } ?? "-", failure.reason)
         }
+        let leftOut =
+            attemptsLeftOut > 0
+            ? """
+
+
+            \(attemptCount) attempts: the first \(FailedAttempt.firstKept) and the newest \
+            \(FailedAttempt.newestKept) are kept
+            """ : ""
         let event = body.map { String(decoding: $0, as: UTF8.self) } ?? "its bytes are no longer kept"
         return """
             dead letter  \(id), since \(Wording.time(diedAt))
@@ -183,7 +182,7 @@ extension DeadLetterRecord {
             event        \(eventID), \(eventType)
             user         \(userID ?? "-")
 
-            \(attempts.text())
+            \(attempts.text())\(leftOut)
 
             \(event)
             """

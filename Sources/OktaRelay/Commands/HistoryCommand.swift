@@ -10,12 +10,15 @@ struct HistoryCommand: AsyncParsableCommand {
         abstract: "Show whether and when a user was removed from each sink, or what operators did.",
         discussion: """
             It reads the receipts, which outlive the events: each deactivation and deletion that a sink has \
-            settled, and what of the user's is a dead letter or waits for another attempt. Exit code 1 where \
-            nothing is known of the user.
+            settled, as delivered, superseded or skipped; and what of the user's is a dead letter or waits. \
+            What waits is looked through for the user, the newest first, up to a bound: the answer tells for \
+            which sinks that was not all, and which sinks were not given events that may have been the \
+            user's. Exit code 1 where nothing is known of the user.
 
             Example:
               okta-relay history --user 00u1abcd2EFGHIJKL3x4
-              okta-relay history --operations --limit 20
+              okta-relay history --user 00u1abcd2EFGHIJKL3x4 --sink crm --since 30d
+              okta-relay history --operations --sink crm --limit 20
             """
     )
 
@@ -28,6 +31,11 @@ struct HistoryCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Only in this org, as the hooks name it.", valueName: "name"))
     var org: String?
+
+    @Option(help: ArgumentHelp("Only this sink's.", valueName: "name"))
+    var sink: String?
+
+    @OptionGroup var time: TimeOption
 
     @Flag(help: "What operators did, newest first.")
     var operations = false
@@ -48,23 +56,51 @@ struct HistoryCommand: AsyncParsableCommand {
     }
 
     private func show(_ user: String, _ configuration: RelayConfiguration) async throws {
-        let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-            try await journal.history(user: user, org: org, limit: page.limit)
+        let now = SystemClock().now
+        let filter = HistoryFilter(
+            user: user, org: org, sink: sink, since: time.since?.nanoseconds(now: now),
+            until: time.until?.nanoseconds(now: now))
+        let history = try await Journals.ask(configuration) { journal throws(JournalError) in
+            try await journal.history(filter, limit: page.limit, lookedAtMax: WaitingLook.eventsMax)
         }
-        if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
-        if records.isEmpty {
-            throw Terminal.failure(
-                "nothing is known of \(user): no removal was settled, and nothing of theirs is dead or waits",
-                .problems)
-        }
+        if history.records.isEmpty, let sink { try await Journals.know(sink, configuration) }
+        if output.json { Terminal.write(history.json) } else { Terminal.write(history.text(of: user)) }
+        if history.records.isEmpty { throw ExitStatus.problems.code }
     }
 
     private func showOperations(_ configuration: RelayConfiguration) async throws {
+        let now = SystemClock().now
+        let filter = OperationFilter(
+            sink: sink, since: time.since?.nanoseconds(now: now), until: time.until?.nanoseconds(now: now))
         let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-            try await journal.operations(page.request)
+            try await journal.operations(filter, page.request)
         }
         if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
         page.noteNextPage(after: records.map(\.id))
+    }
+}
+
+extension UserHistory {
+    /// The records, and how far they can be relied on.
+    func text(of user: String) -> String {
+        var lines = [
+            records.isEmpty
+                ? "nothing was found of \(user): no receipt of a removal, no dead letter, nothing that waits"
+                : records.table.text(isHeadingBold: Terminal.isInteractive)
+        ]
+        lines.append("looked through, of what waits: \(Wording.count(waiting.lookedAt, "event"))")
+        for sink in waiting.notLookedAt {
+            lines.append("older events wait for \(sink) that were not looked at: some may be theirs")
+        }
+        for entries in givenUp {
+            let (since, until) = (entries.replaySpan.lowerBound, entries.replaySpan.upperBound)
+            lines.append(
+                """
+                \(entries.sink) was not given \(Wording.count(entries.entries, "event")) of \
+                \(Wording.time(since)) to \(Wording.time(until)): some may be theirs
+                """)
+        }
+        return lines.joined(separator: "\n")
     }
 }
 

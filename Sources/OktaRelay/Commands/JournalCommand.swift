@@ -45,7 +45,13 @@ struct JournalCommand: AsyncParsableCommand {
             let bar = SharedProgressBar("reading entries")
             let found: JournalVerification
             do throws(JournalError) {
-                found = try await SQLiteJournalInspection(path: path).verify { bar.show($0) }
+                found = try await SQLiteJournalInspection(path: path).verify { stage in
+                    switch stage {
+                    case .entries(let share): bar.show(share)
+                    case .references: bar.show("comparing counts and references")
+                    case .structure: bar.show("checking the structure of the file, which may take as long")
+                    }
+                }
                 bar.finish()
             } catch {
                 bar.finish()
@@ -110,7 +116,7 @@ struct JournalCommand: AsyncParsableCommand {
             let configuration = try ConfigurationFile.load(file.config)
             let bar = SharedProgressBar("copying")
             do throws(JournalError) {
-                let journal = try SQLiteJournalInspection(path: configuration.journal.path)
+                let journal = try SQLiteJournalInspection.ofAnyVersion(path: configuration.journal.path)
                 try await journal.backup(to: target) { bar.show($0) }
                 bar.finish()
             } catch {
@@ -138,5 +144,6 @@ private final class SharedProgressBar: Sendable {
     init(_ label: String) { bar = Mutex(ProgressBar(label)) }
 
     func show(_ share: Double) { bar.withLock { $0.show(share) } }
+    func show(_ work: String) { bar.withLock { $0.show(work) } }
     func finish() { bar.withLock { $0.finish() } }
 }

@@ -22,8 +22,11 @@ struct QuarantineCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List quarantined inputs, newest first.",
             discussion: """
+                --type and --user go by the bytes: what is not JSON, or expired, has neither.
+
                 Example:
                   okta-relay quarantine list --json
+                  okta-relay quarantine list --type "user.lifecycle.*"
                 """
         )
 
@@ -128,7 +131,7 @@ extension [QuarantineRecord] {
         for record in self {
             table.add(
                 String(record.id), Wording.time(record.receivedAt), record.hook, record.reason,
-                Wording.size(record.sizeBytes))
+                record.isExpired ? "expired" : Wording.size(record.sizeBytes))
         }
         return table
     }

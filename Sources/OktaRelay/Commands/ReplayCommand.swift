@@ -8,133 +8,163 @@ import Rules
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
-        abstract: "Send stored events of a time range to a sink again, by today's rules.",
+        abstract: "Send stored events of a time range to a sink again, list such replays, cancel one.",
         discussion: """
-            Events that today's rules send to the sink are appended to the log's end as deliveries of their \
-            own; the idempotency keys carry the replay's id, so a destination takes them for new. The \
-            journal keeps how far it is: a replay that a crash or Ctrl-C cuts short goes on by itself when \
-            the relay runs, and nothing comes twice.
-
-            With --dry-run it counts. With --render every request or row is written to a file as JSON lines, \
-            by the config file, with secrets as ***; nothing is sent. The file holds user data.
+            Without a verb it runs one; okta-relay help replay run has its options.
 
             Example:
               okta-relay replay --sink crm --since 7d --dry-run
               okta-relay replay --sink crm --since 2026-11-01 --until 2026-11-03 --rule staff
-              okta-relay replay --sink crm --since 1d --render requests.jsonl
-            """
+              okta-relay replay list
+              okta-relay replay cancel replay-2026-11-23T08:15:00.000Z
+            """,
+        subcommands: [Run.self, List.self, Cancel.self],
+        defaultSubcommand: Run.self
     )
+}
 
-    @OptionGroup var file: ConfigOption
-    @OptionGroup var output: OutputOption
-    @OptionGroup var time: TimeOption
+extension ReplayCommand {
+    /// `replay run`, and `replay` alone.
+    struct Run: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send stored events of a time range to a sink again, by today's rules.",
+            discussion: """
+                Events that today's rules send to the sink are appended to the log's end as deliveries of \
+                their own; the idempotency keys carry the replay's id, so a destination takes them for new. \
+                The journal keeps how far it is: a replay that a crash or Ctrl-C cuts short goes on by \
+                itself when the relay runs, and nothing comes twice.
 
-    @Option(help: ArgumentHelp("Where they go.", valueName: "name"))
-    var sink: String
+                With --dry-run it counts. With --render every request or row is written to a file as JSON \
+                lines, by the config file, with secrets as ***; nothing is sent. The file holds user data.
 
-    @Option(help: ArgumentHelp("Only those that this rule sends there today.", valueName: "name"))
-    var rule: String?
+                Example:
+                  okta-relay replay --sink crm --since 7d --dry-run
+                  okta-relay replay --sink crm --since 2026-11-01 --until 2026-11-03 --rule staff
+                  okta-relay replay --sink crm --since 1d --render requests.jsonl
+                """
+        )
 
-    @Option(
-        help: ArgumentHelp("Only this event type; * stands for any run of characters.", valueName: "type"))
-    var type: String?
+        @OptionGroup var file: ConfigOption
+        @OptionGroup var output: OutputOption
+        @OptionGroup var time: TimeOption
 
-    @Option(help: ArgumentHelp("Only this user's, by the id at Okta.", valueName: "id"))
-    var user: String?
+        @Option(help: ArgumentHelp("Where they go.", valueName: "name"))
+        var sink: String
 
-    @Flag(help: "Change nothing, and count what would be sent.")
-    var dryRun = false
+        @Option(help: ArgumentHelp("Only those that this rule sends there today.", valueName: "name"))
+        var rule: String?
 
-    @Option(help: ArgumentHelp("Send nothing, and write what would be to this file.", valueName: "file"))
-    var render: String?
+        @Option(
+            help: ArgumentHelp("Only this event type; * stands for any run of characters.", valueName: "type")
+        )
+        var type: String?
 
-    func validate() throws {
-        guard time.since != nil else {
-            throw ValidationError("--since says how far back; \(PointInTime.advice)")
-        }
-        guard render == nil || !dryRun else {
-            throw ValidationError("--render sends nothing and counts as well; leave --dry-run out")
-        }
-    }
+        @Option(help: ArgumentHelp("Only this user's, by the id at Okta.", valueName: "id"))
+        var user: String?
 
-    func run() async throws {
-        let configuration = try ConfigurationFile.load(file.config)
-        if let render { return try await self.render(to: render, configuration) }
-        try await OperatorLink.open(configuration) { link in
-            if dryRun { try await count(link) } else { try await replay(link) }
-        }
-    }
+        @Flag(help: "Change nothing, and count what would be sent.")
+        var dryRun = false
 
-    private func write(to body: inout JSONWriter, now: Int64) {
-        body.member("sink", sink)
-        for (name, value) in [("rule", rule), ("type", type), ("user", user)] where value != nil {
-            body.member(name, value)
-        }
-        time.write(to: &body, now: now)
-    }
+        @Option(help: ArgumentHelp("Send nothing, and write what would be to this file.", valueName: "file"))
+        var render: String?
 
-    // MARK: - Sending
-
-    private func replay(_ link: OperatorLink) async throws {
-        let now = SystemClock().now
-        var replay = try await link.post("/replays") { write(to: &$0, now: now) }
-        let id = replay["id"]?.string ?? ""
-        var bar = ProgressBar("replaying")
-        while replay["endedAt"]?.isNull == true {
-            bar.show(replay["share"]?.double ?? 0)
-            try await link.advanceReplays()
-            replay = try await link.get("/replays/\(id.percentEncoded)")
-        }
-        bar.finish()
-        guard !output.json else { return Terminal.write(replay.raw) }
-        let events = Wording.count(replay["appended"]?.int ?? 0, "event")
-        Terminal.write("\(events) go to \(sink) again, as \(id)")
-    }
-
-    // MARK: - Counting
-
-    private func count(_ link: OperatorLink) async throws {
-        let now = SystemClock().now
-        var count = ReplayCount()
-        var bar = ProgressBar("counting")
-        var after: Int?
-        repeat {
-            let step = try await link.post("/replays") { body in
-                write(to: &body, now: now)
-                body.member("dryRun", true)
-                if let after { body.member("after", after) }
+        func validate() throws {
+            guard time.since != nil else {
+                throw ValidationError("--since says how far back; \(PointInTime.advice)")
             }
-            count.add(step)
-            after = step["after"]?.int
-            bar.show(step["share"]?.double ?? 0)
-        } while after != nil
-        bar.finish()
-        if output.json { Terminal.write(count.json) } else { Terminal.write(count.text(sink: sink)) }
-    }
-
-    // MARK: - Rendering
-
-    private func render(to path: String, _ configuration: RelayConfiguration) async throws {
-        guard configuration.sinks.contains(where: { $0.name == sink }) else {
-            let names = configuration.sinks.map(\.name).joined(separator: ", ")
-            throw Terminal.failure("there is no sink \(sink); the config has \(names)", .problems)
-        }
-        let now = SystemClock().now
-        let order = ReplayOrder(
-            sink: sink,
-            filter: ReplayFilter(rule: rule, eventType: type.map { EventTypePattern($0) }, user: user),
-            since: time.since?.nanoseconds(now: now) ?? 0, until: time.until?.nanoseconds(now: now))
-        let lines = try await ReplayRendering(configuration).render(order, to: path)
-        if output.json {
-            var writer = JSONWriter()
-            writer.object { object in
-                object.member("file", path)
-                object.member("events", lines)
+            guard render == nil || !dryRun else {
+                throw ValidationError("--render sends nothing and counts as well; leave --dry-run out")
             }
-            Terminal.write(writer.bytes)
-        } else {
-            Terminal.write(
-                "\(Wording.count(lines, "event")) would go to \(sink); \(path) has what it would get")
+        }
+
+        func run() async throws {
+            let configuration = try ConfigurationFile.load(file.config)
+            if let render { return try await self.render(to: render, configuration) }
+            try await OperatorLink.open(configuration) { link in
+                if dryRun { try await count(link) } else { try await replay(link) }
+            }
+        }
+
+        private func write(to body: inout JSONWriter, now: Int64) {
+            body.member("sink", sink)
+            for (name, value) in [("rule", rule), ("type", type), ("user", user)] where value != nil {
+                body.member(name, value)
+            }
+            time.write(to: &body, now: now)
+        }
+
+        // MARK: - Sending
+
+        private func replay(_ link: OperatorLink) async throws {
+            let now = SystemClock().now
+            var replay = try await link.post("/replays") { write(to: &$0, now: now) }
+            let id = replay["id"]?.string ?? ""
+            var bar = ProgressBar("replaying")
+            while replay["endedAt"]?.isNull == true {
+                bar.show(replay["share"]?.double ?? 0)
+                try await link.advanceReplays()
+                replay = try await link.get("/replays/\(id.percentEncoded)")
+            }
+            bar.finish()
+            let isCancelled = replay["isCancelled"]?.bool == true
+            guard !output.json else {
+                Terminal.write(replay.raw)
+                if isCancelled { throw ExitStatus.problems.code }
+                return
+            }
+            let events = Wording.count(replay["appended"]?.int ?? 0, "event")
+            Terminal.write("\(events) go to \(sink) again, as \(id)")
+            if isCancelled {
+                throw Terminal.failure("it was cancelled before it had looked at all", .problems)
+            }
+        }
+
+        // MARK: - Counting
+
+        private func count(_ link: OperatorLink) async throws {
+            let now = SystemClock().now
+            var count = ReplayCount()
+            var bar = ProgressBar("counting")
+            var after: Int?
+            repeat {
+                let step = try await link.post("/replays") { body in
+                    write(to: &body, now: now)
+                    body.member("dryRun", true)
+                    if let after { body.member("after", after) }
+                }
+                count.add(step)
+                after = step["after"]?.int
+                bar.show(step["share"]?.double ?? 0)
+            } while after != nil
+            bar.finish()
+            if output.json { Terminal.write(count.json) } else { Terminal.write(count.text(sink: sink)) }
+        }
+
+        // MARK: - Rendering
+
+        private func render(to path: String, _ configuration: RelayConfiguration) async throws {
+            let now = SystemClock().now
+            let order = ReplayOrder(
+                sink: sink,
+                filter: ReplayFilter(rule: rule, eventType: type.map { EventTypePattern($0) }, user: user),
+                since: time.since?.nanoseconds(now: now) ?? 0, until: time.until?.nanoseconds(now: now))
+            do throws(OperatorProblem) {
+                try configuration.operatorSettings.check(order)
+            } catch {
+                throw Terminal.failure(error.text, .problems)
+            }
+            let lines = try await ReplayRendering(configuration).render(order, to: path)
+            if output.json {
+                var writer = JSONWriter()
+                writer.object { object in
+                    object.member("file", path)
+                    object.member("events", lines)
+                }
+                Terminal.write(writer.bytes)
+            } else {
+                Terminal.write(
+                    "\(Wording.count(lines, "event")) would go to \(sink); \(path) has what it would get")
+            }
         }
     }
 }

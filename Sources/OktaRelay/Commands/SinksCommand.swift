@@ -7,7 +7,7 @@ import Relay
 struct SinksCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sinks",
-        abstract: "List, pause, resume, move and drop sinks.",
+        abstract: "List, pause, resume, move and drop sinks, and list what was given up.",
         discussion: """
             What changes something goes through the relay that runs on the config; where none runs, it \
             changes the journal itself, and the next start finds it so.
@@ -15,9 +15,10 @@ struct SinksCommand: AsyncParsableCommand {
             Example:
               okta-relay sinks list
               okta-relay sinks pause crm --reason "migration until Monday"
-              okta-relay sinks seek crm --to 2026-11-01
+              okta-relay sinks seek crm --to 2026-11-01 --dry-run
+              okta-relay sinks given-up crm
             """,
-        subcommands: [List.self, Pause.self, Resume.self, Seek.self, Drop.self],
+        subcommands: [List.self, GivenUp.self, Pause.self, Resume.self, Seek.self, Drop.self],
         defaultSubcommand: List.self
     )
 
@@ -95,18 +96,25 @@ struct SinksCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Let a sink that is paused or tripped go on.",
             discussion: """
-                What waits for it now passes whatever its limits: look first at what that is. What comes \
-                later is counted again.
+                What waits for it now passes whatever its limits: look first at what that is, with \
+                --dry-run, which counts it by what it does to users. What comes later is counted again.
 
                 Example:
+                  okta-relay sinks resume crm --dry-run
                   okta-relay sinks resume crm
                 """
         )
 
         @OptionGroup var target: Target
 
+        @Flag(help: "Change nothing, and count what would pass.")
+        var dryRun = false
+
         func run() async throws {
-            try await target.change("resume") { answer in
+            try await target.change("resume") { body in
+                if dryRun { body.member("dryRun", true) }
+            } text: { answer in
+                if dryRun { return WaitingText(target.name, answer).text }
                 guard let hold = answer["was"]?.string else { return "\(target.name) was not held" }
                 return "\(target.name) was \(hold), and goes on; what waited passes whatever its limits"
             }
@@ -117,11 +125,12 @@ struct SinksCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Move a sink's place in the log.",
             discussion: """
-                Forward, what it passes is given up: it is counted and listed as a detached range. Backward, \
-                what is still kept comes again, with the idempotency keys it had: a destination that knows \
-                them may ignore it. To send events anew, replay is better.
+                Forward, what it passes is given up: counted, and listed by sinks given-up. Backward, what \
+                is still kept comes again, with the idempotency keys it had: a destination that knows them \
+                may ignore it. To send events anew, replay is better. --dry-run counts both.
 
                 Example:
+                  okta-relay sinks seek chat --to end --dry-run
                   okta-relay sinks seek chat --to end --reason "old news"
                   okta-relay sinks seek audit --to 2026-11-01T08:00:00Z
                 """
@@ -137,6 +146,9 @@ struct SinksCommand: AsyncParsableCommand {
         @Option(help: ArgumentHelp("Why, for the list of what was given up.", valueName: "text"))
         var reason: String?
 
+        @Flag(help: "Change nothing, and count what would be given up, or would come again.")
+        var dryRun = false
+
         func validate() throws {
             guard to == "end" || Int64(to).map({ $0 >= 0 }) ?? false || PointInTime(to) != nil else {
                 throw ValidationError(
@@ -148,6 +160,7 @@ struct SinksCommand: AsyncParsableCommand {
             try await target.change("seek") { body in
                 body.member("to", to)
                 if let reason { body.member("reason", reason) }
+                if dryRun { body.member("dryRun", true) }
             } text: { answer in
                 let place = "\(answer["from"]?.int ?? 0) to \(answer["to"]?.int ?? 0)"
                 let (givenUp, repeated) = (answer["givenUp"]?.int ?? 0, answer["repeated"]?.int ?? 0)
@@ -155,7 +168,7 @@ struct SinksCommand: AsyncParsableCommand {
                     repeated > 0
                     ? "\(Wording.count(repeated, "event")) come again"
                     : "\(Wording.count(givenUp, "event")) given up"
-                return "\(target.name) moved from \(place): \(effect)"
+                return "\(target.name) \(dryRun ? "would move" : "moved") from \(place): \(effect)"
             }
         }
     }
@@ -164,10 +177,12 @@ struct SinksCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Have the journal forget a sink that is not configured any more.",
             discussion: """
-                Where events still wait for it, or dead letters are left, it needs --force: they are lost. A \
-                sink that only changed its name takes them over, with renamedFrom in the config.
+                Where events still wait for it, or dead letters are left, it needs --force: they are lost, \
+                and --dry-run counts them. A sink that only changed its name takes them over, with \
+                renamedFrom in the config.
 
                 Example:
+                  okta-relay sinks drop old-crm --dry-run
                   okta-relay sinks drop old-crm --force
                 """
         )
@@ -177,13 +192,38 @@ struct SinksCommand: AsyncParsableCommand {
         @Flag(help: "Also where something waits, or dead letters are left.")
         var force = false
 
+        @Flag(help: "Change nothing, and count what would be lost.")
+        var dryRun = false
+
         func run() async throws {
-            try await target.change("drop") { body in
-                body.member("force", force)
-            } text: { answer in
-                let givenUp = Wording.count(answer["givenUp"]?.int ?? 0, "event")
-                let letters = Wording.count(answer["deadLetters"]?.int ?? 0, "dead letter")
-                return "\(target.name) is dropped, with \(givenUp) that waited and \(letters)"
+            let configuration = try ConfigurationFile.load(target.file.config)
+            let answer = try await OperatorLink.open(configuration) { try await drop($0) }
+            guard !target.output.json else { return Terminal.write(answer.raw) }
+            let givenUp = Wording.count(answer["givenUp"]?.int ?? 0, "event")
+            let letters = Wording.count(answer["deadLetters"]?.int ?? 0, "dead letter")
+            let verb = dryRun ? "would be" : "is"
+            Terminal.write("\(target.name) \(verb) dropped, with \(givenUp) that waited and \(letters)")
+        }
+
+        /// Call after call, because there may be much; the last answer counts all of it.
+        private func drop(_ link: OperatorLink) async throws -> JSONValue {
+            var bar = ProgressBar("dropping")
+            var next: JSONValue?
+            var all = 1
+            while true {
+                let answer = try await link.post("/sinks/\(target.name.percentEncoded)/drop") { body in
+                    if dryRun { body.member("dryRun", true) } else { body.member("force", force) }
+                    for (name, value) in next?.members.map({ $0 }) ?? [] {
+                        body.member(name.string ?? "", raw: value.raw)
+                    }
+                }
+                next = answer["next"].flatMap { $0.isNull ? nil : $0 }
+                guard let remaining = next?["remaining"]?.int else {
+                    bar.finish()
+                    return answer
+                }
+                all = max(all, remaining)
+                bar.show(1 - Double(remaining) / Double(all))
             }
         }
     }

@@ -74,20 +74,34 @@ struct QuarantineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only those whose reason has this in it.", valueName: "text"))
     var reason: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Only those whose bytes have this event type; * stands for any run of characters.",
+            valueName: "type"))
+    var type: String?
+
+    @Option(
+        help: ArgumentHelp("Only those whose bytes are about this user, by the id at Okta.", valueName: "id"))
+    var user: String?
+
     @OptionGroup var time: TimeOption
 
     /// Whether nothing is left out.
-    var isEmpty: Bool { hook == nil && reason == nil && time.since == nil && time.until == nil }
+    var isEmpty: Bool {
+        hook == nil && reason == nil && type == nil && user == nil && time.since == nil && time.until == nil
+    }
 
     func filter(now: Int64) -> QuarantineFilter {
         QuarantineFilter(
-            hook: hook, reason: reason, since: time.since?.nanoseconds(now: now),
-            until: time.until?.nanoseconds(now: now))
+            hook: hook, reason: reason, eventType: type.map { EventTypePattern($0) }, user: user,
+            since: time.since?.nanoseconds(now: now), until: time.until?.nanoseconds(now: now))
     }
 
     func write(to body: inout JSONWriter, now: Int64) {
-        if let hook { body.member("hook", hook) }
-        if let reason { body.member("reason", reason) }
+        for (name, value) in [("hook", hook), ("reason", reason), ("type", type), ("user", user)]
+        where value != nil {
+            body.member(name, value)
+        }
         time.write(to: &body, now: now)
     }
 }

@@ -55,8 +55,8 @@ struct OperatorLink {
         logger.logLevel = .warning
         let clock = SystemClock()
         do throws(JournalError) {
-            // First, because it makes no journal where there is none.
-            let inspection = try SQLiteJournalInspection(path: configuration.journal.path)
+            // First, because it makes no journal where there is none; one of an older version is upgraded.
+            let inspection = try SQLiteJournalInspection.ofAnyVersion(path: configuration.journal.path)
             let journal = try await SQLiteJournal(
                 configuration.journal, clock: clock, logger: logger)
             let hands = Operator(

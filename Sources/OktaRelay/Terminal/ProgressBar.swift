@@ -6,7 +6,8 @@ struct ProgressBar {
 
     private let label: String
     private let isShown: Bool
-    private var drawn = -1
+    /// What is drawn; nil where nothing is.
+    private var drawn: String?
 
     /// A bar; by default it is shown when both outputs are a terminal.
     init(_ label: String, isShown: Bool = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1) {
@@ -16,16 +17,22 @@ struct ProgressBar {
 
     /// Shows that so much of the work is done, 0 to 1.
     mutating func show(_ share: Double) {
-        let percent = Int(min(max(share, 0), 1) * 100)
-        guard isShown, percent != drawn else { return }
-        drawn = percent
-        FileHandle.standardError.write(Data("\r\(Self.text(label, percent))".utf8))
+        draw(Self.text(label, Int(min(max(share, 0), 1) * 100)))
+    }
+
+    /// Shows what is done now, where nobody can tell how much of it is.
+    mutating func show(_ work: String) { draw("\(work) ...") }
+
+    private mutating func draw(_ text: String) {
+        guard isShown, text != drawn else { return }
+        drawn = text
+        FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
     }
 
     /// Takes the bar away.
     mutating func finish() {
-        guard isShown, drawn >= 0 else { return }
-        drawn = -1
+        guard isShown, drawn != nil else { return }
+        drawn = nil
         FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
     }
 

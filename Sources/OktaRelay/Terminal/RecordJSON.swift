@@ -34,8 +34,16 @@ extension QuarantineRecord: RecordJSON {
     func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
 }
 
-extension HistoryRecord: RecordJSON {
+extension UserHistory: RecordJSON {
+    func write(to writer: inout JSONWriter) { writer.object { AdminJSON.write(self, to: &$0) } }
+}
+
+extension DetachedRange: RecordJSON {
     func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
+}
+
+extension Replay: RecordJSON {
+    func write(to writer: inout JSONWriter) { writer.object { AdminJSON.write(self, to: &$0) } }
 }
 
 extension OperationRecord: RecordJSON {

@@ -37,6 +37,7 @@ extension AdminJSON {
         object.member("user", replay.request.filter.user)
         object.member("startedAt", instant(replay.startedAt))
         object.member("endedAt", replay.endedAt.map(instant))
+        object.member("isCancelled", replay.isCancelled)
         object.member("appended", replay.appended)
         object.member("share", replay.share)
     }
@@ -54,6 +55,47 @@ extension AdminJSON {
         }
         object.member("share", replay.share(at: step.end))
         object.member("after", step.isLast ? nil : step.end.rawValue)
+    }
+
+    /// What is known of a user, in members.
+    public static func write(_ history: UserHistory, to object: inout JSONWriter) {
+        object.name("history")
+        object.array { list in
+            for record in history.records { write(record, to: &list) }
+        }
+        object.name("waiting")
+        object.object { waiting in
+            waiting.member("lookedAt", history.waiting.lookedAt)
+            waiting.name("notLookedAt")
+            waiting.array { list in for sink in history.waiting.notLookedAt { list.string(sink) } }
+        }
+        object.name("givenUp")
+        object.array { list in
+            for entries in history.givenUp {
+                list.object {
+                    $0.member("sink", entries.sink)
+                    $0.member("entries", entries.entries)
+                    $0.member("since", instant(entries.replaySpan.lowerBound))
+                    $0.member("until", instant(entries.replaySpan.upperBound))
+                }
+            }
+        }
+    }
+
+    /// What waits for a sink, as the answer to a resume that is only tried.
+    static func write(_ count: WaitingCount, of sink: String, to object: inout JSONWriter) {
+        object.member("sink", sink)
+        object.member("dryRun", true)
+        object.member("was", count.hold?.kind.rawValue)
+        object.member("reason", count.hold?.reason)
+        object.member("waiting", count.waiting)
+        object.member("lookedAt", count.lookedAt)
+        object.name("operations")
+        object.object { operations in
+            for (operation, count) in count.operations.sorted(by: { $0.key.rank < $1.key.rank }) {
+                operations.member(operation.rawValue, count)
+            }
+        }
     }
 
     /// One delivery of a user's.

@@ -109,12 +109,15 @@ public enum AdminJSON {
             object.member("userId", letter.userID)
             object.member("diedAt", instant(letter.diedAt))
             object.member("reason", letter.failures.last?.reason)
+            object.member("attemptCount", letter.attemptCount)
+            object.member("attemptsLeftOut", letter.attemptsLeftOut)
             object.name("attempts")
             object.array { attempts in
                 for failure in letter.failures {
                     attempts.object {
                         $0.member("number", failure.number)
                         $0.member("at", instant(failure.at))
+                        $0.member("status", failure.status)
                         $0.member("reason", failure.reason)
                         $0.name("tookSeconds")
                         if let took = failure.took {
@@ -160,6 +163,8 @@ public enum AdminJSON {
             object.member("lastOffset", range.offsets.upperBound.rawValue)
             object.member("firstReceivedAt", instant(range.firstReceivedAt))
             object.member("lastReceivedAt", instant(range.lastReceivedAt))
+            object.member("since", instant(range.replaySpan.lowerBound))
+            object.member("until", instant(range.replaySpan.upperBound))
             object.member("entries", range.entries)
         }
     }

@@ -110,7 +110,7 @@ struct AdminParameters {
     // MARK: - What several requests share
 
     static let deadLetterNames = ["ids", "sink", "rule", "type", "user", "error", "since", "until"]
-    static let quarantineNames = ["ids", "hook", "reason", "since", "until"]
+    static let quarantineNames = ["ids", "hook", "reason", "type", "user", "since", "until"]
     static let stepNames = ["limit", "dryRun", "after", "through", "remaining", "operation"]
     static let replayNames = ["sink", "rule", "type", "user", "since", "until"]
 
@@ -123,8 +123,9 @@ struct AdminParameters {
 
     func quarantineFilter(now: Int64) throws(AdminProblem) -> QuarantineFilter {
         QuarantineFilter(
-            ids: try ids(), hook: self["hook"], reason: self["reason"], since: try time("since", now: now),
-            until: try time("until", now: now))
+            ids: try ids(), hook: self["hook"], reason: self["reason"],
+            eventType: self["type"].map { EventTypePattern($0) }, user: self["user"],
+            since: try time("since", now: now), until: try time("until", now: now))
     }
 
     func step() throws(AdminProblem) -> OperationStep {

@@ -40,8 +40,8 @@ public struct OperatorAPI: Sendable {
             return .error(problem.status, problem.text)
         } catch let problem as OperatorProblem {
             switch problem {
-            case .notFound(let text): return .error(.notFound, text)
-            case .refused(let text): return .error(.conflict, text)
+            case .notFound: return .error(.notFound, problem.text)
+            case .refused: return .error(.conflict, problem.text)
             }
         } catch let error as JournalError {
             return .error(.serviceUnavailable, "the journal cannot be used: \(error.reason)")
@@ -85,9 +85,12 @@ public struct OperatorAPI: Sendable {
         case ("dead-letters", 2) where path[1] == "discard": return Verb(post: discard)
         case ("quarantine", 2) where path[1] == "resubmit": return Verb(post: resubmit)
         case ("replays", 1): return Verb(get: replays, post: replay)
+        case ("replays", 3) where path[2] == "cancel":
+            return Verb(post: { try await self.cancelReplay(path[1], $0) })
         case ("replays", 2): return Verb(get: { try await self.replay(path[1], $0) })
         case ("history", 1): return Verb(get: history)
         case ("operations", 1): return Verb(get: operations)
+        case ("detached", 1): return Verb(get: detached)
         case ("sinks", 3): return sinkVerb(path[1], path[2])
         default: return nil
         }
@@ -123,22 +126,32 @@ public struct OperatorAPI: Sendable {
     private static let reasonBytesMax = 1_000
 
     @Sendable private func resume(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
-        try parameters.only([])
+        try parameters.only(["dryRun"])
+        if try parameters.flag("dryRun") {
+            let count = try await hands.previewResume(sink)
+            return .json { AdminJSON.write(count, of: sink, to: &$0) }
+        }
         let report = try await hands.resume(sink)
         return .json { object in
             object.member("sink", sink)
+            object.member("dryRun", false)
             object.member("was", report.ended?.kind.rawValue)
             object.member("exemptTo", report.ended == nil ? nil : report.exemptTo.rawValue)
         }
     }
 
     @Sendable private func seek(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
-        try parameters.only(["to", "reason"])
+        try parameters.only(["to", "reason", "dryRun"])
         let target = try parameters.seekTarget(now: hands.clock.now)
         let reason = parameters["reason"] ?? "a person moved the sink on"
-        let report = try await hands.seek(sink, to: target, reason: reason)
+        let isDryRun = try parameters.flag("dryRun")
+        let report =
+            isDryRun
+            ? try await hands.previewSeek(sink, to: target)
+            : try await hands.seek(sink, to: target, reason: reason)
         return .json { object in
             object.member("sink", sink)
+            object.member("dryRun", isDryRun)
             object.member("from", report.from.rawValue)
             object.member("to", report.to.rawValue)
             object.member("givenUp", report.givenUp)
@@ -147,13 +160,14 @@ public struct OperatorAPI: Sendable {
     }
 
     @Sendable private func drop(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
-        try parameters.only(["force"])
-        let report = try await hands.drop(sink, isForced: try parameters.flag("force"))
-        return .json { object in
-            object.member("sink", sink)
-            object.member("givenUp", report.waiting)
-            object.member("deadLetters", report.deadLetters)
+        try parameters.only(["force", "dryRun", "deadLetters", "remaining"])
+        guard try !parameters.flag("dryRun") else {
+            let preview = try await hands.previewDrop(sink)
+            return .drop(sink, isDryRun: true, preview.waiting, preview.deadLetters, next: nil)
         }
+        let report = try await hands.drop(
+            sink, isForced: try parameters.flag("force"), after: try parameters.dropPosition())
+        return .drop(sink, isDryRun: false, report.waiting, report.deadLetters, next: report.next)
     }
 
     // MARK: - Records
@@ -192,46 +206,6 @@ public struct OperatorAPI: Sendable {
         let (replay, step) = try await hands.tryOut(order, after: after)
         return .json { AdminJSON.write(step, of: replay, to: &$0) }
     }
-
-    @Sendable private func replays(_ parameters: AdminParameters) async throws -> HTTPAnswer {
-        let replays = try await hands.inspection.replays()
-        return .json { object in
-            object.name("replays")
-            object.array { list in
-                for replay in replays { list.object { AdminJSON.write(replay, to: &$0) } }
-            }
-        }
-    }
-
-    private func replay(_ id: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
-        guard let replay = try await hands.inspection.replay(id: id) else {
-            throw AdminProblem(.notFound, "no replay has this id; /replays lists them")
-        }
-        return .json { AdminJSON.write(replay, to: &$0) }
-    }
-
-    // MARK: - What was
-
-    @Sendable private func history(_ parameters: AdminParameters) async throws -> HTTPAnswer {
-        try parameters.only(["user", "org", "limit"])
-        guard let user = parameters["user"], !user.isEmpty else {
-            throw AdminProblem(.badRequest, "name the user's id at Okta: ?user=00u…")
-        }
-        let records = try await hands.inspection.history(
-            user: user, org: parameters["org"], limit: try parameters.limit())
-        return .json { object in
-            object.name("history")
-            object.array { list in
-                for record in records { AdminJSON.write(record, to: &list) }
-            }
-        }
-    }
-
-    @Sendable private func operations(_ parameters: AdminParameters) async throws -> HTTPAnswer {
-        let page = try parameters.page()
-        let records = try await hands.inspection.operations(page)
-        return .list("operations", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
-    }
 }
 
 /// A request's line, taken apart.
@@ -259,10 +233,40 @@ extension AdminParameters {
         throw AdminProblem(.badRequest, "to is no place: \(Self.seekAdvice)")
     }
 
+    /// Nil begins.
+    func dropPosition() throws(AdminProblem) -> DropPosition? {
+        let deadLetters = try number("deadLetters", in: 0...Int64.max)
+        let remaining = try number("remaining", in: 0...Int64.max)
+        guard let deadLetters, let remaining else {
+            guard deadLetters == nil, remaining == nil else {
+                throw AdminProblem(.badRequest, "deadLetters goes with remaining: send all members of next")
+            }
+            return nil
+        }
+        return DropPosition(deadLetters: Int(deadLetters), remaining: Int(remaining))
+    }
+
     private static let seekAdvice = "an offset, \"end\", or a point in time such as \"7d\" or \"2026-11-01\""
 }
 
 extension HTTPAnswer {
+    fileprivate static func drop(
+        _ sink: String, isDryRun: Bool, _ givenUp: Int, _ deadLetters: Int, next: DropPosition?
+    ) -> HTTPAnswer {
+        .json { object in
+            object.member("sink", sink)
+            object.member("dryRun", isDryRun)
+            object.member("givenUp", givenUp)
+            object.member("deadLetters", deadLetters)
+            object.name("next")
+            guard let next else { return object.null() }
+            object.object {
+                $0.member("deadLetters", next.deadLetters)
+                $0.member("remaining", next.remaining)
+            }
+        }
+    }
+
     fileprivate static func step(_ report: StepReport) -> HTTPAnswer {
         .json { AdminJSON.write(report, to: &$0) }
     }

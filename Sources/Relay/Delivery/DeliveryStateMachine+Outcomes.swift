@@ -3,11 +3,6 @@ import Rules
 
 /// What follows from a delivery: settled, parked, dead, or back in line.
 extension DeliveryStateMachine {
-    /// Failures kept with a parked delivery: the first and the newest, because three days of attempts
-    /// are many.
-    private static var failuresFirst: Int { 10 }
-    private static var failuresLast: Int { 40 }
-
     // MARK: - What the sink said
 
     mutating func prepared() { breaker.prepared() }
@@ -211,13 +206,16 @@ extension DeliveryStateMachine {
         case .delivered:
             keep(receipt, .delivered, with: earlier)
             succeed(offset, .delivered)
-            for offset in earlier { succeed(offset, .superseded) }
-        case .superseded: for offset in earlier + [offset] { succeed(offset, .superseded) }
-        case .skipped: for offset in earlier + [offset] { succeed(offset, .skipped) }
-        case .rejected(let reason): giveUp(offset, with: earlier, reason: reason, took: took, at: now)
+            for offset in earlier { end(offset, .superseded) }
+        case .superseded: for offset in earlier + [offset] { end(offset, .superseded) }
+        case .skipped(let reason): for offset in earlier + [offset] { end(offset, .skipped, because: reason) }
+        case .rejected(let reason):
+            let error = AttemptError(reason: reason, status: receipt.status, took: took)
+            giveUp(offset, with: earlier, error, at: now)
         case .retry(let after, let reason):
             if receipt.isOutcomeUnknown { unknown.formUnion(earlier + [offset]) }
-            postpone(offset, with: earlier, after: after, reason: reason, took: took, at: now)
+            let error = AttemptError(reason: reason, status: receipt.status, took: took)
+            postpone(offset, with: earlier, after: after, error, at: now)
         }
         if parked[offset] == nil {
             for offset in earlier { close(offset) }
@@ -237,14 +235,22 @@ extension DeliveryStateMachine {
         let result = result(of: receipt.offset, with: earlier)
         // What a sink of other things than users removes says nothing about the user.
         let isOfUser = !earlier.isEmpty || event.meaning.operation == result
-        var removal: DeliveryReceipt.Removal?
-        if isOfUser, result == .deactivate || result == .delete, let subject = event.subject {
-            removal = DeliveryReceipt.Removal(operation: result, subject: subject, eventID: event.id)
-        }
+        let removal = isOfUser ? DeliveryReceipt.Removal(result, by: event) : nil
         guard receipt.detail != nil || removal != nil else { return }
         settlement.keep(
             DeliveryReceipt(
                 offset: receipt.offset, outcome: outcome, detail: receipt.detail, removal: removal))
+    }
+
+    /// A delivery of which the destination was told nothing; that it removed a user is kept all the same.
+    private mutating func end(_ offset: Offset, _ outcome: SettledOutcome, because reason: String? = nil) {
+        if let event = entry(offset)?.event, event.meaning.operation == operation(event),
+            let removal = DeliveryReceipt.Removal(event.meaning.operation, by: event)
+        {
+            settlement.keep(
+                DeliveryReceipt(offset: offset, outcome: outcome, detail: reason, removal: removal))
+        }
+        succeed(offset, outcome)
     }
 
     private mutating func succeed(_ offset: Offset, _ outcome: SettledOutcome) {
@@ -254,9 +260,9 @@ extension DeliveryStateMachine {
     }
 
     mutating func giveUp(
-        _ offset: Offset, with earlier: [Offset] = [], reason: String, took: Duration? = nil, at now: Int64
+        _ offset: Offset, with earlier: [Offset] = [], _ error: AttemptError, at now: Int64
     ) {
-        let failures = failures(of: offset, with: earlier, and: reason, took: took, at: now)
+        let failures = failures(of: offset, with: earlier, and: error, at: now)
         for offset in earlier + [offset] {
             let subject = subject(offset)
             strikes[offset] = nil
@@ -267,16 +273,13 @@ extension DeliveryStateMachine {
     }
 
     private mutating func postpone(
-        _ offset: Offset, with earlier: [Offset], after: Duration?, reason: String, took: Duration?,
-        at now: Int64
+        _ offset: Offset, with earlier: [Offset], after: Duration?, _ error: AttemptError, at now: Int64
     ) {
-        let failures = failures(of: offset, with: earlier, and: reason, took: took, at: now)
+        let failures = failures(of: offset, with: earlier, and: error, at: now)
         if let due = history(of: offset, with: earlier)?.giveUpAt, due <= now { countOutage(at: now) }
         let giveUpAt =
             history(of: offset, with: earlier)?.giveUpAt ?? now + policy.retry.giveUpAfter.nanoseconds
-        guard now < giveUpAt else {
-            return giveUp(offset, with: earlier, reason: reason, took: took, at: now)
-        }
+        guard now < giveUpAt else { return giveUp(offset, with: earlier, error, at: now) }
         let attempts = failures.last?.number ?? 1
         let delay = schedule.delay(afterFailures: attempts, retryAfter: after, using: &generator)
         for offset in earlier + [offset] { strikes[offset] = nil }
@@ -302,12 +305,16 @@ extension DeliveryStateMachine {
     }
 
     private func failures(
-        of offset: Offset, with earlier: [Offset], and reason: String, took: Duration?, at now: Int64
+        of offset: Offset, with earlier: [Offset], and error: AttemptError, at now: Int64
     ) -> [FailedAttempt] {
         var failures = history(of: offset, with: earlier)?.failures ?? []
         failures.append(
-            FailedAttempt(number: (failures.last?.number ?? 0) + 1, at: now, reason: reason, took: took))
-        if failures.count > Self.failuresFirst + Self.failuresLast { failures.remove(at: Self.failuresFirst) }
+            FailedAttempt(
+                number: (failures.last?.number ?? 0) + 1, at: now, reason: error.reason, took: error.took,
+                status: error.status))
+        if failures.count > FailedAttempt.firstKept + FailedAttempt.newestKept {
+            failures.remove(at: FailedAttempt.firstKept)
+        }
         return failures
     }
 
@@ -315,5 +322,23 @@ extension DeliveryStateMachine {
         guard parked[offset] != nil else { return }
         parked.remove(offset)
         settlement.unpark(offset)
+    }
+}
+
+/// Why one attempt did not succeed.
+struct AttemptError {
+    var reason: String
+    /// The destination's, where it gave one.
+    var status: Int?
+    var took: Duration?
+}
+
+extension DeliveryReceipt.Removal {
+    /// Nil where the operation removes nobody.
+    fileprivate init?(_ operation: Operation, by event: Event) {
+        guard operation == .deactivate || operation == .delete, let subject = event.subject else {
+            return nil
+        }
+        self.init(operation: operation, subject: subject, eventID: event.id)
     }
 }

@@ -251,7 +251,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         }
         for offset in offsets where parkedEntries[offset] == nil && parked[offset] != nil {
             let lane = lane(offset)
-            giveUp(offset, reason: "the event is no longer kept", at: now)
+            giveUp(offset, AttemptError(reason: "the event is no longer kept"), at: now)
             release(lane)
         }
     }

@@ -128,6 +128,8 @@ public struct Receipt: Sendable, Equatable {
     ///
     /// No user data.
     public let detail: String?
+    /// The HTTP status that the destination gave; nil where it gave none.
+    public let status: Int?
     /// Whether the destination may have done it all the same; only with `retry`, and then the next attempt
     /// has ``Delivery/isOutcomeUnknown``.
     public let isOutcomeUnknown: Bool
@@ -158,7 +160,7 @@ public struct Receipt: Sendable, Equatable {
 
     public init(
         offset: Offset, _ outcome: Outcome, state: FoldState? = nil, detail: String? = nil,
-        isOutcomeUnknown: Bool = false, contact: Contact = .answered
+        status: Int? = nil, isOutcomeUnknown: Bool = false, contact: Contact = .answered
     ) {
         self.contact = contact
         self.isOutcomeUnknown = isOutcomeUnknown
@@ -166,6 +168,7 @@ public struct Receipt: Sendable, Equatable {
         self.outcome = outcome
         self.state = state
         self.detail = detail
+        self.status = status
     }
 }
 

@@ -29,6 +29,16 @@ extension Timestamp: Comparable, Hashable {
 }
 
 extension Timestamp {
+    /// `since` and `until`, in whole milliseconds as they are written, that have two instants and all between
+    /// them in it; nanoseconds since 1970.
+    static func span(_ first: Int64, _ last: Int64) -> ClosedRange<Int64> {
+        let millisecond: Int64 = 1_000_000
+        let since = first.flooredDivided(by: millisecond) * millisecond
+        return since...max(since, (last.flooredDivided(by: millisecond) + 1) * millisecond)
+    }
+}
+
+extension Timestamp {
     private static let billion: Int64 = 1_000_000_000
 
     private static func parse(_ text: [UInt8]) -> Int64? {

@@ -1,6 +1,7 @@
 import JSON
 
-/// How a delivery's failed attempts are stored: a JSON array of `{"attempt","at","reason","tookMs"}`.
+/// How a delivery's failed attempts are stored: a JSON array of objects with `attempt`, `at`, `reason`,
+/// `status` and `tookMs`; the last two only where they are known.
 extension FailedAttempt {
     static func text(of failures: [FailedAttempt]) -> String {
         var writer = JSONWriter()
@@ -10,6 +11,7 @@ extension FailedAttempt {
                     object.member("attempt", failure.number)
                     object.member("at", failure.at)
                     object.member("reason", failure.reason)
+                    if let status = failure.status { object.member("status", status) }
                     if let took = failure.took {
                         object.member("tookMs", Int(took.nanoseconds / 1_000_000))
                     }
@@ -27,7 +29,7 @@ extension FailedAttempt {
             else { return nil }
             return FailedAttempt(
                 number: number, at: Int64(at), reason: reason,
-                took: element["tookMs"]?.int.map { .milliseconds($0) })
+                took: element["tookMs"]?.int.map { .milliseconds($0) }, status: element["status"]?.int)
         }
     }
 }

@@ -204,12 +204,18 @@ public struct DeadLetterRecord: Sendable {
     public let userID: String?
     /// Nanoseconds since 1970.
     public let diedAt: Int64
-    /// Every attempt, oldest first.
+    /// Attempts, oldest first: all, or of many the first ``FailedAttempt/firstKept`` and the newest
+    /// ``FailedAttempt/newestKept``.
     public let failures: [FailedAttempt]
     /// The LogEvent's bytes; nil in lists, and when they are no longer kept.
     public let body: [UInt8]?
     /// Whether its bytes are no longer kept.
     public let isExpired: Bool
+
+    /// How often it was tried.
+    public var attemptCount: Int { failures.last?.number ?? 0 }
+    /// Attempts that are not among ``failures``.
+    public var attemptsLeftOut: Int { max(0, attemptCount - failures.count) }
 
     public init(
         id: Int64, sink: String, rule: String, eventID: String, eventType: String, userID: String? = nil,
@@ -264,10 +270,14 @@ public struct DetachedRange: Sendable, Equatable {
     public let at: Int64
     public let reason: String
     public let offsets: ClosedRange<Offset>
-    /// Nanoseconds since 1970: what a replay has to span.
+    /// When the first and the last of them were received, in nanoseconds since 1970.
     public let firstReceivedAt: Int64
     public let lastReceivedAt: Int64
     public let entries: Int
+
+    /// `since` and `until` of a replay that spans all of them, in nanoseconds since 1970: whole
+    /// milliseconds, as they are written.
+    public var replaySpan: ClosedRange<Int64> { Timestamp.span(firstReceivedAt, lastReceivedAt) }
 
     public init(
         id: Int64, sink: String, at: Int64, reason: String, offsets: ClosedRange<Offset>,

@@ -1,5 +1,15 @@
 /// What reading a whole journal has found.
 public struct JournalVerification: Sendable, Equatable {
+    /// What it is at.
+    public enum Stage: Sendable, Equatable {
+        /// With the share of them that was read, 0 to 1.
+        case entries(Double)
+        /// That nothing refers to what is not there, and the counts.
+        case references
+        /// SQLite's own check of the whole file, which tells of no progress.
+        case structure
+    }
+
     /// More of them are counted and not kept.
     static let problemsMax = 100
 

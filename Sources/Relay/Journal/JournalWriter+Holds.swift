@@ -51,11 +51,12 @@ extension JournalWriter {
     /// Rows of a table that one step of a drop deletes.
     private static let dropStepMax = 5_000
 
-    /// Deletes some of what a sink that is dropped can have many of; how many dead letters were among them.
+    /// Deletes some of what a sink that is dropped can have many of; how many rows, and dead letters among
+    /// them.
     ///
     /// Nil when only the drop itself is left to do, or it would be refused. Nothing delivers to the sink any
     /// more, so nobody misses what goes before it.
-    func dropStep(_ sink: String, isForced: Bool) throws -> Int? {
+    func dropStep(_ sink: String, isForced: Bool) throws -> (rows: Int, deadLetters: Int)? {
         let db = try database
         guard let report = try dropReport(sink, db), let number = try sinkNumber(sink, db),
             isForced || report.waiting + report.deadLetters == 0
@@ -67,7 +68,8 @@ extension JournalWriter {
                         SELECT \(key) FROM \(table) WHERE sink_id = ?1 LIMIT ?2)
                     """,
                 arguments: [number, Self.dropStepMax])
-            if db.changesCount > 0 { return table == "dead_letters" ? db.changesCount : 0 }
+            let rows = db.changesCount
+            if rows > 0 { return (rows, table == "dead_letters" ? rows : 0) }
         }
         return nil
     }

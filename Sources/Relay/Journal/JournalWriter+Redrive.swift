@@ -93,15 +93,20 @@ extension JournalWriter {
 
         /// - Parameter reason: Why the record stays; nil where it is done.
         mutating func add(_ id: Int64, _ size: Int, _ reason: String?) {
-            position.after = id
-            position.remaining = max(0, position.remaining - 1)
-            bytes += size + 1
+            pass(id, size)
             guard let reason else {
                 doneIDs.append(id)
                 report.done += 1
                 return
             }
             report.kept[reason, default: 0] += 1
+        }
+
+        /// Goes on behind a record that only now turns out not to be meant.
+        mutating func pass(_ id: Int64, _ size: Int) {
+            position.after = id
+            position.remaining = max(0, position.remaining - 1)
+            bytes += size + 1
         }
     }
 
@@ -181,7 +186,10 @@ extension JournalWriter {
             FROM quarantine
             WHERE \(condition.text) AND id > ? AND id <= ? ORDER BY id LIMIT ?
             """
-        try forEach(sql, condition, size: { $0[4] as Int? ?? 0 }, &work) { row in
+        let isMeant = { (row: Row) in
+            !filter.looksAtBytes || filter.accepts((row[5] as Data?).map { Array($0) })
+        }
+        try forEach(sql, condition, size: { $0[4] as Int? ?? 0 }, isMeant: isMeant, &work) { row in
             try body(
                 QuarantineRecord(
                     id: row[0], receivedAt: row[1], hook: row[2], reason: row[3], sizeBytes: row[4] ?? 0,
@@ -190,8 +198,8 @@ extension JournalWriter {
     }
 
     private func forEach(
-        _ sql: String, _ condition: SQLCondition, size: (Row) -> Int, _ work: inout Work,
-        _ body: (Row) throws -> String?
+        _ sql: String, _ condition: SQLCondition, size: (Row) -> Int, isMeant: (Row) -> Bool = { _ in true },
+        _ work: inout Work, _ body: (Row) throws -> String?
     ) throws {
         var arguments = condition.arguments
         arguments += [work.position.after, work.position.through, work.step.limit]
@@ -204,7 +212,7 @@ extension JournalWriter {
                 isCut = true
                 break
             }
-            work.add(row[0], size, try body(row))
+            if isMeant(row) { work.add(row[0], size, try body(row)) } else { work.pass(row[0], size) }
             count += 1
         }
         work.report.next = isCut || count == work.step.limit ? work.position : nil

@@ -45,7 +45,31 @@ extension DeadLetterFilter {
     }
 }
 
+extension HistoryFilter {
+    /// Over a list of `user_id`, the org and the sink's name by these names, and the instant.
+    func condition(org orgColumn: String = "org", sink sinkColumn: String, at: String) -> SQLCondition {
+        var condition = SQLCondition()
+        condition.add("user_id = ?", user)
+        condition.add("\(orgColumn) = ?", org)
+        condition.add("\(sinkColumn) = ?", sink)
+        condition.add("\(at) >= ?", since)
+        condition.add("\(at) < ?", until)
+        return condition
+    }
+}
+
+extension OperationFilter {
+    var condition: SQLCondition {
+        var condition = SQLCondition()
+        condition.add("sink = ?", sink)
+        condition.add("at >= ?", since)
+        condition.add("at < ?", until)
+        return condition
+    }
+}
+
 extension QuarantineFilter {
+    /// All but what only the bytes tell.
     var condition: SQLCondition {
         var condition = SQLCondition()
         condition.add("id IN (SELECT value FROM json_each(?))", ids.map { "\($0)" })
@@ -61,6 +85,8 @@ extension QuarantineFilter {
         if let ids { detail.member("ids", ids.count) }
         if let hook { detail.member("hook", hook) }
         if let reason { detail.member("reason", reason) }
+        if let eventType { detail.member("type", eventType.description) }
+        if user != nil { detail.member("user", "***") }
         if let since { detail.member("since", Timestamp(nanoseconds: since).description) }
         if let until { detail.member("until", Timestamp(nanoseconds: until).description) }
     }

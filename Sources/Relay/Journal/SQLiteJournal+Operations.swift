@@ -16,16 +16,25 @@ extension SQLiteJournal: JournalOperations {
         return try await committer.commit { try $0.seek(sink, to: offset, reason: reason, at: now) }
     }
 
-    public func drop(_ sink: String, isForced: Bool) async throws(JournalError) -> DropReport? {
+    /// Steps of a drop, each a transaction, that one call takes.
+    private static let dropStepsMax = 4
+
+    public func drop(
+        _ sink: String, isForced: Bool, deadLetters: Int
+    ) async throws(JournalError) -> DropReport? {
         let now = clock.now
-        var deadLetters = 0
-        while let some = try await committer.commit({ try $0.dropStep(sink, isForced: isForced) }) {
-            deadLetters += some
+        var gone = (rows: 0, deadLetters: deadLetters)
+        for _ in 0..<Self.dropStepsMax {
+            guard let some = try await committer.commit({ try $0.dropStep(sink, isForced: isForced) }) else {
+                let before = gone.deadLetters
+                return try await committer.commit {
+                    try $0.drop(sink, isForced: isForced, deadLetters: before, at: now)
+                }
+            }
+            gone.rows += some.rows
+            gone.deadLetters += some.deadLetters
         }
-        let before = deadLetters
-        return try await committer.commit {
-            try $0.drop(sink, isForced: isForced, deadLetters: before, at: now)
-        }
+        return DropReport(isDropped: false, waiting: 0, deadLetters: gone.deadLetters, deleted: gone.rows)
     }
 
     public func redrive(
@@ -63,5 +72,10 @@ extension SQLiteJournal: JournalOperations {
     public func advance(_ replay: Replay, by step: ReplayStep) async throws(JournalError) -> Bool {
         let now = clock.now
         return try await committer.commit { try $0.advance(replay, by: step, at: now) }
+    }
+
+    public func cancel(replay id: String) async throws(JournalError) -> Bool {
+        let now = clock.now
+        return try await committer.commit { try $0.cancel(replay: id, at: now) }
     }
 }

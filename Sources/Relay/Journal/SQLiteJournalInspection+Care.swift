@@ -19,12 +19,10 @@ extension SQLiteJournalInspection {
     /// Reads everything: that the file is in order, each body parses and is its entry's, nothing refers to
     /// what is not there, and the counts are right.
     ///
-    /// - Parameter progress: Told the share of entries that were read, 0 to 1; the file's structure comes
-    ///   after them.
+    /// - Parameter progress: Told what it is at; the entries come first, in many steps.
     public func verify(
-        progress: @escaping @Sendable (Double) -> Void
+        progress: @escaping @Sendable (JournalVerification.Stage) -> Void
     ) async throws(JournalError) -> JournalVerification {
-        try await onThread(Self.checkVersion)
         var found = JournalVerification()
         var after: Int64 = 0
         while true {
@@ -35,34 +33,28 @@ extension SQLiteJournalInspection {
                 return (next, result, share)
             }
             found = result
-            progress(share)
+            progress(.entries(share))
             guard let next else { break }
             after = next
         }
-        let soFar = found
-        return try await onThread { db in
-            var found = soFar
+        let entries = found
+        progress(.references)
+        let references = try await onThread { db in
+            var found = entries
             try Self.verifyReferences(&found, db)
             try Self.verifyDeadLetters(&found, db)
             try Self.verifyUsers(&found, db)
             try Self.verifyCounts(&found, db)
+            return found
+        }
+        progress(.structure)
+        return try await onThread { db in
+            var found = references
             for line in try String.fetchAll(db, sql: "PRAGMA integrity_check") where line != "ok" {
                 found.add("SQLite: \(line)")
             }
             return found
         }
-    }
-
-    private static func checkVersion(_ db: Database) throws {
-        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        guard version != JournalSchema.version else { return }
-        throw JournalError.unusable(
-            reason: version > JournalSchema.version
-                ? "a newer okta-relay wrote it (schema \(version)); verify it with that version"
-                : """
-                an older okta-relay wrote it (schema \(version)); verify it with that version, or start this \
-                one once, which upgrades it
-                """)
     }
 
     /// The offset to go on behind; nil at the end.

@@ -11,8 +11,23 @@ public final class SQLiteJournalInspection: JournalInspection {
     let queue: DatabaseQueue
 
     /// - Parameter sizeMax: The configuration's, to be shown beside what is used.
-    /// - Throws: ``JournalError/unusable(reason:)`` where there is no journal at the path.
-    public init(path: String, sizeMax: Int? = nil) throws(JournalError) {
+    /// - Throws: ``JournalError/unusable(reason:)`` where there is no journal at the path, or one that
+    ///   another version wrote: its tables may have the same names and mean something else.
+    public convenience init(path: String, sizeMax: Int? = nil) throws(JournalError) {
+        try self.init(path, sizeMax: sizeMax)
+        do {
+            try queue.read(Self.checkVersion)
+        } catch {
+            throw JournalError(error)
+        }
+    }
+
+    /// Of a journal whatever its version: for who copies it as it is, or is about to upgrade it.
+    public static func ofAnyVersion(path: String) throws(JournalError) -> SQLiteJournalInspection {
+        try SQLiteJournalInspection(path, sizeMax: nil)
+    }
+
+    private init(_ path: String, sizeMax: Int?) throws(JournalError) {
         guard FileManager.default.fileExists(atPath: path) else {
             throw .unusable(
                 reason: "there is no journal at \(path); start the relay once, or name its config")
@@ -24,6 +39,26 @@ public final class SQLiteJournalInspection: JournalInspection {
         } catch {
             throw JournalError(error)
         }
+    }
+
+    private static func checkVersion(_ db: Database) throws {
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        guard version != JournalSchema.version else { return }
+        let reason =
+            switch version {
+            case 0: "the file is no journal, or one that was never begun"
+            case ..<JournalSchema.version:
+                """
+                an older okta-relay wrote it (schema \(version), this one reads \(JournalSchema.version)): \
+                the next `serve` upgrades it, and keeps a copy
+                """
+            default:
+                """
+                a newer okta-relay wrote it (schema \(version), this one reads \(JournalSchema.version)): \
+                use that version
+                """
+            }
+        throw JournalError.unusable(reason: reason)
     }
 
     public func status() async throws(JournalError) -> JournalStatus {
@@ -93,19 +128,47 @@ public final class SQLiteJournalInspection: JournalInspection {
         }
     }
 
+    /// Inputs whose bytes are read in one transaction.
+    private static let quarantineChunk = 200
+
     public func quarantine(
         _ filter: QuarantineFilter, _ page: PageRequest
     ) async throws(JournalError) -> [QuarantineRecord] {
-        try await onThread { db in
-            var condition = filter.condition
-            condition.add("id < ?", page.before)
-            let sql = """
-                SELECT id, received_at, hook, reason, length(bytes), NULL, has_bytes FROM quarantine
-                WHERE \(condition.text) ORDER BY id DESC LIMIT ?
-                """
-            return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
-                .map(Self.quarantineRecord)
+        var found: [QuarantineRecord] = []
+        var before = page.before
+        while found.count < page.limit {
+            let chunk = filter.looksAtBytes ? Self.quarantineChunk : page.limit
+            let (start, room) = (before, page.limit - found.count)
+            let (records, last) = try await onThread { try Self.quarantine(filter, start, chunk, room, $0) }
+            found += records
+            guard filter.looksAtBytes, let last else { break }
+            before = last
         }
+        return found
+    }
+
+    /// Records among some that are older than one; and the id of the oldest of those, nil where there are no
+    /// more.
+    private static func quarantine(
+        _ filter: QuarantineFilter, _ before: Int64?, _ chunk: Int, _ room: Int, _ db: Database
+    ) throws -> (records: [QuarantineRecord], last: Int64?) {
+        var condition = filter.condition
+        condition.add("id < ?", before)
+        let sql = """
+            SELECT id, received_at, hook, reason, length(bytes), NULL, has_bytes,
+                iif(has_bytes AND ?, bytes, NULL)
+            FROM quarantine WHERE \(condition.text) ORDER BY id DESC LIMIT ?
+            """
+        let arguments: StatementArguments = [filter.looksAtBytes] + condition.arguments + [chunk]
+        let rows = try Row.fetchCursor(db, sql: sql, arguments: arguments)
+        var records: [QuarantineRecord] = []
+        var (count, last) = (0, nil as Int64?)
+        while records.count < room, let row = try rows.next() {
+            count += 1
+            last = row[0]
+            if filter.accepts((row[7] as Data?).map { Array($0) }) { records.append(quarantineRecord(row)) }
+        }
+        return (records, count == chunk ? last : nil)
     }
 
     public func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord? {

@@ -67,12 +67,20 @@ public struct FailedAttempt: Sendable, Equatable {
     public let reason: String
     /// How long the destination took; nil where that was not measured.
     public let took: Duration?
+    /// The HTTP status that the destination gave; nil where it gave none.
+    public let status: Int?
 
-    public init(number: Int, at: Int64, reason: String, took: Duration? = nil) {
+    /// Of one delivery's attempts the first and the newest are kept, because three days of them are many.
+    public static let firstKept = 10
+    /// See ``firstKept``.
+    public static let newestKept = 40
+
+    public init(number: Int, at: Int64, reason: String, took: Duration? = nil, status: Int? = nil) {
         self.number = number
         self.at = at
         self.reason = reason
         self.took = took
+        self.status = status
     }
 }
 

@@ -19,8 +19,13 @@ public protocol JournalOperations: Sendable {
 
     /// Forgets a sink that is not configured any more, with its dead letters.
     ///
-    /// Nothing is done without force where anything waits. Nil where the journal does not know it.
-    func drop(_ sink: String, isForced: Bool) async throws(JournalError) -> DropReport?
+    /// Nothing is done without force where anything waits. Where there is much, a call deletes some of it,
+    /// and the sink itself goes with the last one. Nil where the journal does not know it.
+    ///
+    /// - Parameter deadLetters: Those that went in the calls before.
+    func drop(
+        _ sink: String, isForced: Bool, deadLetters: Int
+    ) async throws(JournalError) -> DropReport?
 
     /// Sends dead letters again, as delivery entries at the log's end.
     ///
@@ -51,6 +56,11 @@ public protocol JournalOperations: Sendable {
     ///
     /// False, and nothing is done, where the replay has gone on meanwhile.
     func advance(_ replay: Replay, by step: ReplayStep) async throws(JournalError) -> Bool
+
+    /// Ends a replay where it stands; what it has appended stays.
+    ///
+    /// False, and nothing is done, where no replay of that id is under way.
+    func cancel(replay id: String) async throws(JournalError) -> Bool
 }
 
 /// What came of a resume.
@@ -75,7 +85,21 @@ public struct SeekReport: Sendable, Equatable {
 public struct DropReport: Sendable, Equatable {
     public let isDropped: Bool
     public let waiting: Int
+    /// Where the drop goes on, those that are gone so far.
     public let deadLetters: Int
+    /// Rows that this call deleted, where another has to follow; nil where nothing is left to do, or nothing
+    /// was done.
+    public var deleted: Int?
+    /// Where the next call goes on.
+    public var next: DropPosition?
+}
+
+/// Between two calls of one drop.
+public struct DropPosition: Sendable, Equatable {
+    /// Those that are gone.
+    public var deadLetters: Int
+    /// Rows that are left, about.
+    public var remaining: Int
 }
 
 /// How much of a long operation one call does, and where it goes on.

@@ -1,3 +1,5 @@
+public import Rules
+
 /// What an operator can ask of operations, and of users that are gone.
 public protocol OperationsInspection: Sendable {
     /// All replays that are kept, newest first; 100 at most.
@@ -9,17 +11,96 @@ public protocol OperationsInspection: Sendable {
     /// What became of a user's deactivations and deletions, and what of theirs is dead or waits; newest
     /// first.
     ///
-    /// - Parameter org: Nil for all orgs.
+    /// - Parameters:
+    ///   - limit: Records.
+    ///   - lookedAtMax: Stored events that wait and are looked through for the user, the newest first.
     func history(
-        user: String, org: String?, limit: Int
-    ) async throws(JournalError) -> [HistoryRecord]
+        _ filter: HistoryFilter, limit: Int, lookedAtMax: Int
+    ) async throws(JournalError) -> UserHistory
 
     /// What operators did, newest first.
-    func operations(_ page: PageRequest) async throws(JournalError) -> [OperationRecord]
+    func operations(
+        _ filter: OperationFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [OperationRecord]
+
+    /// What waits for a sink, by what it does to its user; nil where the journal does not know the sink.
+    ///
+    /// - Parameter lookedAtMax: Stored events that are looked at, the oldest first.
+    func waiting(_ sink: String, lookedAtMax: Int) async throws(JournalError) -> WaitingCount?
+
+    /// What a seek would do; nil where the journal does not know the sink.
+    func seekPreview(_ sink: String, to offset: Offset) async throws(JournalError) -> SeekReport?
+
+    /// What a drop would do; nil where the journal does not know the sink.
+    func dropPreview(_ sink: String) async throws(JournalError) -> DropPreview?
 
     /// The offset before the first event that was received at an instant or later; the last one where none
     /// was.
     func offset(before receivedAt: Int64) async throws(JournalError) -> Offset
+}
+
+/// What is known of a user, and how far that goes.
+public struct UserHistory: Sendable, Equatable {
+    /// Newest first.
+    public var records: [HistoryRecord]
+    public var waiting: WaitingLook
+    /// What sinks will never get, of which some may have been about the user; by the sink's name.
+    public var givenUp: [GivenUpEntries]
+
+    public init(records: [HistoryRecord], waiting: WaitingLook, givenUp: [GivenUpEntries]) {
+        self.records = records
+        self.waiting = waiting
+        self.givenUp = givenUp
+    }
+}
+
+/// How much of what waits was looked through.
+public struct WaitingLook: Sendable, Equatable {
+    /// Enough for a day of a large org, and about a second.
+    public static let eventsMax = 50_000
+
+    /// Stored events.
+    public var lookedAt: Int
+    /// Sinks of which something older waits that was not looked at.
+    public var notLookedAt: [String]
+
+    public init(lookedAt: Int = 0, notLookedAt: [String] = []) {
+        self.lookedAt = lookedAt
+        self.notLookedAt = notLookedAt
+    }
+}
+
+/// All that a sink was not given, together.
+public struct GivenUpEntries: Sendable, Equatable {
+    public let sink: String
+    public let entries: Int
+    /// `since` and `until` of a replay that spans all of them; nanoseconds since 1970.
+    public let replaySpan: ClosedRange<Int64>
+
+    public init(sink: String, entries: Int, replaySpan: ClosedRange<Int64>) {
+        self.sink = sink
+        self.entries = entries
+        self.replaySpan = replaySpan
+    }
+}
+
+/// What waits for a sink.
+public struct WaitingCount: Sendable, Equatable {
+    /// Why nothing is delivered; nil where the sink is not held.
+    public let hold: SinkHold?
+    public let waiting: Int
+    /// Of these, the oldest ones that were looked at.
+    public var lookedAt = 0
+    /// What those that were looked at do to their users.
+    public var operations: [Operation: Int] = [:]
+}
+
+/// What goes with a sink.
+public struct DropPreview: Sendable, Equatable {
+    public let waiting: Int
+    public let deadLetters: Int
+    /// Rows that are deleted one by one: dead letters, and what is known of users.
+    public let rows: Int
 }
 
 /// One delivery of a user's, as far as it is still known.

@@ -57,18 +57,7 @@ public final class Operator: Sendable {
     }
 
     func seek(_ sink: String, to target: SeekTarget, reason: String) async throws -> SeekReport {
-        let horizon = try await inspection.status().horizon
-        let offset: Offset
-        switch target {
-        case .end: offset = horizon
-        case .time(let instant): offset = try await inspection.offset(before: instant)
-        case .offset(let given):
-            guard given <= horizon else {
-                throw OperatorProblem.refused(
-                    "the journal ends at \(horizon); there is no \(given) to seek to")
-            }
-            offset = given
-        }
+        let offset = try await offset(of: target)
         guard let report = try await journal.seek(sink, to: offset, reason: reason) else {
             throw try await unknown(sink)
         }
@@ -82,13 +71,19 @@ public final class Operator: Sendable {
         return report
     }
 
-    func drop(_ sink: String, isForced: Bool) async throws -> DropReport {
-        guard settings.sinks[sink] == nil else {
-            throw OperatorProblem.refused(
-                "\(sink) is configured; take it out of the config and reload before it is dropped")
-        }
-        guard let report = try await journal.drop(sink, isForced: isForced) else {
+    func drop(_ sink: String, isForced: Bool, after position: DropPosition? = nil) async throws -> DropReport
+    {
+        try refuseConfigured(sink)
+        let gone = position?.deadLetters ?? 0
+        guard var report = try await journal.drop(sink, isForced: isForced, deadLetters: gone) else {
             throw try await unknown(sink)
+        }
+        if let deleted = report.deleted {
+            // Counted once, because a count reads all of it.
+            let counted = position == nil ? try await inspection.dropPreview(sink)?.rows : nil
+            let remaining = counted ?? max(0, (position?.remaining ?? 0) - deleted)
+            report.next = DropPosition(deadLetters: report.deadLetters, remaining: remaining)
+            return report
         }
         guard report.isDropped else {
             throw OperatorProblem.refused(
@@ -101,7 +96,14 @@ public final class Operator: Sendable {
         return report
     }
 
-    private func unknown(_ sink: String) async throws -> OperatorProblem {
+    func refuseConfigured(_ sink: String) throws {
+        guard settings.sinks[sink] == nil else {
+            throw OperatorProblem.refused(
+                "\(sink) is configured; take it out of the config and reload before it is dropped")
+        }
+    }
+
+    func unknown(_ sink: String) async throws -> OperatorProblem {
         let names = try await inspection.status().sinks.map(\.name).joined(separator: ", ")
         return .notFound("the journal knows no sink \(sink); it knows \(names.isEmpty ? "none" : names)")
     }
@@ -141,6 +143,20 @@ public final class Operator: Sendable {
         return replay
     }
 
+    /// Ends a replay where it stands.
+    func cancel(replay id: String) async throws -> Replay {
+        let isCancelled = try await journal.cancel(replay: id)
+        guard let replay = try await inspection.replay(id: id) else {
+            throw OperatorProblem.notFound("no replay has this id; /replays lists them")
+        }
+        guard isCancelled else {
+            throw OperatorProblem.refused("\(id) has ended already, with \(replay.appended) events")
+        }
+        logger.notice("a person cancelled a replay", metadata: ["id": "\(id)"])
+        newReplays.announce()
+        return replay
+    }
+
     /// What one step of a replay would do; nil where there is no more to look at.
     func tryOut(_ order: ReplayOrder, after: Offset?) async throws -> (replay: Replay, step: ReplayStep) {
         let request = try await request(order)
@@ -151,19 +167,7 @@ public final class Operator: Sendable {
     }
 
     private func request(_ order: ReplayOrder) async throws -> ReplayRequest {
-        let settings = settings
-        guard let isEnabled = settings.sinks[order.sink] else {
-            let names = settings.sinks.keys.sorted().joined(separator: ", ")
-            throw OperatorProblem.notFound("there is no sink \(order.sink); the config has \(names)")
-        }
-        guard isEnabled else {
-            throw OperatorProblem.refused("\(order.sink) is disabled; enable it before a replay")
-        }
-        let rules = settings.rules.rules.filter { $0.sinks.contains(order.sink) }.map(\.name)
-        if let rule = order.filter.rule, !rules.contains(rule) {
-            throw OperatorProblem.notFound(
-                "no rule \(rule) names \(order.sink); these do: \(rules.joined(separator: ", "))")
-        }
+        try settings.check(order)
         return ReplayRequest(
             sink: order.sink, filter: order.filter, since: order.since, until: order.until,
             after: try await inspection.offset(before: order.since))
@@ -235,9 +239,15 @@ public struct ReplayOrder: Sendable, Equatable {
 }
 
 /// Why an operator's wish is not carried out; for that person.
-enum OperatorProblem: Error {
+public enum OperatorProblem: Error {
     /// Something that was named is not there.
     case notFound(String)
     /// It must not be done as things are.
     case refused(String)
+
+    public var text: String {
+        switch self {
+        case .notFound(let text), .refused(let text): text
+        }
+    }
 }

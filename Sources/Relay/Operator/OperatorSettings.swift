@@ -46,6 +46,20 @@ public struct OperatorSettings: Sendable {
 
     // MARK: - Replay
 
+    /// Refuses a replay that could send nothing.
+    public func check(_ order: ReplayOrder) throws(OperatorProblem) {
+        guard let isEnabled = sinks[order.sink] else {
+            let names = sinks.keys.sorted().joined(separator: ", ")
+            throw .notFound("there is no sink \(order.sink); the config has \(names)")
+        }
+        guard isEnabled else { throw .refused("\(order.sink) is disabled; enable it before a replay") }
+        let names = rules.rules.filter { $0.sinks.contains(order.sink) }.map(\.name)
+        if let rule = order.filter.rule, !names.contains(rule) {
+            throw .notFound(
+                "no rule \(rule) names \(order.sink); these do: \(names.joined(separator: ", "))")
+        }
+    }
+
     /// What of some stored events a replay sends to its sink.
     public func step(_ replay: Replay, through page: StoredEventPage) -> ReplayStep {
         let request = replay.request

@@ -47,8 +47,11 @@ public struct Replay: Sendable, Equatable {
         self.endedAt = endedAt
     }
 
+    /// Whether it ended before all was looked at, because a person said so.
+    public var isCancelled: Bool { endedAt != nil && after < last }
+
     /// How much of it is done, 0 to 1.
-    public var share: Double { endedAt == nil ? share(at: after) : 1 }
+    public var share: Double { endedAt == nil || isCancelled ? share(at: after) : 1 }
 
     /// How much of it is done when everything up to an offset is.
     func share(at offset: Offset) -> Double {

@@ -151,13 +151,15 @@ public final class HTTPSink: DeliveryPreviewing {
                 reason: "\(step.origin): \(text) for several users: check auth and its rights")
         case .denied:
             let outcome = Receipt.Outcome.retry(after: nil, reason: "\(text): access denied")
-            return Receipt(offset: delivery.offset, outcome, detail: text)
+            return Receipt(offset: delivery.offset, outcome, detail: text, status: response.status)
         case .limited where isEverybodys: throw unavailable(response, step)
         case .limited, .retry:
             let outcome = Receipt.Outcome.retry(after: pause(of: response), reason: text)
-            return Receipt(offset: delivery.offset, outcome, detail: text)
+            return Receipt(offset: delivery.offset, outcome, detail: text, status: response.status)
         case .unavailable: throw unavailable(response, step)
-        case .rejected: return Receipt(offset: delivery.offset, .rejected(reason: text), detail: text)
+        case .rejected:
+            return Receipt(
+                offset: delivery.offset, .rejected(reason: text), detail: text, status: response.status)
         }
     }
 

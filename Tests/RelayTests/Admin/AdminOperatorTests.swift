@@ -88,7 +88,11 @@ import Testing
             let attempts = letters.first?["attempts"]?.elements.map { $0 } ?? []
             #expect(attempts.map { $0["tookSeconds"]?.double } == [0.25])
             #expect(try await get("/dead-letters?ids=1,3").1["deadLetters"]?.elements.map { $0 }.count == 2)
+            let (_, letter) = try await get("/dead-letters/2")
+            #expect(letter["attemptCount"]?.int == 1 && letter["attemptsLeftOut"]?.int == 0)
             #expect(try await get("/dead-letters?usr=x").0 == 400)
+            #expect(try await get("/quarantine?type=user.*&user=x").0 == 200)
+            #expect(try await get("/detached").1["detached"]?.elements.map { $0 }.count == 0)
             #expect(try await get("/quarantine?reason=JSON&since=soon").0 == 400)
         }
     }

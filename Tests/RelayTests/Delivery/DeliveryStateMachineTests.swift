@@ -215,6 +215,21 @@ import Testing
         let failures = bench.parked[1]?.failures ?? []
         #expect(failures.count <= 50 && failures.first?.number == 1)
         #expect(failures.last?.number == 120)
+        #expect(failures.count == FailedAttempt.firstKept + FailedAttempt.newestKept)
+    }
+
+    @Test func anAttemptKeepsTheStatusThatTheDestinationGave() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1"])
+        func receipt(_ outcome: Receipt.Outcome, _ status: Int?) -> [Receipt] {
+            [Receipt(offset: Offset(rawValue: 1), outcome, status: status)]
+        }
+        bench.answer(1, receipts: receipt(.retry(after: nil, reason: "HTTP 500"), 500))
+        bench.advance(by: .seconds(300))
+        bench.answer(1, receipts: receipt(.retry(after: nil, reason: "no answer"), nil))
+        bench.advance(by: .seconds(300))
+        bench.answer(1, receipts: receipt(.rejected(reason: "HTTP 422"), 422))
+        let letters = bench.settlements.flatMap(\.deadLetters)
+        #expect(letters.map { $0.failures.map(\.status) } == [[500, nil, 422]])
     }
 
     @Test func aboveParkedMaxTheCursorHolds() {

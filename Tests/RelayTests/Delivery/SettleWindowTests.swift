@@ -242,11 +242,34 @@ import Testing
         bench.answer(2, receipts: receipt(2, .delivered, nil))
         bench.answer(3, receipts: receipt(3, .superseded, nil))
         let receipts = bench.settlements.flatMap(\.receipts)
-        #expect(receipts.map(\.offset.rawValue) == [1, 2])
+        #expect(receipts.map(\.offset.rawValue) == [1, 2, 3])
+        #expect(receipts.map(\.outcome) == [.delivered, .delivered, .superseded])
+        #expect(receipts[2].removal?.operation == .delete)
         #expect(receipts[0].detail == "HTTP 200, id 7" && receipts[0].removal == nil)
         #expect(receipts[1].removal?.operation == .deactivate)
         #expect(receipts[1].removal?.subject == Subject(org: "acme", userID: "u"))
         #expect(receipts[1].removal?.eventID == "user.lifecycle.deactivate/u/2/-")
         #expect(bench.settlements.map { $0.range?.lowerBound.rawValue } == [1, 2, 3])
+    }
+
+    /// Whatever it was settled as, a removal is told of by itself.
+    @Test func aRemovalThatWasSkippedOrMergedLeavesAReceipt() {
+        let bench = DeliveryBench(DeliveryBench.http, users: [])
+        bench.append(("lifecycle.suspend", 1), ("account.update_profile", 2))
+        bench.answer(1, .skipped("nothing to send for it"))
+        bench.answer(2, .skipped("nothing to send for it"))
+        let skipped = bench.settlements.flatMap(\.receipts)
+        #expect(skipped.map(\.offset.rawValue) == [1])
+        #expect(skipped.map(\.outcome) == [.skipped])
+        #expect(skipped.map(\.detail) == ["nothing to send for it"])
+        #expect(skipped.map { $0.removal?.operation } == [.deactivate])
+
+        let merging = DeliveryBench(DeliveryBench.http, users: [], policy: settling(2, coalesces: true))
+        merging.append(("lifecycle.suspend", 1), ("lifecycle.unsuspend", 2), ("account.update_profile", 3))
+        merging.advance(by: .seconds(2))
+        merging.answer(3)
+        let receipts = merging.settlements.flatMap(\.receipts)
+        #expect(receipts.map(\.offset.rawValue) == [1])
+        #expect(receipts.map(\.outcome) == [.superseded])
     }
 }

@@ -16,7 +16,7 @@ import Testing
     }
 
     private func backup(to path: String) async throws {
-        try await SQLiteJournalInspection(path: fixture.path).backup(to: path) { _ in }
+        try await SQLiteJournalInspection.ofAnyVersion(path: fixture.path).backup(to: path) { _ in }
     }
 
     private func reopen(_ path: String) async throws -> SQLiteJournal {
@@ -123,6 +123,28 @@ import Testing
         let error = await #expect(throws: JournalError.self) { _ = try await fixture.open() }
         #expect(error?.reason.contains("backup could not be made") == true)
         #expect(try version(fixture.path) == 1)
+    }
+
+    // MARK: - Reading what another version wrote
+
+    /// No command guesses at tables that it does not know.
+    @Test func anOlderOrNewerJournalIsNotReadButCopied() async throws {
+        try makeVersion1()
+        func refusal() -> String? {
+            let error = #expect(throws: JournalError.self) { try SQLiteJournalInspection(path: fixture.path) }
+            return error?.reason
+        }
+        let older = try #require(refusal())
+        #expect(
+            older.contains("an older okta-relay wrote it (schema 1") && older.contains("`serve` upgrades"))
+        try fixture.edit(
+            "ALTER TABLE dead_letters RENAME COLUMN failures TO trials; PRAGMA user_version = 99")
+        let newer = try #require(refusal())
+        #expect(newer.contains("a newer okta-relay wrote it (schema 99"))
+        try await SQLiteJournalInspection.ofAnyVersion(path: fixture.path).backup(to: target) { _ in }
+        #expect(try version(target) == 99)
+        try fixture.edit("PRAGMA user_version = 0")
+        #expect(try #require(refusal()).contains("is no journal"))
     }
 
     @Test func aNewJournalNeedsNoCopy() async throws {

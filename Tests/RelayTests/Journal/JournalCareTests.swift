@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 @testable import Relay
 import RelayTesting
+import Synchronization
 import Testing
 
 /// The look at a journal before it is used, and the thorough one.
@@ -63,6 +64,16 @@ import Testing
         let journal = try await fixture.open()
         #expect(try await fixture.verify().isSound, "beside a relay, too")
         await journal.close()
+    }
+
+    /// The structure of a large file takes long, and no share of it can be told.
+    @Test func verifyTellsWhatItIsAt() async throws {
+        try await make()
+        let seen = Mutex<[JournalVerification.Stage]>([])
+        _ = try await SQLiteJournalInspection(path: fixture.path).verify { stage in
+            seen.withLock { $0.append(stage) }
+        }
+        #expect(seen.withLock { $0 } == [.entries(1), .entries(1), .references, .structure])
     }
 
     /// What a start does not look at.

@@ -41,9 +41,97 @@ import Testing
         #expect(records[1]["operation"]?.string == "deactivate")
         let at = records[1]["at"]?.string.flatMap { Timestamp($0) }?.nanoseconds
         #expect(at == start + OperatorFixture.minute)
-        #expect(try await fixture.inspection.history(user: "ada", org: "other", limit: 9).isEmpty)
-        #expect(try await fixture.inspection.history(user: "ada", org: "okta", limit: 2).count == 2)
+        for (query, count) in [
+            ("&org=other", 0), ("&org=okta&limit=2", 2), ("&sink=crm", 3), ("&sink=audit", 0),
+            ("&since=\(Timestamp(nanoseconds: start + 1))", 2),
+            ("&until=\(Timestamp(nanoseconds: start + 1))", 1),
+        ] {
+            let answer = try await fixture.ask("/history?user=ada\(query)", method: "GET")
+            #expect(answer.json["history"]?.elements.map { $0 }.count == count, "\(query)")
+        }
         #expect(try await fixture.ask("/history", method: "GET").status == 400)
+    }
+
+    // MARK: - What waits, and what is gone
+
+    /// The records of a user, and the rest of the answer.
+    private func ask(
+        _ fixture: OperatorFixture, _ user: String
+    ) async throws -> (records: [JSONValue], answer: JSONValue) {
+        let answer = try await fixture.ask("/history?user=\(user)", method: "GET").json
+        return (answer["history"]?.elements.map { $0 } ?? [], answer)
+    }
+
+    @Test func aRemovalThatWaitsBehindTheCursorIsFound() async throws {
+        let fixture = try await OperatorFixture()
+        for sink in ["crm", "audit"] { _ = try await fixture.journal.lease(sink) }
+        _ = try await fixture.ask("/sinks/crm/pause")
+        try await fixture.append(1...2, to: ["audit", "crm"], type: "user.lifecycle.update", user: "eve")
+        try await fixture.append(3...3, to: ["audit", "crm"], type: "user.lifecycle.deactivate", user: "u77")
+        let lease = try await fixture.journal.lease("audit")
+        // Out of order: 1 still waits for it, 2 and 3 do not.
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "audit", epoch: lease.epoch, cursor: .zero,
+                settledAbove: [2, 3].map(Offset.init(rawValue:)), outcomes: [.delivered: 2]))
+        let (records, answer) = try await ask(fixture, "u77")
+        #expect(records.map { $0["sink"]?.string } == ["crm"])
+        #expect(records.map { $0["outcome"]?.string } == ["waiting"])
+        #expect(records.map { $0["eventType"]?.string } == ["user.lifecycle.deactivate"])
+        #expect(records.map { $0["operation"]?.string } == ["deactivate"])
+        #expect(answer["waiting"]?["lookedAt"]?.int == 3)
+        #expect(answer["waiting"]?["notLookedAt"]?.elements.map { $0 }.isEmpty == true)
+        let eve = try await ask(fixture, "eve").records
+        #expect(eve.map { $0["sink"]?.string } == ["crm", "audit", "crm"])
+        #expect(try await ask(fixture, "nobody").records.isEmpty)
+    }
+
+    @Test func whatWasNotLookedAtIsNotClaimed() async throws {
+        let fixture = try await OperatorFixture()
+        for sink in ["crm", "audit"] { _ = try await fixture.journal.lease(sink) }
+        try await fixture.append(1...40, to: ["crm"], user: "u77")
+        try await fixture.append(41...45, to: ["audit", "crm"], user: "eve")
+        let found = try await fixture.inspection.history(
+            HistoryFilter(user: "u77"), limit: 100, lookedAtMax: 5)
+        #expect(found.records.isEmpty && found.waiting.lookedAt == 5)
+        #expect(found.waiting.notLookedAt == ["crm"])
+        let more = try await fixture.inspection.history(
+            HistoryFilter(user: "u77"), limit: 100, lookedAtMax: 7)
+        #expect(more.records.map(\.eventID) == ["event-40", "event-39"])
+        let all = try await fixture.inspection.history(
+            HistoryFilter(user: "u77"), limit: 100, lookedAtMax: 45)
+        #expect(all.records.count == 40 && all.waiting.notLookedAt.isEmpty)
+    }
+
+    @Test func sinksThatWereNotGivenWhatMayBeTheUsersAreNamed() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...3, type: "user.lifecycle.deactivate", user: "u77")
+        _ = try await fixture.ask("/sinks/crm/seek", #"{"to":"end"}"#)
+        let (records, answer) = try await ask(fixture, "u77")
+        #expect(records.isEmpty)
+        let givenUp = answer["givenUp"]?.elements.map { $0 } ?? []
+        #expect(givenUp.map { $0["sink"]?.string } == ["crm"])
+        #expect(givenUp.map { $0["entries"]?.int } == [3])
+    }
+
+    @Test func operationsAreFilteredBySinkAndTime() async throws {
+        let fixture = try await OperatorFixture()
+        for sink in ["crm", "audit"] { _ = try await fixture.journal.lease(sink) }
+        _ = try await fixture.ask("/sinks/crm/pause")
+        fixture.clock.advance(by: .seconds(3_600))
+        let later = Timestamp(nanoseconds: fixture.clock.now)
+        _ = try await fixture.ask("/sinks/audit/pause")
+        _ = try await fixture.ask("/sinks/crm/resume")
+        for (query, expected) in [
+            ("sink=crm", ["sinks resume", "sinks pause"]),
+            ("since=\(later)", ["sinks resume", "sinks pause"]),
+            ("until=\(later)", ["sinks pause"]), ("sink=crm&since=\(later)", ["sinks resume"]),
+        ] {
+            let answer = try await fixture.ask("/operations?\(query)", method: "GET").json
+            #expect(answer["operations"]?.elements.map { $0["command"]?.string } == expected, "\(query)")
+        }
+        #expect(try await fixture.ask("/operations?sinks=crm", method: "GET").status == 400)
     }
 
     @Test func operationsAreListedWithoutUserData() async throws {

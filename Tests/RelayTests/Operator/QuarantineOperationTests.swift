@@ -8,8 +8,11 @@ import Testing
 
 /// Resubmitting what was quarantined.
 @Suite struct QuarantineOperationTests {
-    private static func text(_ number: Int, type: String = "user.lifecycle.create") -> String {
-        String(decoding: LogEventFixture(uuid: "event-\(number)", type: type).json, as: UTF8.self)
+    private static func text(
+        _ number: Int, type: String = "user.lifecycle.create", user: String? = "00u1"
+    ) -> String {
+        let fixture = LogEventFixture(uuid: "event-\(number)", type: type, userID: user)
+        return String(decoding: fixture.json, as: UTF8.self)
     }
 
     private func quarantine(
@@ -106,14 +109,44 @@ import Testing
             try fixture.rows("SELECT command, entries FROM operations") == [["quarantine resubmit", "20"]])
     }
 
+    @Test func theBytesTellTypeAndUser() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        let body = #"{"data":{"events":[7,\#(Self.text(4, type: "user.session.start"))]}}"#
+        try await quarantine(
+            fixture,
+            [
+                ("event type not accepted", Self.text(1)),
+                ("event type not accepted", Self.text(2, type: "user.session.start")),
+                ("event type not accepted", Self.text(3, user: "ada")), ("not an envelope", body),
+                ("not JSON", "{"),
+            ])
+        for (members, ids) in [
+            (#""type":"user.lifecycle.*""#, [3, 1]), (#""type":"user.session.start""#, [4, 2]),
+            (#""user":"ada""#, [3]), (#""user":"ada","type":"*.start""#, []),
+        ] as [(String, [Int])] {
+            let dry = try await fixture.ask("/quarantine/resubmit", "{\(members),\"dryRun\":true}")
+            #expect(dry.json["done"]?.int == ids.count, "\(members)")
+            let steps = try await fixture.askAll(
+                "/quarantine/resubmit", "\(members),\"dryRun\":true,\"limit\":1")
+            #expect(steps.done == ids.count && steps.kept == 0, "\(members)")
+        }
+        #expect(try await fixture.ask("/quarantine/resubmit", #"{"user":"ada"}"#).json["done"]?.int == 1)
+        #expect(try await fixture.entries().map(\.event.id) == ["event-3"])
+        #expect(try await reasons(fixture).count == 4)
+        // The operation's note names no user.
+        #expect(try !fixture.rows("SELECT detail FROM operations").joined().joined().contains("ada"))
+    }
+
     @Test func filtersNameWhatTheySay() async throws {
         let fixture = try await OperatorFixture()
         let memory = InMemoryJournal(clock: fixture.clock)
         for number in 0..<12 {
             fixture.clock.advance(by: .seconds(60))
+            let text = Self.text(number, type: number % 4 == 0 ? "a.b" : "a.c", user: "u\(number % 2)")
             let input = QuarantinedInput(
                 hook: number % 2 == 0 ? "okta" : "eu", reason: number % 3 == 0 ? "no uuid" : "not JSON",
-                bytes: [1], receivedAt: fixture.clock.now)
+                bytes: number == 5 ? [1] : Array(text.utf8), receivedAt: fixture.clock.now)
             for journal in [fixture.journal as any Journal, memory] {
                 _ = try await journal.append(Submission(quarantined: [input]))
             }
@@ -123,9 +156,14 @@ import Testing
             QuarantineFilter(), QuarantineFilter(ids: [2, 99]), QuarantineFilter(hook: "eu"),
             QuarantineFilter(reason: "JSON"), QuarantineFilter(reason: "json", since: middle),
             QuarantineFilter(hook: "okta", until: middle),
+            QuarantineFilter(eventType: EventTypePattern("a.b")),
+            QuarantineFilter(user: "u1"), QuarantineFilter(hook: "okta", eventType: EventTypePattern("*c")),
         ] {
-            let found = try await fixture.inspection.quarantine(filter, PageRequest()).map(\.id)
-            #expect(found == (try await memory.quarantine(filter, PageRequest()).map(\.id)), "\(filter)")
+            for page in [PageRequest(), PageRequest(before: 9, limit: 2)] {
+                let found = try await fixture.inspection.quarantine(filter, page)
+                #expect(found.map(\.id) == (try await memory.quarantine(filter, page).map(\.id)), "\(filter)")
+                #expect(found.allSatisfy { $0.bytes == nil })
+            }
         }
     }
 }

@@ -165,6 +165,51 @@ import Testing
         #expect(try await fixture.inspection.replays().isEmpty)
     }
 
+    // MARK: - Cancelling
+
+    @Test func aReplayThatIsCancelledGoesNoFurther() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...2_500, to: ["audit"])
+        let horizon = try await fixture.inspection.status().horizon
+        let id = try await begin(fixture)
+        #expect(try await fixture.hands.advanceReplays())
+        let some = try await fixture.entries(after: horizon).count
+        #expect(some > 0 && some < 2_500)
+        let stale = try #require(try await fixture.inspection.unfinishedReplays().first)
+        let cancelled = try await fixture.ask("/replays/\(id)/cancel")
+        #expect(cancelled.status == 200)
+        #expect(cancelled.json["isCancelled"]?.bool == true && cancelled.json["appended"]?.int == some)
+        #expect(cancelled.json["endedAt"]?.isNull == false)
+        #expect((cancelled.json["share"]?.double ?? 1) < 1)
+        // Also where somebody was about to take the next step.
+        let step = ReplayStep(end: stale.last, isLast: true)
+        #expect(try await fixture.journal.advance(stale, by: step) == false)
+        #expect(try await !fixture.hands.advanceReplays())
+        #expect(try await fixture.entries(after: horizon).count == some)
+        let list = try await fixture.ask("/replays", method: "GET").json["replays"]?.elements.map { $0 } ?? []
+        #expect(list.map { $0["isCancelled"]?.bool } == [true])
+        let commands = try fixture.rows("SELECT command, sink FROM operations ORDER BY id")
+        #expect(commands == [["replay", "crm"], ["replay cancel", "crm"]])
+    }
+
+    @Test func onlyAReplayThatIsUnderWayIsCancelled() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...3, to: ["audit"])
+        let id = try await begin(fixture)
+        try await finish(fixture)
+        #expect(try await fixture.ask("/replays/\(id)/cancel").status == 409)
+        #expect(try await fixture.ask("/replays/nope/cancel").status == 404)
+        let done = try await fixture.ask("/replays/\(id)", method: "GET").json
+        #expect(done["isCancelled"]?.bool == false && done["share"]?.double == 1)
+        let early = try await begin(fixture)
+        // Also before its first step.
+        #expect(try await fixture.ask("/replays/\(early)/cancel").json["isCancelled"]?.bool == true)
+        try await finish(fixture)
+        #expect(try await fixture.entries().count == 3)
+    }
+
     // MARK: - from
 
     @Test func aNewSinkBeginsWithWhatIsStored() async throws {

@@ -198,6 +198,9 @@ struct HTTPSinkTests {
         #expect(try await outcome(204).get().outcome == .delivered)
         #expect(try await outcome(302).get().outcome == .rejected(reason: "HTTP 302"))
         #expect(try await outcome(422).get().outcome == .rejected(reason: "HTTP 422"))
+        for status in [302, 400, 401, 422, 409, 500] {
+            #expect(try await outcome(status).get().status == status)
+        }
         #expect(try await outcome(404).get().outcome == .rejected(reason: "HTTP 404"))
         #expect(try await outcome(404, method: "DELETE").get().outcome == .delivered)
         let deactivation = try await outcome(410, type: "user.lifecycle.deactivate").get()

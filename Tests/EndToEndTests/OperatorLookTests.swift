@@ -1,0 +1,138 @@
+import Foundation
+import JSON
+import RelayTesting
+import Testing
+
+/// What an operator looks up before and after something is given up, as commands.
+@Suite(.timeLimit(.minutes(3))) struct OperatorLookTests {
+    private func setup() throws -> RelaySetup {
+        try RelaySetup(sinks: Destinations.sqlite, rules: Destinations.rule(to: "users", "audit"))
+    }
+
+    private func events(_ numbers: ClosedRange<Int>, type: String = "user.lifecycle.create") -> [UInt8] {
+        RelaySetup.envelope(
+            numbers.map { LogEventFixture(uuid: "event-\($0)", type: type, userID: "00u\($0)").json })
+    }
+
+    private func audited(_ setup: RelaySetup) throws -> [String] {
+        try Rows.sqlite(setup.folder.file("users.sqlite"), "SELECT event_id FROM events ORDER BY event_id")
+            .compactMap { $0[0] }
+    }
+
+    @Test(arguments: [true, false]) func whatASinkGaveUpIsListedAndCanBeReplayed(
+        _ whileRunning: Bool
+    ) async throws {
+        let setup = try setup()
+        var relay = try await setup.start()
+        _ = try await setup.run("sinks", "pause", "audit", "--reason", "too much")
+        #expect(try await setup.post(events(1...3)) == 200)
+        try await setup.wait(for: "them to wait") { $0.sink("audit")?["waiting"]?.int == 3 }
+        if !whileRunning { #expect(await relay.stop() == 0) }
+        let counted = try await setup.run("sinks", "resume", "audit", "--dry-run")
+        #expect(counted.status == 0, "\(counted.errors)")
+        #expect(counted.output.contains("audit is paused: too much"))
+        #expect(counted.output.contains("would pass whatever its limits: 3 events\n  create: 3"))
+        let dry = try await setup.json("sinks", "seek", "audit", "--to", "end", "--dry-run")
+        #expect(dry["dryRun"]?.bool == true && dry["givenUp"]?.int == 3)
+        #expect(try await setup.json("sinks", "seek", "audit", "--to", "end")["givenUp"]?.int == 3)
+        let ranges = try await setup.json("sinks", "given-up", "audit")
+        let range = try #require(ranges.elements.first { _ in true })
+        #expect(range["entries"]?.int == 3 && range["reason"]?.string == "a person moved the sink on")
+        let table = try await setup.run("sinks", "given-up")
+        #expect(table.status == 0 && table.output.contains("audit"), "\(table.errors)")
+        let unknown = try await setup.run("sinks", "given-up", "nope")
+        #expect(unknown.status == 1 && unknown.errors.contains("there is no sink nope"))
+        _ = try await setup.run("sinks", "resume", "audit")
+        let since = try #require(range["since"]?.string), until = try #require(range["until"]?.string)
+        let replayed = try await setup.json(
+            "replay", "--sink", "audit", "--since", since, "--until", until)
+        #expect(replayed["appended"]?.int == 3)
+        if !whileRunning { relay = try await setup.start() }
+        try await setup.waitUntilSettled()
+        #expect(try audited(setup) == ["event-1", "event-2", "event-3"])
+        #expect(await relay.stop() == 0)
+    }
+
+    @Test func aRemovalIsFoundWhileItWaitsAndNotDeniedAfterItWasGivenUp() async throws {
+        let setup = try setup()
+        let relay = try await setup.start()
+        _ = try await setup.run("sinks", "pause", "audit")
+        #expect(try await setup.post(events(77...77, type: "user.lifecycle.deactivate")) == 200)
+        try await setup.wait(for: "it to be settled") { $0.sink("users")?["waiting"]?.int == 0 }
+        let history = try await setup.json("history", "--user", "00u77")
+        let records = history["history"]?.elements.map { $0 } ?? []
+        #expect(records.map { $0["outcome"]?.string } == ["delivered", "waiting"])
+        #expect(records.map { $0["operation"]?.string } == ["deactivate", "deactivate"])
+        #expect(history["waiting"]?["lookedAt"]?.int == 1)
+        let waits = try await setup.run("history", "--user", "00u77", "--sink", "audit")
+        #expect(waits.status == 0 && waits.output.contains("waiting"), "\(waits.output)")
+        _ = try await setup.run("sinks", "seek", "audit", "--to", "end")
+        let gone = try await setup.run("history", "--user", "00u77", "--sink", "audit")
+        #expect(gone.status == 1)
+        #expect(gone.output.contains("audit was not given 1 event of"), "\(gone.output)")
+        #expect(try await setup.run("history", "--user", "00u77", "--since", "1d").status == 0)
+        #expect(try await setup.run("history", "--user", "00u77", "--until", "1d").status == 1)
+        let operations = try await setup.json("history", "--operations", "--sink", "users")
+        #expect(operations.elements.map { $0 }.isEmpty)
+        #expect(await relay.stop() == 0)
+    }
+
+    @Test func replaysAreListedAndCancelled() async throws {
+        let setup = try setup()
+        let relay = try await setup.start()
+        #expect(try await setup.post(events(1...3)) == 200)
+        try await setup.waitUntilSettled()
+        #expect(await relay.stop() == 0)
+        let replayed = try await setup.json("replay", "--sink", "audit", "--since", "1d")
+        let id = try #require(replayed["id"]?.string)
+        // As if it had been cut short at its beginning.
+        try Rows.change(
+            setup.folder.file("journal.sqlite"), "UPDATE replays SET ended_at = NULL, after_offset = 0")
+        let list = try await setup.run("replay", "list")
+        #expect(list.status == 0 && list.output.contains("under way"), "\(list.output)")
+        let cancelled = try await setup.run("replay", "cancel", id)
+        #expect(cancelled.status == 0 && cancelled.output.contains("is cancelled"), "\(cancelled.errors)")
+        let again = try await setup.run("replay", "cancel", id)
+        #expect(again.status == 1 && again.errors.contains("has ended"))
+        let replays = try await setup.json("replay", "list")
+        #expect(replays.elements.map { $0["isCancelled"]?.bool } == [true])
+    }
+
+    @Test func whatCouldSendNothingIsNotRendered() async throws {
+        let setup = try setup()
+        let relay = try await setup.start()
+        #expect(await relay.stop() == 0)
+        let file = setup.folder.file("rows.jsonl")
+        let rule = try await setup.run(
+            "replay", "--sink", "audit", "--since", "1d", "--rule", "usrs", "--render", file)
+        #expect(rule.status == 1 && rule.errors.contains("no rule usrs names audit"), "\(rule.errors)")
+        let text = try String(contentsOfFile: setup.configPath, encoding: .utf8)
+        try text.replacing(#""mode": "append" }"#, with: #""mode": "append", "enabled": false }"#)
+            .write(toFile: setup.configPath, atomically: true, encoding: .utf8)
+        let disabled = try await setup.run("replay", "--sink", "audit", "--since", "1d", "--render", file)
+        #expect(disabled.status == 1 && disabled.errors.contains("is disabled"), "\(disabled.errors)")
+        #expect(!FileManager.default.fileExists(atPath: file))
+    }
+
+    @Test func aJournalOfAnotherVersionIsRefusedByWhatOnlyReads() async throws {
+        let setup = try setup()
+        let relay = try await setup.start()
+        #expect(await relay.stop() == 0)
+        let path = setup.folder.file("journal.sqlite")
+        let reading = [
+            ["status"], ["sinks", "list"], ["sinks", "given-up"], ["dead-letters", "list"],
+            ["quarantine", "list"], ["history", "--user", "u"], ["history", "--operations"],
+            ["replay", "list"], ["journal", "verify"],
+        ]
+        for (version, text) in [(1, "an older okta-relay wrote it"), (99, "a newer okta-relay wrote it")] {
+            try Rows.change(path, "PRAGMA user_version = \(version)")
+            for command in reading {
+                let outcome = try await RelayBinary.run(
+                    command + ["--config", setup.configPath], in: setup.folder.path)
+                #expect(outcome.status == 2 && outcome.output.isEmpty, "\(command): \(outcome.output)")
+                #expect(outcome.errors.contains(text), "\(command): \(outcome.errors)")
+            }
+        }
+        #expect(try await setup.run("journal", "backup", setup.folder.file("copy.sqlite")).status == 0)
+    }
+}
