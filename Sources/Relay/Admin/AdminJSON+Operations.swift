@@ -38,6 +38,7 @@ extension AdminJSON {
         object.member("startedAt", instant(replay.startedAt))
         object.member("endedAt", replay.endedAt.map(instant))
         object.member("appended", replay.appended)
+        object.member("expired", replay.expired)
         object.member("share", replay.share)
     }
 
