@@ -111,6 +111,7 @@ struct RelayService {
         let renamed = try await journal.keep(configuration.sinkPolicies)
         SinkWarnings.log(renamed, logger)
         SinkWarnings.log(try await inspection.status(), configuration, at: clock.now, logger)
+        if let warning = DiskWarning.find(configuration.journal) { logger.warning("\(warning)") }
         return (journal, inspection)
     }
 
@@ -123,7 +124,10 @@ struct RelayService {
         let hands = Operator(
             journal: journal, inspection: inspection, settings: configuration.operatorSettings, clock: clock,
             logger: logger, restart: { await fleet.restart($0) })
-        try await hands.enroll(configuration.enabledSinks.starts(now: clock.now))
+        let sinks = configuration.enabledSinks
+        try await hands.enroll(sinks.starts(now: clock.now))
+        // Nothing comes before the rules name them.
+        try await hands.endStarts(of: sinks.map(\.name))
         return hands
     }
 

@@ -13,32 +13,55 @@ struct SinkWarnings {
     static func find(
         _ status: JournalStatus, _ configuration: RelayConfiguration, at now: Int64
     ) -> [SinkWarnings] {
-        let heirs = Set(configuration.sinks.compactMap(\.renamedFrom))
         let policies = Dictionary(configuration.sinkPolicies.map { ($0.name, $0) }) { first, _ in first }
         return status.sinks.filter { $0.waiting > 0 }.compactMap { sink in
-            let retention = configuration.journal.retention
-            let count = Wording.count(sink.waiting, "event")
-            guard let policy = policies[sink.name] else {
-                guard !heirs.contains(sink.name) else { return nil }
-                return SinkWarnings(
-                    sink: sink.name, waiting: sink.waiting,
-                    text: """
-                        \(count) wait for the sink "\(sink.name)", which is not in the config: put it back, \
-                        name it as "renamedFrom" of the sink that takes over, or give them up with \
-                        `okta-relay sinks drop \(sink.name) --force`; what has waited for \
-                        \(Wording.duration(retention)) is given up by itself
-                        """)
-            }
-            let holds = policy.holds(retention: retention)
-            let age = Duration.nanoseconds(max(0, now - (sink.oldestWaitingReceivedAt ?? now)))
-            guard age > holds / 2 else { return nil }
-            return SinkWarnings(
-                sink: sink.name, waiting: sink.waiting,
-                text: """
-                    \(count) wait for the sink "\(sink.name)", the oldest for \
-                    \(Wording.duration(age)): after \(Wording.duration(holds)) they are given up
-                    """)
+            let text =
+                if let policy = policies[sink.name] {
+                    behind(sink, policy, configuration, at: now)
+                } else {
+                    removed(sink, status, configuration, at: now)
+                }
+            return text.map { SinkWarnings(sink: sink.name, waiting: sink.waiting, text: $0) }
         }
+    }
+
+    /// Of a sink that is not in the config; nil where another takes over.
+    private static func removed(
+        _ sink: SinkStatus, _ status: JournalStatus, _ configuration: RelayConfiguration, at now: Int64
+    ) -> String? {
+        let count = Wording.count(sink.waiting, "event")
+        let waits = #"\(count) wait for the sink "\(sink.name)", which is not in the config"#
+        let end = """
+            give them up with `okta-relay sinks drop \(sink.name) --force`; what has waited for \
+            \(Wording.duration(configuration.journal.retention)) is given up by itself
+            """
+        guard let heir = configuration.sinks.first(where: { $0.renamedFrom == sink.name })?.name else {
+            return """
+                \(waits): put it back, name it as "renamedFrom" of a sink that has had no event yet, \
+                replay them to another, or \(end)
+                """
+        }
+        guard let known = status.sinks.first(where: { $0.name == heir }), !known.isUntouched else {
+            return nil
+        }
+        let since = Wording.time(sink.oldestWaitingReceivedAt ?? now)
+        return """
+            \(waits), and "\(heir)" does not take over from it, for it has had events of its own already: \
+            put it back, send them with `okta-relay replay --sink \(heir) --since \(since)`, or \(end)
+            """
+    }
+
+    /// Of a sink that is behind for more than half of what it may; nil where it is not.
+    private static func behind(
+        _ sink: SinkStatus, _ policy: SinkPolicy, _ configuration: RelayConfiguration, at now: Int64
+    ) -> String? {
+        let holds = policy.holds(retention: configuration.journal.retention)
+        let age = Duration.nanoseconds(max(0, now - (sink.oldestWaitingReceivedAt ?? now)))
+        guard age > holds / 2 else { return nil }
+        return """
+            \(Wording.count(sink.waiting, "event")) wait for the sink "\(sink.name)", the oldest for \
+            \(Wording.duration(age)): after \(Wording.duration(holds)) they are given up
+            """
     }
 
     static func log(

@@ -52,6 +52,32 @@ import Testing
         #expect(try delivered(setup.folder.file("users.sqlite")) == acknowledged)
     }
 
+    /// `maxSize` is 10 GiB by default, whatever the disk has.
+    @Test func aDiskSmallerThanTheJournalMayBeIsSaidAndSuffices() async throws {
+        let disk = try ScratchDisk(megabytes: 16)
+        let setup = try RelaySetup(
+            sinks: Self.sink("users.sqlite"), rules: Self.rule, journal: disk.file("journal.sqlite"))
+        let said = "journal.maxSize is 10.0 GiB, and the disk of"
+        #expect(try await setup.run("check").output.contains(said))
+        #expect(try await setup.json("check")["disk"]?.string?.contains(said) == true)
+        let relay = try await setup.start()
+        #expect(relay.log.contains(said), "\(relay.log)")
+        // More than it has room for; each is delivered before the next comes.
+        for round in 0..<40 {
+            let events = (0..<100).map { number in
+                var event = LogEventFixture(uuid: "event-\(round)-\(number)", userID: "00u\(number % 7)")
+                event.displayName = String(repeating: "x", count: 5_000)
+                return event.json
+            }
+            #expect(try await setup.post(RelaySetup.envelope(events)) == 200, "\(relay.log)")
+            try await setup.waitUntilSettled()
+        }
+        let status = try await setup.status()
+        #expect(status.sink("audit")?["delivered"]?.int == 4_000)
+        #expect(status["journal"]?["maxBytes"]?.int.map { $0 < 16 << 20 } == true)
+        #expect(await relay.stop() == 0)
+    }
+
     @Test func aFullDiskUnderATableHoldsItsSinkOnly() async throws {
         let disk = try ScratchDisk(megabytes: 2)
         let table = disk.file("users.sqlite")

@@ -28,22 +28,25 @@ struct CheckCommand: AsyncParsableCommand {
         let outcome = ConfigLoader().load(path: file.config)
         var unreachable: [Unreachable] = []
         let waiting = await Self.waiting(outcome.configuration)
+        let disk = outcome.configuration.flatMap { DiskWarning.find($0.journal) }
         if connect, let configuration = outcome.configuration {
             unreachable = await self.unreachable(configuration)
         }
         if output.json {
-            Terminal.write(Self.json(outcome, waiting, unreachable))
+            Terminal.write(Self.json(outcome, waiting, disk, unreachable))
         } else {
-            write(outcome, waiting, unreachable)
+            write(outcome, waiting, disk, unreachable)
         }
         if outcome.configuration == nil || !unreachable.isEmpty { throw ExitStatus.problems.code }
     }
 
     private func write(
-        _ outcome: ConfigLoader.Outcome, _ waiting: [SinkWarnings], _ unreachable: [Unreachable]
+        _ outcome: ConfigLoader.Outcome, _ waiting: [SinkWarnings], _ disk: String?,
+        _ unreachable: [Unreachable]
     ) {
         for issue in outcome.issues { Terminal.write(issue.description) }
         for warning in waiting { Terminal.write("journal: warning: \(warning.text)") }
+        if let disk { Terminal.write("journal: warning: \(disk)") }
         for failure in unreachable { Terminal.write("sink \(failure.sink): \(failure.reason)") }
         for subscription in outcome.configuration?.subscriptions ?? [] {
             Terminal.write(subscription.text)
@@ -53,7 +56,8 @@ struct CheckCommand: AsyncParsableCommand {
     }
 
     private static func json(
-        _ outcome: ConfigLoader.Outcome, _ waiting: [SinkWarnings], _ unreachable: [Unreachable]
+        _ outcome: ConfigLoader.Outcome, _ waiting: [SinkWarnings], _ disk: String?,
+        _ unreachable: [Unreachable]
     ) -> [UInt8] {
         var writer = JSONWriter()
         writer.object { object in
@@ -78,6 +82,7 @@ struct CheckCommand: AsyncParsableCommand {
                     }
                 }
             }
+            object.member("disk", disk)
             object.name("unreachable")
             object.array { list in
                 for failure in unreachable {

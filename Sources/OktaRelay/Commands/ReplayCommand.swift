@@ -114,6 +114,8 @@ extension ReplayCommand {
             }
             let events = Wording.count(replay["appended"]?.int ?? 0, "event")
             Terminal.write("\(events) go to \(sink) again, as \(id)")
+            let expired = replay["expired"]?.int ?? 0
+            if expired > 0 { Terminal.write("\(expired) of that time were no longer kept") }
             if isCancelled {
                 throw Terminal.failure("it was cancelled before it had looked at all", .problems)
             }
@@ -193,7 +195,7 @@ struct ReplayCount: Equatable {
         for (rule, count) in rules.sorted(by: { $0.key < $1.key }) {
             lines.append("  by rule \(TextTable.printable(rule)): \(count)")
         }
-        if expired > 0 { lines.append("\(expired) cannot be sent: their bytes are no longer kept") }
+        if expired > 0 { lines.append("\(expired) of that time are no longer kept") }
         return lines.joined(separator: "\n")
     }
 

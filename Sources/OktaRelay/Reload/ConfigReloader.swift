@@ -13,7 +13,9 @@ import UnixSignals
 /// 3. sinks that changed finish what is in flight and come back with their new settings, so that none with
 ///    old settings meets an event that the new rules sent;
 /// 4. hooks, rules and limits are exchanged, in one value;
-/// 5. sinks that no rule can name any more finish what is in flight and go.
+/// 5. what a new sink begins with ends where the new rules begin to send it what comes: behind the last
+///    request that went by the old ones;
+/// 6. sinks that no rule can name any more finish what is in flight and go.
 struct ConfigReloader: Service {
     let path: String
     /// What the relay was started with.
@@ -82,6 +84,17 @@ struct ConfigReloader: Service {
         return running
     }
 
+    /// Where the journal cannot commit, those sinks get what comes, and the rest after a later reload.
+    private func endStarts(of sinks: [String], onceLeft isLeft: @Sendable () async -> Void) async {
+        do {
+            try await hands.endStarts(of: sinks, onceLeft: isLeft)
+        } catch {
+            logger.error(
+                "what new sinks are to begin with waits for another reload",
+                metadata: ["reason": "\(error.reason)"])
+        }
+    }
+
     private func swap(
         _ running: RelayConfiguration, _ next: RelayConfiguration, _ change: SinkChange
     ) async throws {
@@ -99,7 +112,8 @@ struct ConfigReloader: Service {
             throw error
         }
         await fleet.replace(Array(members.dropFirst(change.added.count)))
-        live.swap(settings)
+        let isLeft = live.swap(settings)
+        await endStarts(of: next.enabledSinks.map(\.name), onceLeft: isLeft)
         hands.swap(next.operatorSettings)
         admin.accept(token: next.admin.token)
         metrics.show(hooks: next.hooks.map(\.name), changedSecrets: running.hooksWithOtherSecrets(than: next))

@@ -39,6 +39,7 @@ extension AdminJSON {
         object.member("endedAt", replay.endedAt.map(instant))
         object.member("isCancelled", replay.isCancelled)
         object.member("appended", replay.appended)
+        object.member("expired", replay.expired)
         object.member("share", replay.share)
     }
 

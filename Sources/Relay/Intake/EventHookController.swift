@@ -39,6 +39,8 @@ struct EventHookController: Sendable {
     /// Answers one request; it throws only where the connection itself is broken.
     func answer(_ exchange: inout Exchange) async throws -> HTTPAnswer {
         let settings = live.current
+        // Whoever puts others in force can wait for those who still go by these.
+        defer { withExtendedLifetime(settings) {} }
         let hook = settings.hooks[String(exchange.path)]
         let name = hook?.configuration.name
         do {

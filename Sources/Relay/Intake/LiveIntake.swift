@@ -12,6 +12,10 @@ public final class IntakeSettings: Sendable {
     let rules: RuleTable
     let bodyBytesMax: Int
     let proxies: TrustedProxies
+    private let term = Term()
+
+    /// Resolved when nobody goes by these settings any more.
+    var isOver: OneShot<Void> { term.isOver }
 
     /// - Parameter rules: The table of the rules, without the sinks that are disabled.
     public init(server: ServerConfiguration, hooks: [HookConfiguration], rules: RuleTable) {
@@ -20,6 +24,13 @@ public final class IntakeSettings: Sendable {
         bodyBytesMax = server.bodyBytesMax
         proxies = TrustedProxies(server.trustedProxies)
     }
+}
+
+/// Lives as long as the last copy of the settings it belongs to.
+private final class Term: Sendable {
+    let isOver = OneShot<Void>()
+
+    deinit { isOver.resolve(()) }
 }
 
 /// One hook, ready to authenticate and decode.
@@ -47,5 +58,14 @@ public final class LiveIntake: Sendable {
     var current: IntakeSettings { settings.withLock { $0 } }
 
     /// Puts other settings in force, for every request that comes from now on.
-    public func swap(_ next: IntakeSettings) { settings.withLock { $0 = next } }
+    ///
+    /// - Returns: Waits until the last request that took the former ones has been answered.
+    @discardableResult
+    public func swap(_ next: IntakeSettings) -> @Sendable () async -> Void {
+        let isOver = settings.withLock { settings in
+            defer { settings = next }
+            return settings.isOver
+        }
+        return { await isOver.value }
+    }
 }

@@ -32,11 +32,14 @@ public struct StoredEventPage: Sendable {
     public let end: Offset
     /// The journal's last entry.
     public let horizon: Offset
+    /// Entries up to the page's end that are no longer kept.
+    public let missing: Int
 
-    public init(events: [StoredEvent], end: Offset, horizon: Offset) {
+    public init(events: [StoredEvent], end: Offset, horizon: Offset, missing: Int = 0) {
         self.events = events
         self.end = end
         self.horizon = horizon
+        self.missing = missing
     }
 }
 
@@ -96,7 +99,8 @@ public struct JournalStatus: Sendable, Equatable {
     public var sinks: [SinkStatus]
     /// Bytes of what the journal holds, its log included: what counts against the maximum.
     public var usedBytes: Int
-    /// `journal.maxSize`; nil where that is not known.
+    /// What it may hold: `journal.maxSize`, or what its disk has for it where that is less; nil where the
+    /// maximum is not known.
     public var sizeMaxBytes: Int?
     /// Entries that went with the retention, or early because the journal was near its maximum.
     public var expired: Int
@@ -162,6 +166,14 @@ public struct SinkStatus: Sendable, Equatable {
         self.dead = dead
         self.detached = detached
         self.hold = hold
+    }
+}
+
+extension SinkStatus {
+    /// Whether it has had no event yet, and nobody has held it: a sink of that name can still take another's
+    /// place.
+    public var isUntouched: Bool {
+        delivered + superseded + skipped + retried + dead + detached + waiting == 0 && hold == nil
     }
 }
 

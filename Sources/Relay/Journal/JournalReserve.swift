@@ -9,6 +9,7 @@ struct JournalReserve {
     private static let bytesMax = 64 * 1024 * 1024
 
     private let path: String
+    private let folder: String
     let bytes: Int
     /// Whether the room was needed and is not taken up again.
     private(set) var isReleased = false
@@ -17,17 +18,14 @@ struct JournalReserve {
     init(journalPath: String, sizeMax: Int) {
         path = journalPath + ".reserve"
         let folder = (journalPath as NSString).deletingLastPathComponent
-        let disk = Self.disk(of: folder.isEmpty ? "." : folder)
-        bytes = min(Self.bytesMax, sizeMax / 16, (disk?.total ?? .max) / 16)
+        self.folder = folder.isEmpty ? "." : folder
+        bytes = min(Self.bytesMax, sizeMax / 16, (Disk(of: self.folder)?.totalBytes ?? .max) / 16)
     }
 
     /// Takes the room up where it is not; false where the disk has not enough for it and as much again.
     mutating func take() -> Bool {
         if !isReleased, hasRoomTaken { return true }
-        let folder = (path as NSString).deletingLastPathComponent
-        guard let disk = Self.disk(of: folder.isEmpty ? "." : folder), disk.available >= 2 * bytes,
-            allocate()
-        else { return false }
+        guard let disk, disk.availableBytes >= 2 * bytes, allocate() else { return false }
         isReleased = false
         return true
     }
@@ -39,10 +37,10 @@ struct JournalReserve {
     }
 
     /// Whether the disk has next to nothing left, whatever error a write ended with.
-    var isDiskFull: Bool {
-        let folder = (path as NSString).deletingLastPathComponent
-        return (Self.disk(of: folder.isEmpty ? "." : folder)?.available ?? .max) < 64 * 1024
-    }
+    var isDiskFull: Bool { (disk?.availableBytes ?? .max) < 64 * 1024 }
+
+    /// The journal's; nil where the system does not tell.
+    var disk: Disk? { Disk(of: folder) }
 
     private var hasRoomTaken: Bool { JournalSpace.bytes(ofFile: path) >= bytes }
 
@@ -54,11 +52,19 @@ struct JournalReserve {
         unlink(path)
         return false
     }
+}
 
-    private static func disk(of folder: String) -> (total: Int, available: Int)? {
+/// How large a disk is, and how much of it anybody may still take.
+struct Disk {
+    let totalBytes: Int
+    let availableBytes: Int
+
+    /// Nil where there is no such folder.
+    init?(of folder: String) {
         var disk = statvfs()
         guard statvfs(folder, &disk) == 0 else { return nil }
         let unit = Int(disk.f_frsize)
-        return (Int(disk.f_blocks) * unit, Int(disk.f_bavail) * unit)
+        totalBytes = Int(disk.f_blocks) * unit
+        availableBytes = Int(disk.f_bavail) * unit
     }
 }

@@ -1,4 +1,5 @@
 import Config
+import GRDB
 
 /// Where retention stands: it walks over what is old in passes, a small step at a time.
 struct JournalRetention {
@@ -16,8 +17,10 @@ struct JournalRetention {
     /// Entries that one step deletes at most, and looks at: neither may stall the writer.
     static let deletesMax = 500
     static let looksMax = 4_000
-    /// The same for what is not an entry; some of it is large.
+    /// The same for what is not an entry.
     static let recordsMax = 100
+    /// Bytes of events that one step deletes at most; what is larger goes alone.
+    static let bytesMax = 8 << 20
     /// Pages that one step gives back: 1 MB.
     static let pagesMax = 64
     /// Free pages that stay in the file, so that a full disk still lets the journal settle and delete: 4
@@ -36,6 +39,20 @@ struct JournalRetention {
         case records(Int)
         case bodies
         case pages
+    }
+
+    /// The first numbers of rows of a number and the bytes that go with it, as far as one step deletes them.
+    ///
+    /// - Parameter enough: When that many bytes go, the rest may stay.
+    static func withinBytes(_ rows: RowCursor, enough: Int = .max) throws -> [Int64] {
+        var numbers: [Int64] = []
+        var bytes = 0
+        while bytes < enough, let row = try rows.next() {
+            bytes += row[1] as Int
+            guard numbers.isEmpty || bytes <= bytesMax else { break }
+            numbers.append(row[0])
+        }
+        return numbers
     }
 
     let limits: JournalConfiguration

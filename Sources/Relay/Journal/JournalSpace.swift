@@ -5,29 +5,39 @@ import GRDB
 ///
 /// Owned by the writer thread.
 struct JournalSpace {
-    /// Of the maximum: from here an operator is warned.
+    /// Of the limit: from here an operator is warned.
     static let warnedShare = 0.7
     /// From here room is made.
     static let reliefShare = 0.9
-    /// Written between two measurements.
-    private static let measureBytes = 1024 * 1024
+    /// Written between two measurements, at most.
+    private static let measureBytesMax = 1024 * 1024
 
     let sizeMax: Int
+    /// The same, or the whole disk where that is smaller: what limits of single tables are parts of.
+    let sizeMaxOnDisk: Int
     var reserve: JournalReserve
-    private let logPath: String
+    private let path: String
     /// Pages in use and the write-ahead log, when last measured.
     private(set) var usedBytes = 0
     private(set) var logBytes = 0
+    /// What it may take: the maximum, or what its disk has for it where that is less.
+    private(set) var limitBytes: Int
     private var unmeasuredBytes = 0
 
     init(journalPath: String, sizeMax: Int) {
         self.sizeMax = sizeMax
+        limitBytes = sizeMax
         reserve = JournalReserve(journalPath: journalPath, sizeMax: sizeMax)
-        logPath = journalPath + "-wal"
+        sizeMaxOnDisk = min(sizeMax, reserve.disk?.totalBytes ?? sizeMax)
+        path = journalPath
     }
 
-    var share: Double { Double(usedBytes) / Double(sizeMax) }
-    var isNearMax: Bool { share >= Self.reliefShare }
+    var share: Double { Double(usedBytes) / Double(limitBytes) }
+    var isNearLimit: Bool { share >= Self.reliefShare }
+    /// Whether the maximum is what is near, and not the end of the disk.
+    var isNearMax: Bool { Double(usedBytes) >= Self.reliefShare * Double(sizeMax) }
+    /// Whether room has to be made: also where the disk is full of other files, as far as that helps.
+    var needsRelief: Bool { isNearLimit || (reserve.isReleased && usedBytes > 2 * reserve.bytes) }
     /// The write-ahead log is copied into the file before it takes more of the maximum, or more than the
     /// reserve has room for.
     var logBytesMax: Int { min(sizeMax / 16, reserve.bytes / 2) }
@@ -45,15 +55,18 @@ struct JournalSpace {
     /// Notes what was written; true where it is time to measure.
     mutating func wrote(_ bytes: Int) -> Bool {
         unmeasuredBytes += bytes
-        return unmeasuredBytes >= Self.measureBytes || isNearMax
+        return unmeasuredBytes >= min(Self.measureBytesMax, limitBytes / 64) || isNearLimit
     }
 
     mutating func measure(_ db: Database) throws {
         usedBytes = try Self.pageBytesInUse(db)
-        logBytes = Self.bytes(ofLog: logPath)
+        logBytes = Self.bytes(ofFile: Self.logPath(path))
         // Its file is longer where it could not be cut in time; no entry should go for that.
         usedBytes += min(logBytes, 2 * logBytesMax)
         unmeasuredBytes = 0
+        let room = Self.roomBytes(path).map { reserve.isReleased ? $0 - reserve.bytes : $0 }
+        // A disk that others have filled makes the journal no smaller than it must be to go on.
+        limitBytes = min(sizeMax, max(room ?? sizeMax, 3 * reserve.bytes))
     }
 
     static func pageBytesInUse(_ db: Database) throws -> Int {
@@ -63,20 +76,38 @@ struct JournalSpace {
         return (try pragma("page_count") - pragma("freelist_count")) * JournalFile.pageBytes
     }
 
-    static func bytes(ofFile path: String) -> Int {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-        return (attributes?[.size] as? NSNumber)?.intValue ?? 0
+    /// What the disk has for a journal: what its files take already, and what anybody may still take.
+    ///
+    /// Nil where the system does not tell.
+    static func roomBytes(_ journalPath: String) -> Int? {
+        guard let disk = Disk(of: folder(of: journalPath)) else { return nil }
+        return bytes(ofFile: journalPath) + bytes(ofFile: logPath(journalPath)) + disk.availableBytes
     }
 
-    /// The same for the write-ahead log while events come in: Foundation looks up the owner's name as well,
-    /// in the system's files.
+    fileprivate static func folder(of path: String) -> String {
+        let folder = (path as NSString).deletingLastPathComponent
+        return folder.isEmpty ? "." : folder
+    }
+
+    static func logPath(_ journalPath: String) -> String { journalPath + "-wal" }
+
+    static func bytes(ofFile path: String) -> Int {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : 0
+    }
+}
+
+extension SQLiteJournal {
+    /// What its disk has for a journal at that path: what it takes already, its reserve included, and what
+    /// anybody may still take.
     ///
-    /// Not for the database: to close a file that SQLite has locked is to drop its locks (`sqlite.org`, "How
-    /// To Corrupt An SQLite Database File", 2.2). It never locks the log.
-    private static func bytes(ofLog path: String) -> Int {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return 0 }
-        defer { close(file) }
-        return max(0, Int(lseek(file, 0, SEEK_END)))
+    /// Nil where the system does not tell. Neither the journal nor its folder need be there.
+    public static func roomBytes(path: String) -> Int? {
+        var folder = JournalSpace.folder(of: path)
+        while !FileManager.default.fileExists(atPath: folder), folder != "/", folder != "." {
+            folder = JournalSpace.folder(of: folder)
+        }
+        let taken = [path, JournalSpace.logPath(path), path + ".reserve"].map(JournalSpace.bytes(ofFile:))
+        return Disk(of: folder).map { taken.reduce($0.availableBytes, +) }
     }
 }

@@ -59,13 +59,13 @@ final class JournalTail: Sendable {
     }
 
     /// Gives sinks other names, old to new, in what is here.
+    ///
+    /// What was for a sink that had the new name before is for nobody any more.
     func rename(_ names: [String: String]) {
         state.withLock { state in
             for index in state.entries.indices {
                 for (former, name) in names {
-                    guard let rule = state.entries[index].choices.removeValue(forKey: former) else {
-                        continue
-                    }
+                    let rule = state.entries[index].choices.removeValue(forKey: former)
                     state.entries[index].choices[name] = rule
                 }
             }

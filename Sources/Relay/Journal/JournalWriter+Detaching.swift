@@ -24,6 +24,12 @@ struct SinkPlace {
         - base - delivered - superseded - skipped - dead - detached
         """
 
+    /// Whether a sink has had no event yet, and nobody has held it; over its row.
+    static let isUntouchedSQL = """
+        delivered + superseded + skipped + retried + dead + detached = 0 AND hold IS NULL
+        AND \(waitingSQL) = 0
+        """
+
     func hasWaiting(_ db: Database) throws -> Bool {
         let select = "SELECT \(Self.waitingSQL) > 0 FROM sinks WHERE id = ?"
         return try Bool.fetchOne(db, sql: select, arguments: [id]) ?? false
@@ -55,11 +61,14 @@ enum DetachReason: String {
     case age
     /// The journal was full, and it was furthest behind.
     case size
+    /// The same of the journal's disk.
+    case disk
 
     var text: String {
         switch self {
         case .age: "behind for longer than maxBehind"
         case .size: "the journal was near its maxSize"
+        case .disk: "the journal's disk was nearly full"
         }
     }
 }

@@ -8,6 +8,8 @@ extension JournalWriter {
     ///
     /// - Returns: The renames that were carried out, old names to new ones.
     func keep(_ policies: [SinkPolicy]) throws -> [String: String] {
+        // Who has had events, the counts tell.
+        try writeCounts()
         let configured = Set(policies.map(\.name))
         var renamed: [String: String] = [:]
         var all: [String: String] = [:]
@@ -25,21 +27,30 @@ extension JournalWriter {
     /// Gives a sink's row and routes another name; false where there is nothing to rename.
     private func rename(_ former: String, to name: String) throws -> Bool {
         let db = try database
-        let known = try String.fetchSet(
-            db, sql: "SELECT name FROM sinks WHERE name IN (?, ?)", arguments: [former, name])
-        guard known == [former] else { return false }
+        guard try sinkNumber(former, db) != nil, let epoch = try makeWay(for: name, db) else { return false }
+        // What old routes sent to a sink of the new name, that one got, or it was given up.
+        try routes.rename(name, to: "\(name) (former)", db)
         try db.execute(
-            sql: "UPDATE sinks SET name = ?, epoch = epoch + 1, is_moved = 1 WHERE name = ?",
-            arguments: [name, former])
+            sql: "UPDATE sinks SET name = ?, epoch = max(epoch, ?) + 1, is_moved = 1 WHERE name = ?",
+            arguments: [name, epoch, former])
         try db.execute(sql: "UPDATE replays SET sink = ? WHERE sink = ?", arguments: [name, former])
         try routes.rename(former, to: name, db)
-        try db.execute(
-            sql: """
-                INSERT INTO operations (at, command, sink, detail, entries)
-                VALUES (?, 'rename', ?, json_object('renamedFrom', ?), 0)
-                """,
-            arguments: [clock.now, name, former])
+        try note("rename", sink: name, entries: 0, at: clock.now) { $0.member("renamedFrom", former) }
         return true
+    }
+
+    /// Makes a name free for a sink that takes over: where a sink has it that has had no event yet, that one
+    /// goes.
+    ///
+    /// - Returns: The newest lease's epoch of the name; nil where the name is taken.
+    private func makeWay(for name: String, _ db: Database) throws -> Int64? {
+        let row = try Row.fetchOne(
+            db, sql: "SELECT id, epoch, \(SinkPlace.isUntouchedSQL) FROM sinks WHERE name = ?",
+            arguments: [name])
+        guard let row else { return 0 }
+        guard row[2] else { return nil }
+        try db.execute(sql: "DELETE FROM sinks WHERE id = ?", arguments: [row[0] as Int64])
+        return row[1]
     }
 }
 

@@ -10,6 +10,8 @@ extension JournalWriter {
         /// Bytes a row takes, about, where rows may also be too many: together these tables take an eighth
         /// of the journal's maximum each.
         var bytesPerRow: Int?
+        /// What of a row is large.
+        var bytes = "NULL"
     }
 
     private static let records = [
@@ -17,8 +19,8 @@ extension JournalWriter {
         Records(table: "receipts", instant: "settled_at", bytesPerRow: 160),
         Records(table: "operations", instant: "at"),
         Records(table: "detached", instant: "at"),
-        Records(table: "quarantine", instant: "received_at"),
-        Records(table: "dead_letters", instant: "died_at"),
+        Records(table: "quarantine", instant: "received_at", bytes: "bytes"),
+        Records(table: "dead_letters", instant: "died_at", bytes: "body"),
     ]
 
     /// One step over one table.
@@ -32,17 +34,23 @@ extension JournalWriter {
         let table = records.table
         var deleted = 0
         try alone { db in
-            let rowsMax = records.bytesPerRow.map { retention.limits.sizeMax / 8 / $0 } ?? .max
+            let rowsMax = records.bytesPerRow.map { space.sizeMaxOnDisk / 8 / $0 } ?? .max
             let newest = try Int.fetchOne(db, sql: "SELECT max(id) FROM \(table)") ?? 0
-            try db.execute(
+            let rows = try Row.fetchCursor(
+                db,
                 sql: """
-                    DELETE FROM \(table)
+                    SELECT id, coalesce(length(\(records.bytes)), 0) FROM \(table)
                     WHERE (\(records.instant) < ? OR id <= ?) AND id IN (
                         SELECT id FROM \(table) ORDER BY id LIMIT ?)
+                    ORDER BY id
                     """,
-                arguments: [instant, newest - min(newest, rowsMax), JournalRetention.recordsMax]
-            )
-            deleted = db.changesCount
+                arguments: [instant, newest - min(newest, rowsMax), JournalRetention.recordsMax])
+            let ids = try JournalRetention.withinBytes(rows)
+            guard !ids.isEmpty else { return }
+            try db.execute(
+                sql: "DELETE FROM \(table) WHERE id IN (SELECT value FROM json_each(?))",
+                arguments: ["\(ids)"])
+            deleted = ids.count
         }
         retention.deleted.records += deleted
         if deleted == 0 { retention.stage = .records(index + 1) }
@@ -71,30 +79,34 @@ extension JournalWriter {
 
     /// One step that takes the bytes from the oldest records of a table that takes too many; a record itself
     /// goes only where none has bytes any more.
-    func expireBodies() throws {
+    ///
+    /// - Returns: How many records it took them from.
+    func expireBodies() throws -> Int {
         var expired = 0
         try alone { db in
             let limits = [retention.limits.deadLetterBytesMax, retention.limits.quarantineBytesMax]
+            let share = Double(space.sizeMaxOnDisk) / Double(space.sizeMax)
             for (bodies, bytesMax) in zip(Self.bodies, limits) {
-                expired += try expire(bodies, bytesMax: bytesMax, db)
+                expired += try expire(bodies, bytesMax: Int(Double(bytesMax) * share), db)
             }
         }
         retention.deleted.bodies += expired
-        if expired == 0 { retention.stage = .pages }
+        return expired
     }
 
     private func expire(_ bodies: Bodies, bytesMax: Int, _ db: Database) throws -> Int {
         let select = "SELECT value FROM counters WHERE name = ?"
-        var excess = (try Int.fetchOne(db, sql: select, arguments: [bodies.bytesCounter]) ?? 0) - bytesMax
+        let excess = (try Int.fetchOne(db, sql: select, arguments: [bodies.bytesCounter]) ?? 0) - bytesMax
         guard excess > 0 else { return 0 }
-        let rows = try Row.fetchAll(
+        let rows = try Row.fetchCursor(
             db,
             sql: """
                 SELECT id, coalesce(length(\(bodies.column)), 0) FROM \(bodies.table) WHERE has_bytes = 1
                 ORDER BY id LIMIT ?
                 """,
             arguments: [JournalRetention.recordsMax])
-        guard !rows.isEmpty else {
+        let ids = try JournalRetention.withinBytes(rows, enough: excess)
+        guard !ids.isEmpty else {
             try db.execute(
                 sql: """
                     DELETE FROM \(bodies.table)
@@ -102,11 +114,6 @@ extension JournalWriter {
                     """,
                 arguments: [JournalRetention.recordsMax])
             return db.changesCount
-        }
-        var ids: [Int64] = []
-        for row in rows where excess > 0 {
-            ids.append(row[0])
-            excess -= row[1] as Int
         }
         try db.execute(
             sql: """

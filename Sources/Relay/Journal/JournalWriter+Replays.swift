@@ -4,15 +4,21 @@ import Rules
 
 /// Replays: durable jobs, whose progress and entries are written together.
 extension JournalWriter {
-    func begin(_ request: ReplayRequest, id verb: String, at now: Int64) throws -> Replay {
+    /// - Parameter last: Where it ends; nil at the log's end.
+    func begin(
+        _ request: ReplayRequest, id verb: String, last: Offset? = nil, at now: Int64
+    ) throws -> Replay {
         let db = try database
+        // A sink that is leased for the first time starts at the log's end, and would miss the replay's
+        // entries.
+        if try sinkNumber(request.sink, db) == nil { _ = try lease(request.sink) }
         var instant = now
         var id: String { "\(verb)-\(Timestamp(nanoseconds: instant).description)" }
         let select = "SELECT count(*) FROM replays WHERE id = ?"
         while try Int.fetchOne(db, sql: select, arguments: [id]) != 0 { instant += 1_000_000 }
         let replay = Replay(
             id: id, request: request, startedAt: now, after: request.after,
-            last: Offset(rawValue: lastOffset), appended: 0, endedAt: nil)
+            last: last ?? Offset(rawValue: lastOffset), appended: 0, endedAt: nil)
         try db.execute(
             sql: """
                 INSERT INTO replays (id, sink, filter, started_at, received_from, received_until,
@@ -21,7 +27,7 @@ extension JournalWriter {
                 """,
             arguments: [
                 replay.id, request.sink, request.filter.json, now, request.since, request.until ?? .max,
-                request.after.rawValue, request.after.rawValue, lastOffset,
+                request.after.rawValue, request.after.rawValue, replay.last.rawValue,
             ])
         try note("replay", sink: request.sink, entries: 0, at: now) { detail in
             detail.member("id", replay.id)
@@ -34,22 +40,38 @@ extension JournalWriter {
         return replay
     }
 
-    /// The lease makes the sink known, at the log's end; the replay ends there.
+    /// Makes the sink known, at the log's end.
+    ///
+    /// No rule names it yet, so its replay goes on behind that, until ``endStarts(of:)``.
     func enroll(_ request: ReplayRequest, at now: Int64) throws {
         guard try sinkNumber(request.sink, try database) == nil else { return }
-        _ = try lease(request.sink)
-        _ = try begin(request, id: "from", at: now)
+        var request = request
+        request.filter.unroutedBehind = Offset(rawValue: lastOffset)
+        _ = try begin(request, id: "from", last: Replay.openEnd, at: now)
+    }
+
+    func endStarts(of sinks: [String]) throws {
+        for sink in sinks {
+            try database.execute(
+                sql: """
+                    UPDATE replays SET last_offset = ?
+                    WHERE sink = ? AND last_offset = ? AND ended_at IS NULL
+                    """,
+                arguments: [lastOffset, sink, Replay.openEnd.rawValue])
+        }
     }
 
     func advance(_ replay: Replay, by step: ReplayStep, at now: Int64) throws -> Bool {
         let db = try database
         try db.execute(
             sql: """
-                UPDATE replays SET after_offset = ?, appended = appended + ?, ended_at = ?
+                UPDATE replays SET after_offset = ?, appended = appended + ?, ended_at = ?,
+                    filter = json_set(filter, '$.expired',
+                        coalesce(json_extract(filter, '$.expired'), 0) + ?)
                 WHERE id = ? AND after_offset = ? AND ended_at IS NULL
                 """,
             arguments: [
-                step.end.rawValue, step.events.count, step.isLast ? now : nil, replay.id,
+                step.end.rawValue, step.events.count, step.isLast ? now : nil, step.expired, replay.id,
                 replay.after.rawValue,
             ])
         guard db.changesCount == 1 else { return false }
@@ -71,8 +93,10 @@ extension Replay {
         last_offset, appended, ended_at
         """
 
+    /// The column `filter` also keeps what the replay found no longer kept.
     init(_ row: Row) throws {
         let until: Int64 = row[5]
+        let expired = try JSONDocument(row[2] as String).root["expired"]?.int
         self.init(
             id: row[0],
             request: ReplayRequest(
@@ -80,6 +104,6 @@ extension Replay {
                 until: until == .max ? nil : until,
                 after: Offset(rawValue: row[6])),
             startedAt: row[3], after: Offset(rawValue: row[7]), last: Offset(rawValue: row[8]),
-            appended: row[9], endedAt: row[10])
+            appended: row[9], expired: expired ?? 0, endedAt: row[10])
     }
 }

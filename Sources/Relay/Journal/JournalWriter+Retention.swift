@@ -29,7 +29,7 @@ extension JournalWriter {
                 retention.stage = try detachOld(after: sink, from: from, at: now)
             case .entries(let after): try deleteEntries(after: after, receivedBefore: before)
             case .records(let index): try deleteRecords(index, before: now - receiptsAge)
-            case .bodies: try expireBodies()
+            case .bodies: if try expireBodies() == 0 { retention.stage = .pages }
             case .pages: try giveBackPages(at: now)
             }
         } catch {
@@ -107,8 +107,13 @@ extension JournalWriter {
                         found.firstPinned = found.firstPinned ?? offset
                     }
                 }
-                hasFrozen = try delete(old, db)
-                found.deleted = old.count
+                let few = try withinBytes(old, db)
+                if few.count < old.count, let last = few.last {
+                    found.seenTo = last
+                    found.isAtEnd = false
+                }
+                hasFrozen = try delete(few, db)
+                found.deleted = few.count
             }
             if hasFrozen { seen.didFreeze(committed: true) }
         } catch {
@@ -116,6 +121,18 @@ extension JournalWriter {
             throw error
         }
         return found
+    }
+
+    /// The first of these entries, as far as one step may delete their bodies.
+    private func withinBytes(_ offsets: [Int64], _ db: Database) throws -> [Int64] {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT value, coalesce(length(body), 0) FROM json_each(?)
+                    LEFT JOIN bodies ON bodies."offset" = value
+                """,
+            arguments: ["\(offsets)"])
+        return try JournalRetention.withinBytes(rows)
     }
 
     /// Per route, the last offset that every known sink it names has settled.
@@ -173,15 +190,7 @@ extension JournalWriter {
     // MARK: - Pages
 
     private func giveBackPages(at now: Int64) throws {
-        var pages = 0
-        try queue.writeWithoutTransaction { db in
-            let free = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0
-            pages = min(max(0, free - JournalRetention.pagesReserve), JournalRetention.pagesMax)
-            guard pages > 0 else { return }
-            _ = try Row.fetchAll(db, sql: "PRAGMA incremental_vacuum(\(pages))")
-        }
-        retention.deleted.pages += pages
-        guard pages == 0 else { return }
+        guard try giveBackPages() == 0 else { return }
         measure()
         reportDetached()
         let (all, before) = (retention.deleted, retention.deletedBefore)

@@ -1,11 +1,12 @@
 import GRDB
 import Logging
 
-/// Keeps the journal within `maxSize` and alive on a full disk.
+/// Keeps the journal within `maxSize`, or what its disk has for it, and alive on a full disk.
 ///
-/// Near the maximum, entries that every sink has settled go before their age, oldest first; then the sink
-/// that is furthest behind is detached, step by step. What is taken in is refused only when even that was
-/// not enough, or not fast enough; settling goes on, and makes room.
+/// Near the limit, bodies over the limits of their own go first, then entries that every sink has settled,
+/// before their age and oldest first; then the sink that is furthest behind is detached, step by step. What
+/// is taken in is refused only when even that was not enough, or not fast enough; settling goes on, and makes
+/// room.
 extension JournalWriter {
     /// Throws where nothing more may be taken in.
     func refuseWithoutRoom() throws {
@@ -23,7 +24,7 @@ extension JournalWriter {
     func afterWriting(_ bytes: Int) {
         guard space.wrote(bytes) else { return }
         measure()
-        if space.isNearMax { _ = retentionStep() }
+        if space.isNearLimit { _ = retentionStep() }
     }
 
     func measure() {
@@ -50,11 +51,17 @@ extension JournalWriter {
         retention.beginEarly()
     }
 
-    // MARK: - Near the maximum
+    // MARK: - Near the limit
 
     /// One step that makes room; false where none is needed or none can be made.
     func relieve(at now: Int64) -> Bool {
-        guard space.isNearMax, !relief.isResting(at: now) else { return false }
+        guard !relief.isResting(at: now) else { return false }
+        // Others take room on the disk, and give it back.
+        measure()
+        guard space.needsRelief else {
+            relief = JournalRelief()
+            return false
+        }
         do {
             if space.isLogLarge, !relief.hasCutLog {
                 // Without it there may be room enough.
@@ -62,11 +69,11 @@ extension JournalWriter {
                 checkpointIsDue(.truncate)
                 return true
             }
-            let isMade = try deleteEarly() || detachFurthestBehind(at: now)
+            let isMade = try makeRoom(at: now)
             if !isMade { relief.rest(at: now) }
             measure()
             relief.hasCutLog = relief.hasCutLog && space.isLogLarge
-            if !space.isNearMax { relief = JournalRelief() }
+            if !space.needsRelief { relief = JournalRelief() }
             return isMade
         } catch {
             relief.rest(at: now)
@@ -75,32 +82,80 @@ extension JournalWriter {
         }
     }
 
+    /// What costs least goes first; false where nothing is left that may go.
+    private func makeRoom(at now: Int64) throws -> Bool {
+        let isTight = space.reserve.isReleased
+        // On a full disk the log must be used anew, and must not grow.
+        defer { if isTight { copyLog() } }
+        if isTight, try giveBackPages() > 0 { return true }
+        return try expireBodies() > 0 || deleteEarly() || detachFurthestBehind(at: now)
+    }
+
+    private func copyLog() {
+        // Where it fails, the next step needs room that is not there, and waits for it.
+        _ = try? queue.writeWithoutTransaction { try $0.checkpoint(.passive) }
+    }
+
+    /// Gives some of the file's free pages back to the disk; how many.
+    func giveBackPages() throws -> Int {
+        var pages = 0
+        try queue.writeWithoutTransaction { db in
+            let free = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0
+            // What a step writes must fit into the reserve, or a full disk would undo it.
+            let kept = min(JournalRetention.pagesReserve, space.reserve.bytes / JournalFile.pageBytes)
+            let most = min(JournalRetention.pagesMax, max(1, space.logBytesMax / JournalFile.pageBytes))
+            pages = min(max(0, free - kept), most)
+            guard pages > 0 else { return }
+            _ = try Row.fetchAll(db, sql: "PRAGMA incremental_vacuum(\(pages))")
+        }
+        retention.deleted.pages += pages
+        return pages
+    }
+
     /// Deletes some of the oldest settled entries; false where none are left.
     private func deleteEarly() throws -> Bool {
         let found = try deleteSettled(after: relief.after) { _ in true }
+        retention.deleted.entries += found.deleted
         relief.after = found.seenTo
         relief.firstPinned = relief.firstPinned ?? found.firstPinned
         return found.deleted > 0 || !found.isAtEnd
     }
 
-    /// Has the sink that the oldest entry waits for give up some; false where nothing waits.
+    /// Has the sink that the oldest entry waits for give up some; false where nothing waits, or not for long.
     private func detachFurthestBehind(at now: Int64) throws -> Bool {
         guard policies != nil, let pinned = relief.firstPinned else { return false }
+        let reason = space.isNearMax ? DetachReason.size : .disk
+        // A disk may be full for a moment only, and what is in flight settles: that is not given up for it.
+        let receivedBefore = reason == .disk ? now - JournalRelief.patience.nanoseconds : .max
+        var isMade = false
         try alone { db in
+            guard let last = try lastToGiveUp(from: pinned, receivedBefore: receivedBefore, db) else {
+                return
+            }
+            isMade = true
             for sink in try SinkPlace.all(db) where try pins(sink, pinned, db) {
-                let last = try Int64.fetchOne(
-                    db,
-                    sql: """
-                        SELECT max("offset") FROM (SELECT "offset" FROM entries WHERE "offset" >= ?
-                            ORDER BY "offset" LIMIT ?)
-                        """,
-                    arguments: [pinned, JournalRetention.deletesMax])
-                try detach(sink, to: last ?? pinned, because: .size, at: now, db)
+                try detach(sink, to: last, because: reason, at: now, db)
             }
         }
+        guard isMade else { return false }
         relief.after = pinned - 1
         relief.firstPinned = nil
         return true
+    }
+
+    /// How far one step gives up; nil where the first entry is too young already.
+    private func lastToGiveUp(
+        from first: Int64, receivedBefore instant: Int64, _ db: Database
+    ) throws -> Int64? {
+        let last = try Int64.fetchOne(
+            db,
+            sql: """
+                SELECT coalesce(min(iif(received_at >= ?, "offset" - 1, NULL)), max("offset")) FROM (
+                    SELECT "offset", received_at FROM entries WHERE "offset" >= ?
+                    ORDER BY "offset" LIMIT ?)
+                """,
+            arguments: [instant, first, JournalRetention.deletesMax])
+        return last.flatMap { $0 >= first ? $0 : nil }
     }
 
     /// Whether the sink is what keeps the entry from being deleted.
@@ -116,8 +171,10 @@ extension JournalWriter {
     }
 }
 
-/// Where making room stands, while the journal is near its maximum.
+/// Where making room stands, while the journal is near its limit.
 struct JournalRelief {
+    /// What has waited for less is not given up for a disk that is nearly full.
+    static let patience = Duration.seconds(30)
     /// After nothing could be deleted, it is not looked for again this long.
     private static let pause = Duration.seconds(5)
 
@@ -139,14 +196,16 @@ struct JournalRelief {
     }
 }
 
-/// Tells an operator once that the journal grows towards its maximum, and once that it is there.
+/// Tells an operator once that the journal grows towards its limit, and once that it has reached its maximum.
 struct SizeWarning {
     private enum Level: Int { case none, near, full }
     private var level = Level.none
 
     mutating func update(_ space: JournalSpace, _ logger: Logger) {
         let share = space.share
-        let reached: Level = share >= 1 ? .full : share >= JournalSpace.warnedShare ? .near : .none
+        // Where the disk ends first, the write that finds it full tells.
+        let isFull = space.usedBytes >= space.sizeMax
+        let reached: Level = isFull ? .full : share >= JournalSpace.warnedShare ? .near : .none
         defer {
             // A little less does not end it, so that it is not said again and again.
             if reached.rawValue > level.rawValue || share < JournalSpace.warnedShare - 0.05 {
@@ -154,16 +213,19 @@ struct SizeWarning {
             }
         }
         guard reached.rawValue > level.rawValue else { return }
-        let metadata: Logger.Metadata = ["usedBytes": "\(space.usedBytes)", "maxBytes": "\(space.sizeMax)"]
+        let metadata: Logger.Metadata = [
+            "usedBytes": "\(space.usedBytes)", "maxBytes": "\(space.limitBytes)",
+        ]
         if reached == .full {
             logger.error(
                 "the journal has reached journal.maxSize; events are refused with 503 until there is room",
                 metadata: metadata)
         } else {
+            let limit = space.limitBytes < space.sizeMax ? "what its disk has for it" : "journal.maxSize"
             logger.warning(
                 """
-                the journal takes 70 % of journal.maxSize; from 90 % old events go early, then those of the \
-                sink furthest behind
+                the journal takes 70 % of \(limit); from 90 % old events go early, then those of the sink \
+                furthest behind
                 """,
                 metadata: metadata)
         }

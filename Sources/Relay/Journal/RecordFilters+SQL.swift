@@ -100,6 +100,7 @@ extension ReplayFilter {
             if let rule { filter.member("rule", rule) }
             if let eventType { filter.member("type", eventType.description) }
             if let user { filter.member("user", user) }
+            if let unroutedBehind { filter.member("unroutedBehind", unroutedBehind.rawValue) }
         }
         return writer.text
     }
@@ -109,6 +110,7 @@ extension ReplayFilter {
         self.init(
             rule: root["rule"]?.string, eventType: root["type"]?.string.map { EventTypePattern($0) },
             user: root["user"]?.string)
+        unroutedBehind = root["unroutedBehind"]?.int.map { Offset(rawValue: Int64($0)) }
     }
 }
 

@@ -69,6 +69,10 @@ extension SQLiteJournal: JournalOperations {
         try await committer.commit { try $0.enroll(replay, at: now) }
     }
 
+    public func endStarts(of sinks: [String]) async throws(JournalError) {
+        try await committer.commit { try $0.endStarts(of: sinks) }
+    }
+
     public func advance(_ replay: Replay, by step: ReplayStep) async throws(JournalError) -> Bool {
         let now = clock.now
         return try await committer.commit { try $0.advance(replay, by: step, at: now) }

@@ -36,14 +36,21 @@ extension SQLiteJournalInspection {
                 let event = try Self.storedEvent(row, &routes, db)
                 events.append(event)
                 bytes += event.body?.count ?? 0
-                if events.count == Self.pageEventsMax || bytes > Self.pageBytesMax {
-                    return StoredEventPage(
-                        events: events, end: event.offset, horizon: Offset(rawValue: horizon))
-                }
+                if events.count == Self.pageEventsMax || bytes > Self.pageBytesMax { break }
             }
+            let isWhole = events.count < Self.pageEventsMax && bytes <= Self.pageBytesMax
+            let end = isWhole ? Offset(rawValue: last) : events.last?.offset ?? offset
             return StoredEventPage(
-                events: events, end: Offset(rawValue: last), horizon: Offset(rawValue: horizon))
+                events: events, end: end, horizon: Offset(rawValue: horizon),
+                missing: try Self.missing(after: offset, to: end, db))
         }
+    }
+
+    /// Offsets have no gaps of their own: what is not there has been deleted.
+    private static func missing(after offset: Offset, to end: Offset, _ db: Database) throws -> Int {
+        let sql = #"SELECT count(*) FROM entries WHERE "offset" > ? AND "offset" <= ?"#
+        let kept = try Int.fetchOne(db, sql: sql, arguments: [offset.rawValue, end.rawValue]) ?? 0
+        return max(0, Int(end.rawValue - offset.rawValue) - kept)
     }
 
     private static func storedEvent(

@@ -75,7 +75,7 @@ public final class SQLiteJournalInspection: JournalInspection {
                 sizeBytes: Self.sizeBytes(path),
                 sinks: try Row.fetchAll(db, sql: Self.sinksSQL).map { try Self.sinkStatus($0, db) },
                 usedBytes: try JournalSpace.pageBytesInUse(db) + JournalSpace.bytes(ofFile: path + "-wal"),
-                sizeMaxBytes: sizeMax,
+                sizeMaxBytes: sizeMax.map { min($0, max(1, JournalSpace.roomBytes(path) ?? $0)) },
                 expired: counts["expired"] ?? 0,
                 deadLettersExpired: counts["dead_letters_expired"] ?? 0,
                 quarantineExpired: counts["quarantine_expired"] ?? 0

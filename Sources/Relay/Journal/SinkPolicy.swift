@@ -8,7 +8,8 @@ public struct SinkPolicy: Sendable, Equatable {
     public let isEnabled: Bool
     /// How long entries wait for it; nil means the journal's retention.
     public let maxBehind: Duration?
-    /// The name whose place it takes where the journal does not know its own yet.
+    /// The name whose place it takes; where the journal knows its own already, only as long as it has had no
+    /// event.
     public let renamedFrom: String?
 
     public init(

@@ -45,12 +45,17 @@ public protocol JournalOperations: Sendable {
         judge: @escaping @Sendable (QuarantineRecord) -> Judgement
     ) async throws(JournalError) -> StepReport
 
-    /// Notes a replay that is to be done; it lasts until it is.
+    /// Notes a replay that is to be done; it lasts until it is. A sink that is new is known from then on.
     func begin(_ replay: ReplayRequest) async throws(JournalError) -> Replay
 
     /// Makes a sink known that is new to the journal, and notes the replay that brings it what it is to begin
     /// with; both or neither. Nothing is done where the journal knows the sink.
+    ///
+    /// The replay has no end yet: what comes in before rules name the sink belongs to it, too.
     func enroll(_ replay: ReplayRequest) async throws(JournalError)
+
+    /// Ends such replays of these sinks at the log's end.
+    func endStarts(of sinks: [String]) async throws(JournalError)
 
     /// Appends what a step of a replay found.
     ///

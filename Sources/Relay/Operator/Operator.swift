@@ -121,8 +121,8 @@ public final class Operator: Sendable {
     }
 
     func resubmit(_ filter: QuarantineFilter, _ step: OperationStep) async throws -> StepReport {
-        let settings = settings
-        return try await journal.resubmit(filter, step) { settings.judge($0) }
+        let (settings, now) = (settings, clock.now)
+        return try await journal.resubmit(filter, step) { settings.judge($0, at: now) }
     }
 
     /// A name that nobody knows is a slip of the pen, and not an empty list.
@@ -136,7 +136,12 @@ public final class Operator: Sendable {
 
     /// Notes a replay; it is carried out by ``advanceReplays()``, whoever calls that.
     func begin(_ order: ReplayOrder) async throws -> Replay {
-        let replay = try await journal.begin(try await request(order))
+        let request = try await request(order)
+        // The replay makes its sink known; what that is to begin with must not be missed for it.
+        if let start = settings.starts[order.sink] {
+            try await enroll([order.sink: start.nanoseconds(now: clock.now)])
+        }
+        let replay = try await journal.begin(request)
         logger.notice(
             "a replay begins", metadata: ["id": "\(replay.id)", "sink": "\(replay.request.sink)"])
         newReplays.announce()
@@ -173,7 +178,8 @@ public final class Operator: Sendable {
             after: try await inspection.offset(before: order.since))
     }
 
-    /// Makes sinks known that the journal does not know yet, each with the replay that it begins with.
+    /// Makes sinks known that the journal does not know yet, each with the replay that it begins with, which
+    /// has no end before ``endStarts(of:onceLeft:)``.
     ///
     /// - Parameter starts: By sink, the time in nanoseconds since 1970 from which it gets events.
     public func enroll(_ starts: [String: Int64]) async throws(JournalError) {
@@ -187,18 +193,37 @@ public final class Operator: Sendable {
         }
     }
 
+    /// Ends the replays that new sinks begin with: rules name these sinks from now on, and send them what
+    /// comes.
+    ///
+    /// - Parameter isLeft: Returns when nobody sends events by earlier rules any more.
+    public func endStarts(
+        of sinks: [String], onceLeft isLeft: () async -> Void = {}
+    ) async throws(JournalError) {
+        let open = try await inspection.unfinishedReplays().filter(\.isOpen).map(\.request.sink)
+        let ended = sinks.filter(open.contains)
+        guard !ended.isEmpty else { return }
+        await isLeft()
+        try await journal.endStarts(of: ended)
+        newReplays.announce()
+    }
+
     /// One step of the oldest replay that can go on; false where there is none.
     ///
     /// A replay whose sink is not delivered to waits until it is.
     public func advanceReplays() async throws(JournalError) -> Bool {
         let delivered = settings.delivered
         let replays = try await inspection.unfinishedReplays()
-        guard let replay = replays.first(where: { delivered.contains($0.request.sink) }) else { return false }
+        let replay = replays.first { !$0.isOpen && delivered.contains($0.request.sink) }
+        guard let replay else { return false }
         let step = try await step(of: replay)
         guard try await journal.advance(replay, by: step), step.isLast else { return true }
         logger.notice(
             "a replay is done: its entries wait for their sink",
-            metadata: ["id": "\(replay.id)", "entries": "\(replay.appended + step.events.count)"])
+            metadata: [
+                "id": "\(replay.id)", "entries": "\(replay.appended + step.events.count)",
+                "noLongerKept": "\(replay.expired + step.expired)",
+            ])
         return true
     }
 

@@ -9,12 +9,17 @@ public struct OperatorSettings: Sendable {
     let rules: RuleTable
     /// Whether it is enabled, by the sink's name.
     let sinks: [String: Bool]
+    /// Where those begin whose config says so, by the sink's name.
+    let starts: [String: PointInTime]
 
     /// - Parameter rules: The table of the rules, without the sinks that are disabled.
     public init(hooks: [HookConfiguration], rules: RuleTable, sinks: [SinkConfiguration]) {
         decoders = Dictionary(hooks.map { ($0.name, EnvelopeDecoder($0)) }) { first, _ in first }
         self.rules = rules
         self.sinks = Dictionary(sinks.map { ($0.name, $0.isEnabled) }) { first, _ in first }
+        starts = Dictionary(sinks.compactMap { sink in sink.from.map { (sink.name, $0) } }) { first, _ in
+            first
+        }
     }
 
     /// The sinks that are delivered to.
@@ -24,13 +29,14 @@ public struct OperatorSettings: Sendable {
 
     /// What today's decoder and rules make of a quarantined input.
     ///
-    /// Its bytes are one element of an envelope, or a whole body that was none.
-    func judge(_ record: QuarantineRecord) -> Judgement {
+    /// Its bytes are one element of an envelope, or a whole body that was none. What is accepted comes in
+    /// now: as old as the record it might be given up at once.
+    func judge(_ record: QuarantineRecord, at now: Int64) -> Judgement {
         guard let decoder = decoders[record.hook] else {
             return .unusable(reason: "its hook is not configured")
         }
         do {
-            let decoded = try decoder.decode(quarantined: record.bytes ?? [], receivedAt: record.receivedAt)
+            let decoded = try decoder.decode(quarantined: record.bytes ?? [], receivedAt: now)
             guard !decoded.events.isEmpty else {
                 return .unusable(reason: decoded.quarantined.first?.reason ?? "no events")
             }
@@ -38,7 +44,11 @@ public struct OperatorSettings: Sendable {
                 Submission.RoutedEvent(
                     event: event, route: rules.route(event.routingFacts, event: event.body.root))
             }
-            return .accepted(Submission(events: events, quarantined: decoded.quarantined))
+            let rest = decoded.quarantined.map { input in
+                QuarantinedInput(
+                    hook: input.hook, reason: input.reason, bytes: input.bytes, receivedAt: record.receivedAt)
+            }
+            return .accepted(Submission(events: events, quarantined: rest))
         } catch {
             return .unusable(reason: error.reason)
         }
@@ -64,7 +74,7 @@ public struct OperatorSettings: Sendable {
     public func step(_ replay: Replay, through page: StoredEventPage) -> ReplayStep {
         let request = replay.request
         let isLast = page.end >= replay.last
-        var step = ReplayStep(end: isLast ? replay.last : page.end, isLast: isLast)
+        var step = ReplayStep(expired: page.missing, end: isLast ? replay.last : page.end, isLast: isLast)
         let until = request.until ?? .max
         for stored in page.events where stored.offset <= replay.last && stored.receivedAt < until {
             step.lookedAt += 1
@@ -72,7 +82,9 @@ public struct OperatorSettings: Sendable {
                 step.expired += 1
                 continue
             }
-            guard request.filter.accepts(event) else { continue }
+            guard request.filter.accepts(event), !request.filter.leavesOut(stored, for: request.sink) else {
+                continue
+            }
             let route = rules.route(event.routingFacts, event: event.body.root)
             guard let choice = route.choices.first(where: { $0.sink == request.sink }),
                 request.filter.rule.map({ $0 == choice.rule }) ?? true

@@ -132,6 +132,9 @@ public struct ReplayFilter: Sendable, Equatable {
     public var eventType: EventTypePattern?
     /// The user's id at Okta.
     public var user: String?
+    /// What came in behind this offset and was routed to the sink then, it has anyway; nil where it has
+    /// nothing.
+    var unroutedBehind: Offset?
 
     public init(rule: String? = nil, eventType: EventTypePattern? = nil, user: String? = nil) {
         self.rule = rule
@@ -141,5 +144,11 @@ public struct ReplayFilter: Sendable, Equatable {
 
     func accepts(_ event: Event) -> Bool {
         (eventType?.matches(event.type) ?? true) && (user.map { $0 == event.user?.id } ?? true)
+    }
+
+    /// Whether the sink gets the event without a replay.
+    func leavesOut(_ event: StoredEvent, for sink: String) -> Bool {
+        guard let unroutedBehind, event.offset > unroutedBehind else { return false }
+        return event.route.contains { $0.sink == sink }
     }
 }

@@ -1,7 +1,7 @@
 /// Which stored events are to be sent to a sink anew.
 public struct ReplayRequest: Sendable, Equatable {
     public let sink: String
-    public let filter: ReplayFilter
+    public var filter: ReplayFilter
     /// Events received then or later, in nanoseconds since 1970.
     public let since: Int64
     /// Events received before; nil where only the log's end is the end.
@@ -31,12 +31,15 @@ public struct Replay: Sendable, Equatable {
     public let last: Offset
     /// Delivery entries so far.
     public let appended: Int
+    /// Entries of the time that were no longer kept when it came to them, about: whether they would have gone
+    /// to the sink, nobody knows.
+    public let expired: Int
     /// Nil while it is under way; nanoseconds since 1970.
     public let endedAt: Int64?
 
     public init(
         id: String, request: ReplayRequest, startedAt: Int64, after: Offset, last: Offset, appended: Int,
-        endedAt: Int64?
+        expired: Int = 0, endedAt: Int64?
     ) {
         self.id = id
         self.request = request
@@ -44,11 +47,16 @@ public struct Replay: Sendable, Equatable {
         self.after = after
         self.last = last
         self.appended = appended
+        self.expired = expired
         self.endedAt = endedAt
     }
 
     /// Whether it ended before all was looked at, because a person said so.
     public var isCancelled: Bool { endedAt != nil && after < last }
+
+    /// The end of a replay that cannot be said yet: of what a sink begins with that no rule names yet.
+    static let openEnd = Offset(rawValue: .max)
+    var isOpen: Bool { last == Self.openEnd }
 
     /// How much of it is done, 0 to 1.
     public var share: Double { endedAt == nil || isCancelled ? share(at: after) : 1 }
@@ -67,7 +75,7 @@ public struct ReplayStep: Sendable {
     public var events: [Submission.RoutedEvent] = []
     /// Stored events that were looked at.
     public var lookedAt = 0
-    /// Events whose bytes are not kept any more.
+    /// Entries that are not kept any more.
     public var expired = 0
     /// Everything up to here was looked at.
     public var end: Offset

@@ -67,6 +67,36 @@ import Testing
         await journal.close()
     }
 
+    /// A step may not stall the writer, however large the events are.
+    @Test(
+        arguments: [
+            (3_000_000, Int.max, [1, 2]), (20_000_000, .max, [1]), (1_000, .max, [1, 2, 3, 4]),
+            (1_000, 1_500, [1, 2]), (0, .max, [1, 2, 3, 4]),
+        ] as [(Int, Int, [Int64])])
+    func aStepDeletesAFewMegabytesAtMost(_ bytes: Int, _ enough: Int, _ expected: [Int64]) throws {
+        let found = try DatabaseQueue().read { db in
+            let rows = try Row.fetchCursor(db, sql: "SELECT value, \(bytes) FROM json_each('[1, 2, 3, 4]')")
+            return try JournalRetention.withinBytes(rows, enough: enough)
+        }
+        #expect(found == expected)
+    }
+
+    @Test func largeEventsGoInSeveralSteps() async throws {
+        let journal = try await fixture.open()
+        let inputs = (0..<12).map { _ in
+            QuarantinedInput(
+                hook: "okta", reason: "no uuid", bytes: [UInt8](repeating: 32, count: 3 << 20),
+                receivedAt: fixture.clock.now)
+        }
+        _ = try await journal.append(Submission(quarantined: inputs))
+        _ = try await journal.append(try fixture.submission(0..<12, to: [], bytes: 3 << 20))
+        fixture.clock.advance(by: fixture.day * 500)
+        let deleted = try await journal.retain()
+        #expect(deleted.entries == 11 && deleted.records == 12)
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
     @Test func receiptsAndRecordsGoWithTheirOwnAge() async throws {
         let journal = try await fixture.open()
         let lease = try await journal.lease("a")

@@ -56,14 +56,64 @@ import Testing
         await journal.close()
     }
 
-    @Test func aKnownNameOrOneThatIsStillConfiguredIsNotRenamed() async throws {
+    @Test func aNameThatHasHadEventsOrIsStillConfiguredIsNotRenamed() async throws {
         let journal = try await fixture.open()
         _ = try await journal.lease("hubspot")
         #expect(try await journal.keep(renamed + [SinkPolicy(name: "hubspot")]) == [:])
-        _ = try await journal.lease("crm")
+        let heir = try await journal.lease("crm")
+        _ = try await journal.append(try fixture.submission(0..<1, to: ["hubspot", "crm"]))
+        #expect(try await journal.keep(renamed) == [:])
+        try await journal.settle(heir, to: 1)
         #expect(try await journal.keep(renamed) == [:])
         // And once it is done, it is done.
         #expect(try await fixture.sink("hubspot") != nil)
+        await journal.close()
+    }
+
+    /// Whoever is told to declare a rename has started the sink by its new name already.
+    @Test func aRenameMayBeDeclaredUntilTheNewNameHasHadAnEvent() async throws {
+        let journal = try await fixture.open()
+        let old = try await journal.lease("hubspot")
+        _ = try await journal.append(try fixture.submission(0..<3, to: ["hubspot"]))
+        try await journal.settle(old, to: 1)
+        try await journal.keep([SinkPolicy(name: "crm"), SinkPolicy(name: "b")])
+        for _ in 0..<3 { _ = try await journal.lease("crm") }
+        let early = try await journal.lease("crm")
+        #expect(try await journal.keep(renamed) == ["hubspot": "crm"])
+        // Its worker runs, and is told to begin anew.
+        await #expect(throws: JournalError.moved) { try await journal.settle(early, to: 3) }
+        let lease = try await journal.lease("crm")
+        #expect(lease.cursor == Offset(rawValue: 1) && lease.epoch > early.epoch)
+        #expect(try await ids(journal, "crm", after: lease.cursor) == ["event-1", "event-2"])
+        #expect(try await fixture.sink("crm")?.waiting == 2)
+        #expect(try await fixture.sink("hubspot") == nil)
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    /// What was given up when a sink was dropped is not brought back by another that takes its name.
+    @Test(arguments: [false, true])
+    func whatANameWasSentBeforeItWasDroppedStaysGivenUp(_ isReopened: Bool) async throws {
+        var journal = try await fixture.open()
+        _ = try await journal.lease("hubspot")
+        _ = try await journal.lease("crm")
+        _ = try await journal.append(try fixture.submission(0..<1, to: ["crm"]))
+        _ = try await journal.append(try fixture.submission(1..<2, to: ["hubspot", "crm"]))
+        _ = try await journal.append(try fixture.submission(2..<3, to: ["hubspot"]))
+        #expect(try await journal.drop("crm", isForced: true)?.waiting == 2)
+        if isReopened {
+            await journal.close()
+            journal = try await fixture.open()
+        }
+        #expect(try await journal.keep(renamed) == ["hubspot": "crm"])
+        let lease = try await journal.lease("crm")
+        #expect(try await ids(journal, "crm", after: lease.cursor) == ["event-1", "event-2"])
+        #expect(try await fixture.sink("crm")?.waiting == 2)
+        #expect(try await fixture.verify().problems == [])
+        try await journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 3), outcomes: [.delivered: 2]))
+        #expect(try await fixture.sink("crm")?.waiting == 0)
         await journal.close()
     }
 }

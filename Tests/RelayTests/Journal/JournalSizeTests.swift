@@ -35,6 +35,31 @@ import Testing
         await journal.close()
     }
 
+    /// Dead letters and quarantine have limits of their own: what is over those goes before any event.
+    @Test func bodiesOverTheirOwnLimitGoFirst() async throws {
+        let journal = try await fixture.open(sizeMax: Self.sizeMax, quarantineBytesMax: 500_000)
+        var lease = try await journal.lease("a")
+        _ = try await journal.retain()
+        for _ in 0..<25 {
+            let inputs = (0..<5).map { _ in
+                QuarantinedInput(
+                    hook: "okta", reason: "no uuid", bytes: [UInt8](repeating: 32, count: 40_000),
+                    receivedAt: fixture.clock.now)
+            }
+            _ = try await journal.append(Submission(quarantined: inputs))
+        }
+        for round in 0..<6 {
+            let ids = round * 100..<round * 100 + 100
+            _ = try await journal.append(try fixture.submission(ids, to: ["a"], bytes: 4_000))
+            try await journal.settle(lease, to: Int64(ids.upperBound))
+            lease = try await journal.lease("a")
+        }
+        let status = try await SQLiteJournalInspection(path: fixture.path).status()
+        #expect(status.quarantineExpired > 0 && status.expired == 0)
+        #expect(try fixture.kept().count == 600)
+        await journal.close()
+    }
+
     @Test func theSinkFurthestBehindIsDetachedAndIntakeGoesOn() async throws {
         let journal = try await fixture.open(sizeMax: Self.sizeMax)
         try await journal.keep([

@@ -51,7 +51,8 @@ struct OperatorFixture {
 
     /// One hook `okta`, and a rule that sends lifecycle events to `crm`.
     static func settings(
-        accepts: [String]? = nil, rules: [Rule]? = nil, sinks: [String: Bool] = ["crm": true, "audit": true]
+        accepts: [String]? = nil, rules: [Rule]? = nil,
+        sinks: [String: Bool] = ["crm": true, "audit": true], from: PointInTime? = nil
     ) -> OperatorSettings {
         let hook = HookConfiguration(
             name: "okta", path: "/", secrets: [Secret("s")],
@@ -62,7 +63,7 @@ struct OperatorFixture {
             hooks: [hook], rules: RuleTable(rules, for: sinks.filter(\.value).map(\.key)),
             sinks: sinks.map { name, isEnabled in
                 SinkConfiguration(
-                    name: name, isEnabled: isEnabled,
+                    name: name, isEnabled: isEnabled, from: from,
                     kind: .sqlite(SQLiteSinkConfiguration(path: "/", table: TableConfiguration(name: "t"))))
             })
     }

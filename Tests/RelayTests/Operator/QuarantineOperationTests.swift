@@ -45,6 +45,26 @@ import Testing
         #expect(status.accepted == 1)
     }
 
+    /// It is no older than the others that wait for the sink, however long it lay there.
+    @Test func whatLayInQuarantineForLongIsNotGivenUpForItsAge() async throws {
+        let fixture = try await OperatorFixture()
+        try await fixture.journal.keep([SinkPolicy(name: "crm", maxBehind: .seconds(86_400))])
+        _ = try await fixture.journal.lease("crm")
+        // What is left of a body stays as old as it is.
+        let body = #"{"data":{"events":[\(Self.text(1)),7]}}"#
+        try await quarantine(fixture, [("event type not accepted", Self.text(2)), ("not JSON", body)])
+        let then = fixture.clock.now
+        fixture.clock.advance(by: .seconds(86_400 * 20))
+        #expect(try await fixture.ask("/quarantine/resubmit").json["done"]?.int == 2)
+        _ = try await fixture.journal.retain()
+        #expect(try await fixture.sink().waiting == 2)
+        #expect(try await fixture.sink().detached == 0)
+        #expect(
+            try await fixture.entries().map(\.event.receivedAt) == [fixture.clock.now, fixture.clock.now])
+        let left = try await fixture.inspection.quarantine(QuarantineFilter(), PageRequest())
+        #expect(left.map(\.receivedAt) == [then])
+    }
+
     @Test func whatIsStillUnusableStaysWithTodaysReason() async throws {
         let fixture = try await OperatorFixture(
             settings: OperatorFixture.settings(accepts: ["user.lifecycle.*"]))

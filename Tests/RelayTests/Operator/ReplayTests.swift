@@ -140,6 +140,32 @@ import Testing
         #expect(try await fixture.entries().count == 6)
     }
 
+    /// A command can ask for one before the relay has ever run with the sink.
+    @Test func aSinkThatWasNeverStartedGetsItsReplay() async throws {
+        let fixture = try await OperatorFixture()
+        try await fixture.append(1...3, to: ["audit"])
+        _ = try await begin(fixture)
+        try await finish(fixture)
+        let lease = try await fixture.journal.lease("crm")
+        let entries = try await fixture.entries(after: lease.cursor)
+        #expect(entries.map(\.event.id) == ["event-1", "event-2", "event-3"])
+        #expect(try await fixture.sink().waiting == 3)
+    }
+
+    @Test func whatWasDeletedBeforeAReplayCameThereIsCounted() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...10, to: ["audit"])
+        let id = try await begin(fixture)
+        try fixture.execute(#"DELETE FROM entries WHERE "offset" <= 4 OR "offset" = 7"#)
+        try await finish(fixture)
+        let done = try await fixture.ask("/replays/\(id)", method: "GET").json
+        #expect(done["appended"]?.int == 5 && done["expired"]?.int == 5)
+        // Where it begins today, only one is missing.
+        let counted = try await fixture.ask("/replays", #"{"sink":"crm","since":"3650d","dryRun":true}"#)
+        #expect(counted.json["matching"]?.int == 5 && counted.json["expired"]?.int == 1)
+    }
+
     @Test func aReplayForASinkThatIsAwayWaitsForIt() async throws {
         let fixture = try await OperatorFixture()
         _ = try await fixture.journal.lease("crm")
@@ -212,6 +238,39 @@ import Testing
 
     // MARK: - from
 
+    /// It is known from the replay on, and must not count as started then.
+    @Test func aReplayBeforeTheFirstStartDoesNotTakeItsBeginning() async throws {
+        let fixture = try await OperatorFixture(settings: OperatorFixture.settings(from: .at(0)))
+        try await fixture.append(1...4, to: ["audit"])
+        let since = Timestamp(nanoseconds: fixture.clock.now).description
+        _ = try await begin(fixture, #","since":"\(since)""#)
+        try await finish(fixture)
+        // As a start does.
+        try await fixture.hands.enroll(["crm": 0])
+        try await fixture.hands.endStarts(of: ["crm"])
+        try await finish(fixture)
+        let ids = try await fixture.entries(after: try await fixture.journal.lease("crm").cursor).map(
+            \.event.id)
+        #expect(ids == ["event-4"] + (1...4).map { "event-\($0)" })
+    }
+
+    /// Events go by the old rules until a reload is through.
+    @Test func whatComesBeforeRulesNameANewSinkIsPartOfItsBeginning() async throws {
+        let fixture = try await OperatorFixture()
+        try await fixture.append(1...2, to: ["audit"])
+        try await fixture.hands.enroll(["crm": 0])
+        #expect(try await !fixture.hands.advanceReplays())
+        try await fixture.append(3...3, to: ["audit"])
+        try await fixture.append(4...4, to: ["audit", "crm"])
+        try await fixture.append(5...5, to: ["audit"])
+        try await fixture.hands.endStarts(of: ["other", "crm"])
+        try await fixture.append(6...6, to: ["audit"])
+        try await finish(fixture)
+        let ids = try await fixture.entries().map(\.event.id)
+        #expect(ids == ["event-4", "event-1", "event-2", "event-3", "event-5"])
+        #expect(try await fixture.sink().waiting == 5)
+    }
+
     @Test func aNewSinkBeginsWithWhatIsStored() async throws {
         let folder = try TemporaryFolder()
         let clock = ManualClock()
@@ -226,6 +285,7 @@ import Testing
         try await second.append(10...10)
         try await second.hands.enroll(["crm": since])
         try await second.hands.enroll(["crm": 0])
+        try await second.hands.endStarts(of: ["crm"])
         let lease = try await second.journal.lease("crm")
         try await finish(second)
         let ids = try await second.entries(after: lease.cursor).map(\.event.id)
