@@ -92,8 +92,8 @@ struct JournalSpace {
     static func logPath(_ journalPath: String) -> String { journalPath + "-wal" }
 
     static func bytes(ofFile path: String) -> Int {
-        var status = stat()
-        return stat(path, &status) == 0 ? Int(status.st_size) : 0
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return (attributes?[.size] as? NSNumber)?.intValue ?? 0
     }
 }
 

@@ -1,4 +1,5 @@
 import GRDB
+import JSON
 import Logging
 import Rules
 
