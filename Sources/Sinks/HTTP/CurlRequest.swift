@@ -155,7 +155,7 @@ struct CurlURL {
             throw .invalidRequest("plain http is refused unless \"allowHttp\": true")
         }
         let path = Self.part(CURLUPART_PATH, of: handle) ?? "/"
-        guard !path.utf8.split(separator: UInt8(ascii: "/")).contains(where: Self.isDotSegment) else {
+        guard !path.split(separator: "/").contains(where: Self.isDotSegment) else {
             throw .invalidRequest("the URL's path holds a . or .. segment")
         }
         let port = Self.part(CURLUPART_PORT, of: handle)
@@ -163,10 +163,10 @@ struct CurlURL {
     }
 
     /// A value that renders as `..` would address another resource than the mapping means.
-    private static func isDotSegment(_ segment: Substring.UTF8View) -> Bool {
+    private static func isDotSegment(_ segment: Substring) -> Bool {
         // At its longest it is %2e%2e.
-        guard segment.count <= 6 else { return false }
-        let plain = Substring(segment).lowercased().split(separator: "%2e", omittingEmptySubsequences: false)
+        guard segment.utf8.count <= 6 else { return false }
+        let plain = segment.lowercased().split(separator: "%2e", omittingEmptySubsequences: false)
             .joined(separator: ".")
         return plain == "." || plain == ".."
     }

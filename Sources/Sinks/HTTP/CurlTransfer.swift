@@ -61,33 +61,35 @@ final class CurlTransfer {
     }
 
     private func setBounds(milliseconds: Int) -> Bool {
-        set(CURLOPT_NOSIGNAL, 1)
-            && set(CURLOPT_TIMEOUT_MS, milliseconds)
-            && set(CURLOPT_CONNECTTIMEOUT_MS, min(milliseconds, 5_000))
-            && set(CURLOPT_TCP_KEEPALIVE, 1)
-            && set(CURLOPT_MAXAGE_CONN, job.request.mayRepeat ? reuse.repeatable : reuse.once)
+        let options: [(CURLoption, Int)] = [
+            (CURLOPT_NOSIGNAL, 1),
+            (CURLOPT_TIMEOUT_MS, milliseconds),
+            (CURLOPT_CONNECTTIMEOUT_MS, min(milliseconds, 5_000)),
+            (CURLOPT_TCP_KEEPALIVE, 1),
+            (CURLOPT_MAXAGE_CONN, job.request.mayRepeat ? reuse.repeatable : reuse.once),
             // So that a changed DNS answer is noticed.
-            && set(CURLOPT_MAXLIFETIME_CONN, 300)
+            (CURLOPT_MAXLIFETIME_CONN, 300),
             // Without it libcurl joins the resolver's thread when a transfer ends early, and a name server
             // that is silent would hold up every other transfer.
-            && set(CURLOPT_QUICK_EXIT, 1)
-            && set(CURLOPT_CONNECT_ONLY, job.request.connectsOnly ? 1 : 0)
-    }
-
-    private func set(_ option: CURLoption, _ value: Int) -> Bool {
-        relay_curl_set_long(easy, option, value) == CURLE_OK
+            (CURLOPT_QUICK_EXIT, 1),
+            (CURLOPT_CONNECT_ONLY, job.request.connectsOnly ? 1 : 0),
+        ]
+        return options.allSatisfy { relay_curl_set_long(easy, $0.0, $0.1) == CURLE_OK }
     }
 
     private func setPolicy(_ policy: AddressPolicy) -> Bool {
-        set(CURLOPT_FOLLOWLOCATION, 0)
-            && set(CURLOPT_PATH_AS_IS, 1)
-            && set(CURLOPT_SSL_VERIFYPEER, 1)
-            && set(CURLOPT_SSL_VERIFYHOST, 2)
-            && set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-            && set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+        let options: [(CURLoption, Int)] = [
+            (CURLOPT_FOLLOWLOCATION, 0),
+            (CURLOPT_PATH_AS_IS, 1),
+            (CURLOPT_SSL_VERIFYPEER, 1),
+            (CURLOPT_SSL_VERIFYHOST, 2),
+            (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
+            (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS)),
             // A burst would wait for the first connection to tell whether it multiplexes, over plain http
             // until its first response.
-            && set(CURLOPT_PIPEWAIT, 0)
+            (CURLOPT_PIPEWAIT, 0),
+        ]
+        return options.allSatisfy { relay_curl_set_long(easy, $0.0, $0.1) == CURLE_OK }
             && relay_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, policy.allowsHTTP ? "http,https" : "https")
                 == CURLE_OK
             // An empty string, or libcurl takes a proxy from the environment, and behind a proxy the address

@@ -115,7 +115,7 @@ import Testing
     @Test func aWindowFindsItsEntriesHoweverFarApartTheyAre() {
         var random = SeededGenerator(seed: 11)
         for _ in 0..<50 {
-            let offsets = (1...300).filter { _ in Int.random(in: 0..<4, using: &random) == 0 }.map(Int64.init)
+            let offsets = (Int64(1)...300).filter { _ in Int.random(in: 0..<4, using: &random) == 0 }
             var window = DeliveryWindow(lease())
             let half = offsets.count / 2
             _ = window.add(page(Array(offsets[..<half]), end: half > 0 ? offsets[half - 1] : 0))
