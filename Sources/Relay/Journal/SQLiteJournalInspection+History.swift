@@ -23,7 +23,8 @@ extension SQLiteJournalInspection {
         }
         var history = known
         try await look(filter, lookedAtMax, places, horizon: horizon, &history)
-        history.records.sort { ($0.at, $0.eventID) > ($1.at, $1.eventID) }
+        // What waits of one event for several sinks is in the order of their names.
+        history.records.sort { ($0.at, $0.eventID, $1.sink) > ($1.at, $1.eventID, $0.sink) }
         history.records = Array(history.records.prefix(limit))
         return history
     }

@@ -196,7 +196,12 @@ import Testing
     @Test func aReplayThatIsCancelledGoesNoFurther() async throws {
         let fixture = try await OperatorFixture()
         _ = try await fixture.journal.lease("crm")
-        try await fixture.append(1...2_500, to: ["audit"])
+        let audit = Route(choices: [Route.Choice(sink: "audit", rule: "staff")])
+        let events = try (1...2_500).map { number in
+            Submission.RoutedEvent(
+                event: try OperatorFixture.event(number, receivedAt: fixture.clock.now), route: audit)
+        }
+        _ = try await fixture.journal.append(Submission(events: events))
         let horizon = try await fixture.inspection.status().horizon
         let id = try await begin(fixture)
         #expect(try await fixture.hands.advanceReplays())
