@@ -30,7 +30,7 @@ struct SinkWarnings {
         _ sink: SinkStatus, _ status: JournalStatus, _ configuration: RelayConfiguration, at now: Int64
     ) -> String? {
         let count = Wording.count(sink.waiting, "event")
-        let waits = #"\(count) wait for the sink "\(sink.name)", which is not in the config"#
+        let waits = #"\#(count) wait for the sink "\#(sink.name)", which is not in the config"#
         let end = """
             give them up with `okta-relay sinks drop \(sink.name) --force`; what has waited for \
             \(Wording.duration(configuration.journal.retention)) is given up by itself

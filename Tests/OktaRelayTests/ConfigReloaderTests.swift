@@ -62,25 +62,24 @@ import UnixSignals
     }
 
     /// What a warning advises must be possible.
-    @Test(
-        arguments: [
-            (nil, [], #"name it as "renamedFrom" of a sink that has had no event yet"#),
-            ("crm", [], nil),
-            ("crm", [sink("crm2")], nil),
-            (
-                "crm", [sink("crm2", delivered: 1)],
-                "send them with `okta-relay replay --sink crm2 --since 1970-"
-            ),
-            ("crm", [sink("crm2", waiting: 1)], #""crm2" does not take over from it"#),
-        ] as [(String?, [SinkStatus], String?)])
+    ///
+    /// - Parameter heir: How many events wait for `crm2`, and how many it has had; empty where it is new.
+    @Test(arguments: [
+        (nil, [], #"name it as "renamedFrom" of a sink that has had no event yet"#),
+        ("crm", [], nil),
+        ("crm", [0, 0], nil),
+        ("crm", [0, 1], "send them with `okta-relay replay --sink crm2 --since 1970-"),
+        ("crm", [1, 0], #""crm2" does not take over from it"#),
+    ] as [(String?, [Int], String?)])
     func eventsOfASinkThatIsGoneAreWarnedOfUntilAnotherTakesOver(
-        _ renamedFrom: String?, _ others: [SinkStatus], _ expected: String?
-    ) async throws {
+        _ renamedFrom: String?, _ heir: [Int], _ expected: String?
+    ) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("sinks.json")
         let text = ReloadedRelay.config(sinks: ["crm2"], renamedFrom: renamedFrom)
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         let configuration = try #require(ConfigLoader().load(path: path).configuration)
+        let others = heir.isEmpty ? [] : [Self.sink("crm2", waiting: heir[0], delivered: heir[1])]
         let status = JournalStatus(
             accepted: 0, duplicates: 0, unrouted: 0, quarantined: 0, horizon: .zero, sizeBytes: 0,
             sinks: [Self.sink("crm", waiting: 2)] + others)

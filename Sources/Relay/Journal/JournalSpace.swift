@@ -37,7 +37,7 @@ struct JournalSpace {
     /// Whether the maximum is what is near, and not the end of the disk.
     var isNearMax: Bool { Double(usedBytes) >= Self.reliefShare * Double(sizeMax) }
     /// Whether room has to be made: also where the disk is full of other files, as far as that helps.
-    var needsRelief: Bool { isNearLimit || (reserve.isReleased && usedBytes > 2 * reserve.bytes) }
+    var needsRelief: Bool { isNearLimit || (reserve.isReleased && usedBytes > reserve.bytes) }
     /// The write-ahead log is copied into the file before it takes more of the maximum, or more than the
     /// reserve has room for.
     var logBytesMax: Int { min(sizeMax / 16, reserve.bytes / 2) }

@@ -101,8 +101,10 @@ extension JournalWriter {
         var pages = 0
         try queue.writeWithoutTransaction { db in
             let free = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0
-            // What a step writes must fit into the reserve, or a full disk would undo it.
-            let kept = min(JournalRetention.pagesReserve, space.reserve.bytes / JournalFile.pageBytes)
+            // What a step writes must fit into the reserve, or a full disk would undo it; to have that again,
+            // nearly all are given back.
+            let reserve = space.reserve.bytes / (space.reserve.isReleased ? 4 : 1)
+            let kept = min(JournalRetention.pagesReserve, reserve / JournalFile.pageBytes)
             let most = min(JournalRetention.pagesMax, max(1, space.logBytesMax / JournalFile.pageBytes))
             pages = min(max(0, free - kept), most)
             guard pages > 0 else { return }
