@@ -36,6 +36,9 @@ import Testing
         ["sinks", "seek", "crm", "--to", "last week"], ["sinks", "pause"],
         ["replay", "--sink", "crm"], ["replay", "--since", "7d"],
         ["replay", "--sink", "crm", "--since", "7d", "--dry-run", "--render", "f"],
+        ["replay", "--sink", "crm", "--since", "1d", "--until", "7d"],
+        ["replay", "--sink", "crm", "--since", "1d", "--until", "1d", "--render", "f"],
+        ["dead-letters", "list", "--since", "2026-11-03", "--until", "2026-11-01"],
         ["history"], ["history", "--user", "00u1", "--operations"],
         ["history", "--operations", "--org", "a"],
     ])
