@@ -128,7 +128,7 @@ public struct OperatorAPI: Sendable {
         return .json { object in
             object.member("sink", sink)
             object.member("was", report.ended?.kind.rawValue)
-            object.member("exemptTo", report.ended == nil ? nil : report.exemptTo.rawValue)
+            object.member("exemptTo", report.exemptTo?.rawValue)
         }
     }
 

@@ -95,7 +95,12 @@ extension JournalWriter {
                             ORDER BY "offset" LIMIT ?)
                         """,
                     arguments: [pinned, JournalRetention.deletesMax])
-                try detach(sink, to: last ?? pinned, because: .size, at: now, db)
+                // Nothing before the first that is pinned waits for anybody.
+                var given = try sink.entries(
+                    after: max(sink.cursor, pinned - 1), through: last ?? pinned,
+                    routes: routes.ids(naming: sink.name, db), db)
+                given.add(try sink.parkedEntries(through: last ?? pinned, db))
+                try detach(given, of: sink, through: last ?? pinned, because: .size, at: now, db)
             }
         }
         relief.after = pinned - 1
