@@ -73,6 +73,7 @@ import Testing
         let started = ContinuousClock.now
         let status = await relay.stop()
         #expect(ContinuousClock.now - started < .seconds(15), "\(status) \(relay.log)")
+        #expect(status == 999, "\(relay.log)")
         grip.letGo()
         let next = try await setup.start()
         try await setup.waitUntilSettled()
