@@ -222,7 +222,8 @@ import Testing
                 let number = (seeks + 1) * 100_000 + appends
                 try await fixture.append(number..<number + 1, to: ["audit"])
             }
-            #expect(appends > 10)
+            // Where they wait for all of it, one or two are through.
+            #expect(appends > 3)
             #expect(try await answer.json[word]?.int == count)
         }
     }
@@ -277,12 +278,12 @@ import Testing
         let lease = try await fixture.journal.lease("crm")
         try await fixture.append(1...9)
         try await fixture.journal.settle(lease, to: 9)
-        fixture.clock.advance(by: .seconds(86_400 * 400))
-        try await fixture.append(10...10)
         var hold: SurveyHold? = SurveyHold(behind: 5)
         try await fixture.journal.committer.commit { [hold] writer in
             if let hold { writer.keep(hold) }
         }
+        fixture.clock.advance(by: .seconds(86_400 * 400))
+        try await fixture.append(10...10)
         #expect(try await fixture.journal.retain().entries == 5)
         hold = nil
         #expect(try await fixture.journal.retain().entries == 9)
