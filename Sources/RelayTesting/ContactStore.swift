@@ -1,14 +1,27 @@
 import Relay
 import Synchronization
 
-/// A CRM behind an ``HTTPReceiver``: it keeps one contact per id as `PUT` and `DELETE /contacts/ID` leave it.
+/// A CRM behind an ``HTTPReceiver``, as most of them are: it makes a contact for every `POST /contacts`,
+/// under an id of its own, and does not care whether it has one of that person already.
+///
+/// The other side's id of a person comes in the header `X-External-Id`. By it there are `PUT` and `DELETE
+/// /contacts/ID`, which change one contact, or make one, and the lookup `GET /contacts/by-external-id/ID`.
 ///
 /// It can be as unreliable as real ones: it fails, it acts and then loses its answer on the way, or half of
 /// it. What it did is the truth, whatever it said.
 public final class ContactStore: Sendable {
+    private struct Contact {
+        let externalID: String
+        var body: String
+    }
+
     private struct State {
-        var contacts: [String: String] = [:]
+        /// By the store's own ids.
+        var contacts: [Int: Contact] = [:]
+        var lastID = 0
         var creations: [String: Int] = [:]
+        /// People of whom it had more than one at a time.
+        var doubled: Set<String> = []
         var random: SeededGenerator
         var troubles = 0
     }
@@ -22,10 +35,16 @@ public final class ContactStore: Sendable {
         state = Mutex(State(random: SeededGenerator(seed: seed)))
     }
 
-    /// The bodies of the contacts there are, by id.
-    public var contacts: [String: String] { state.withLock(\.contacts) }
-    /// How often a contact was made that was not there, by id.
+    /// The bodies of the contacts there are, by the other side's id; of a person with several only one.
+    public var contacts: [String: String] {
+        state.withLock { state in
+            Dictionary(state.contacts.values.map { ($0.externalID, $0.body) }) { first, _ in first }
+        }
+    }
+    /// How often a contact was made, by the other side's id.
     public var creations: [String: Int] { state.withLock(\.creations) }
+    /// People of whom it has or had more than one contact at a time.
+    public var doubled: Set<String> { state.withLock(\.doubled) }
     /// Answers that went wrong so far.
     public var troubles: Int { state.withLock(\.troubles) }
 
@@ -64,16 +83,39 @@ public final class ContactStore: Sendable {
     private static func act(
         on request: HTTPReceiver.Request, _ state: inout State
     ) -> HTTPReceiver.Behaviour {
-        let prefix = "/contacts/"
-        guard request.target.hasPrefix(prefix) else { return .respond(404) }
-        let id = String(request.target.dropFirst(prefix.count))
-        switch request.method {
-        case "PUT":
-            let isNew = state.contacts.updateValue(request.text, forKey: id) == nil
-            if isNew { state.creations[id, default: 0] += 1 }
-            return .respond(isNew ? 201 : 200, body: #"{"id":"\#(id)"}"#)
-        case "DELETE": return .respond(state.contacts.removeValue(forKey: id) == nil ? 404 : 204)
+        let path = request.target.split(separator: "/").map(String.init)
+        guard path.first == "contacts" else { return .respond(404) }
+        switch (request.method, path.count) {
+        case ("POST", 1):
+            guard let id = request.header("x-external-id") else { return .respond(400) }
+            return make(id, request.text, &state)
+        case ("GET", 3) where path[1] == "by-external-id":
+            guard let found = find(path[2], state) else { return .respond(404) }
+            return .respond(200, body: #"{"id":"\#(found)"}"#)
+        case ("PUT", 2):
+            guard let found = find(path[1], state) else { return make(path[1], request.text, &state) }
+            state.contacts[found]?.body = request.text
+            return .respond(200, body: #"{"id":"\#(found)"}"#)
+        case ("DELETE", 2):
+            guard let found = find(path[1], state) else { return .respond(404) }
+            state.contacts[found] = nil
+            return .respond(204)
         default: return .respond(405)
         }
+    }
+
+    /// The oldest contact of a person.
+    private static func find(_ externalID: String, _ state: State) -> Int? {
+        state.contacts.filter { $0.value.externalID == externalID }.keys.min()
+    }
+
+    private static func make(
+        _ externalID: String, _ body: String, _ state: inout State
+    ) -> HTTPReceiver.Behaviour {
+        if find(externalID, state) != nil { state.doubled.insert(externalID) }
+        state.lastID += 1
+        state.contacts[state.lastID] = Contact(externalID: externalID, body: body)
+        state.creations[externalID, default: 0] += 1
+        return .respond(201, body: #"{"id":"\#(state.lastID)"}"#)
     }
 }

@@ -195,6 +195,9 @@ import Testing
         Mistake(
             Fixture.http(#""method": "PUT", "unknown": "retry""#), "/sinks/crm/unknown", "is a POST", .warning
         ),
+        Mistake(
+            Fixture.http(#""on": { "deactivate": { "method": "DELETE", "body": null } }"#),
+            "/sinks/crm/on/deactivate/method", "\"deactivate\": \"100/h\"", .warning),
     ]
 
     static let tables = [

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 @testable import Relay
 import RelayTesting
 import Testing
@@ -46,6 +47,45 @@ import Testing
         try oracle.expectEverything(of: sender)
         expectRepeats(of: "feed", try oracle.messages, settled)
         expectRepeats(of: "crm", oracle.contacts, settled)
+    }
+
+    /// The contact is made, and neither the relay nor its journal will ever hear of it.
+    @Test(arguments: [true, false]) func killedBetweenACreateAndItsSettleItMakesNoSecond(
+        canLookUp: Bool
+    ) async throws {
+        let store = ContactStore()
+        let receiver = try HTTPReceiver { request in
+            let answer = store.answer(request)
+            return request.method == "POST" ? .hold(201) : answer
+        }
+        defer { receiver.stop() }
+        let setup = try RelaySetup(
+            sinks: Destinations.contacts(
+                receiver.url, posts: true, unknown: canLookUp ? nil : #""unknown": "deadLetter""#),
+            rules: Destinations.rule(to: "crm"))
+        let relay = try await setup.start()
+        let types = ["user.lifecycle.create", "user.lifecycle.activate"]
+        let events = (0..<6).map { number in
+            LogEventFixture(
+                uuid: "event-\(number)", type: types[number / 3],
+                published: "2026-03-01T10:00:0\(number).000Z", userID: "00u\(number % 3)")
+        }
+        #expect(try await setup.post(RelaySetup.envelope(events.map(\.json))) == 200)
+        await receiver.waitForRequests(3)
+        #expect(await relay.kill() == 128 + SIGKILL)
+        receiver.release()
+
+        let next = try await setup.start()
+        try await setup.waitUntilSettled()
+        let sink = try await setup.status().sink("crm")
+        #expect(await next.stop() == 0)
+        // Each was made once; the next event of the user has gone on, and where nobody can be asked, a
+        // person is.
+        #expect(store.creations == ["00u0": 1, "00u1": 1, "00u2": 1] && store.doubled == [])
+        #expect(sink?["delivered"]?.int == (canLookUp ? 6 : 3) && sink?["dead"]?.int == (canLookUp ? 0 : 3))
+        #expect(receiver.requests.count { $0.method == "POST" } == 3)
+        #expect(receiver.requests.count { $0.method == "PUT" } == 3)
+        #expect(receiver.requests.count { $0.target.contains("by-external-id") } == (canLookUp ? 3 : 0))
     }
 
     /// One life under load, ended at a random instant; one in four while the relay is still starting.

@@ -73,6 +73,8 @@ import Testing
         let started = ContinuousClock.now
         let status = await relay.stop()
         #expect(ContinuousClock.now - started < .seconds(15), "\(status) \(relay.log)")
+        #expect(status == 0, "\(relay.log)")
+        #expect(relay.log.contains("the stop waits no longer for what is with the sink"), "\(relay.log)")
         grip.letGo()
         let next = try await setup.start()
         try await setup.waitUntilSettled()

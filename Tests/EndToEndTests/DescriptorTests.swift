@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Relay
 import RelayTesting
 import Testing
@@ -55,6 +56,45 @@ import Testing
         #expect(receiver.requests.count == ids.count)
     }
 
+    /// No descriptor is left for anything while events come in and go out: each delivery needs a connection
+    /// of its own.
+    @Test func whereNoneIsLeftItWaitsAndGoesOnByItself() async throws {
+        receiver.stop()
+        let closing = try HTTPReceiver { _ in .respond(200, closes: true) }
+        defer { closing.stop() }
+        let setup = try RelaySetup(
+            sinks: [Destinations.sqlite, Destinations.messages(closing.url)].joined(separator: ","),
+            rules: Destinations.rule(to: "users", "audit", "feed"))
+        let relay = try await setup.start(openFilesMax: 240)
+        let pid = try #require(relay.pid)
+        let sender = PatientSender(
+            .init(users: 20, events: 400, batchMax: 4, seed: 5, start: 1_772_000_000_000_000_000))
+        let before = sender.milestone(100)
+        async let traffic: Void = sender.send(to: setup.target)
+        for await _ in before {}
+        try Self.limitOpenFiles(of: pid, to: 3)
+        // Who is connected is served; what needs a descriptor finds none, and nothing falls over.
+        await traffic
+        #expect(sender.isDone)
+        let stranger = try IdleConnections(1, port: setup.port)
+        await relay.waitForLog("no connection can be taken for now")
+        await relay.waitForLog("Too many open files")
+        await relay.waitForLog("sink is unavailable")
+        #expect(relay.pid == pid, "\(relay.log)")
+        stranger.close()
+
+        try Self.limitOpenFiles(of: pid, to: 240)
+        try await setup.waitUntilSettled()
+        let status = try await setup.status()
+        for sink in ["users", "audit", "feed"] { #expect(status.sink(sink)?["dead"]?.int == 0) }
+        #expect(await relay.stop() == 0, "\(relay.log)")
+        let ids = sender.events.keys.sorted()
+        let rows = try Rows.sqlite(
+            setup.folder.file("users.sqlite"), "SELECT event_id FROM events ORDER BY event_id")
+        #expect(rows.map { $0[0] } == ids)
+        #expect(Set(closing.requests.compactMap { $0.header("idempotency-key") }).count == ids.count)
+    }
+
     @Test func withTooFewItSaysSoAndDoesNotStart() async throws {
         defer { receiver.stop() }
         do {
@@ -63,6 +103,12 @@ import Testing
         } catch let error as RelayProcessError {
             #expect(error.description.contains("the limit of open files is 64, and this config needs at"))
         }
+    }
+
+    /// Has a process that is running open no more files than that, for as long as it is not given another
+    /// limit.
+    private static func limitOpenFiles(of pid: pid_t, to count: Int) throws {
+        try SystemCommand.run("prlimit", "--pid", "\(pid)", "--nofile=\(count):")
     }
 
     /// What the process has used of all cores since it began.

@@ -25,20 +25,26 @@ enum Destinations {
     /// - Parameters:
     ///   - token: The bearer token; `${file:…}` as well.
     ///   - retry: The member `retry`.
+    ///   - posts: Whether a contact is made by a `POST`, which must not be sent twice.
+    ///   - unknown: With `posts`, what is done where nobody knows whether one arrived; as JSON text.
     static func contacts(
-        _ url: String, token: String = "a-token-for-the-crm", retry: String = retry
+        _ url: String, token: String = "a-token-for-the-crm", retry: String = retry, posts: Bool = false,
+        unknown: String? = nil
     ) -> String {
-        """
-        "crm": {
-          "type": "http", "method": "PUT", "url": "\(url)/contacts/{{ $.user.id }}",
-          "headers": { "X-Event": "{{ $.relay.id }}" },
-          "auth": { "bearer": "\(token)" },
-          "body": { "name": "{{ $.user.displayName }}", "active": "{{ $.user.active }}" },
-          "on": { "delete": { "method": "DELETE", "body": null } },
-          \(retry), \(unlimited),
-          "allowHttp": true, "allowPrivate": true
-        }
-        """
+        let create = #""create": { "method": "POST", "url": "\#(url)/contacts" },"#
+        let lookup = #""lookup": { "url": "\#(url)/contacts/by-external-id/{{ $.user.id }}" }"#
+        return """
+            "crm": {
+              "type": "http", "method": "PUT", "url": "\(url)/contacts/{{ $.user.id }}",
+              "headers": { "X-Event": "{{ $.relay.id }}", "X-External-Id": "{{ $.user.id }}" },
+              "auth": { "bearer": "\(token)" },
+              "body": { "name": "{{ $.user.displayName }}", "active": "{{ $.user.active }}" },
+              "on": { \(posts ? create : "") "delete": { "method": "DELETE", "body": null } },
+              \(posts ? (unknown ?? lookup) + "," : "")
+              \(retry), \(unlimited),
+              "allowHttp": true, "allowPrivate": true
+            }
+            """
     }
 
     /// One message for each event.

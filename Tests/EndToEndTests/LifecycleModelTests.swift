@@ -22,7 +22,8 @@ import Testing
         let setup = try RelaySetup(
             server: #", "shutdownTimeout": "5s""#,
             sinks: [
-                Destinations.sqlite, Destinations.postgresql(database), Destinations.contacts(receiver.url),
+                Destinations.sqlite, Destinations.postgresql(database),
+                Destinations.contacts(receiver.url, posts: true),
             ].joined(separator: ","),
             rules: Destinations.rule(to: "users", "audit", "warehouse", "ledger", "crm"))
         var history = LifecycleHistory(users: Soak.isOn ? 800 : 250, seed: seed)
@@ -55,6 +56,7 @@ import Testing
         #expect(model.differences(from: warehouse) == [], replay)
         #expect(differences(store.contacts, from: model.contacts) == [], replay)
         #expect(store.troubles > 0)
+        #expect(store.doubled == [], replay)
         // Nobody is made anew more often than they were created in Okta.
         let lives = Dictionary(grouping: history.events.filter { $0.type == .create }, by: \.userID)
         #expect(store.creations.filter { $0.value > lives[$0.key]?.count ?? 0 } == [:], replay)

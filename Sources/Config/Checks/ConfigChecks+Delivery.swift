@@ -14,7 +14,10 @@ extension ConfigChecks {
                     "\"limits\" means nothing in append mode, which only adds rows; leave it out",
                     at: pointer.appending("limits"))
             }
-            if case .http(let http) = kind { checkUnknown(http, at: pointer) }
+            if case .http(let http) = kind {
+                checkUnknown(http, at: pointer)
+                if sink.limits == nil { checkRemovals(http, at: pointer) }
+            }
         }
     }
 
@@ -44,6 +47,20 @@ extension ConfigChecks {
                 "\"coalesce\" delivers the result of several events by its operation, so a request for one"
                     + " event type could be lost; leave one of the two out",
                 at: pointer.appending("on").appending(type))
+        }
+    }
+
+    /// Limits count operations, whatever request is made for them.
+    private func checkRemovals(_ http: HTTPSinkConfiguration, at pointer: JSONPointer) {
+        for case (.operation(let operation), "DELETE") in (http.on ?? []).map({
+            ($0.selector, $0.request?.method)
+        }) where operation != .delete && operation != .none {
+            let word = operation.rawValue
+            warning(
+                "the standard limit counts deletions only, so nothing stops a bad import from sending this"
+                    + " DELETE for everybody; say"
+                    + " \"limits\": {\"delete\": \"100/h\", \"\(word)\": \"100/h\"}",
+                at: pointer.appending("on").appending(word).appending("method"))
         }
     }
 

@@ -17,6 +17,18 @@ struct TimeOption: ParsableArguments {
     @Option(help: ArgumentHelp("Only before then: an age (1h), a day or a time.", valueName: "time"))
     var until: PointInTime?
 
+    func validate() throws {
+        let now = SystemClock().now
+        guard let since = since?.nanoseconds(now: now), let until = until?.nanoseconds(now: now) else {
+            return
+        }
+        guard since < until else {
+            throw ValidationError(
+                "--since \(Wording.time(since)) is not before --until \(Wording.time(until)):"
+                    + " no time lies between them")
+        }
+    }
+
     /// Ages are counted from one moment, however many steps a command takes.
     func write(to body: inout JSONWriter, now: Int64) {
         if let since { body.member("since", Wording.time(since.nanoseconds(now: now))) }

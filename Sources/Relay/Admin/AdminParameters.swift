@@ -96,6 +96,19 @@ struct AdminParameters {
         return point.nanoseconds(now: now)
     }
 
+    /// The times from `since` until `until`, each nil where it is not given.
+    ///
+    /// A range that holds no time is a slip of the pen: it would mean nothing, and look like success.
+    private func range(now: Int64) throws(AdminProblem) -> (since: Int64?, until: Int64?) {
+        let (since, until) = (try time("since", now: now), try time("until", now: now))
+        if let since, let until, since >= until {
+            let (from, to) = (Timestamp(nanoseconds: since), Timestamp(nanoseconds: until))
+            throw AdminProblem(
+                .badRequest, "since \(from) is not before until \(to): no time lies between them")
+        }
+        return (since, until)
+    }
+
     private func ids() throws(AdminProblem) -> [Int64]? {
         guard let text = values["ids"] else { return nil }
         let parts = text.split(separator: ",", omittingEmptySubsequences: true)
@@ -115,17 +128,19 @@ struct AdminParameters {
     static let replayNames = ["sink", "rule", "type", "user", "since", "until"]
 
     func deadLetterFilter(now: Int64) throws(AdminProblem) -> DeadLetterFilter {
-        DeadLetterFilter(
+        let range = try range(now: now)
+        return DeadLetterFilter(
             ids: try ids(), sink: self["sink"], rule: self["rule"],
             eventType: self["type"].map { EventTypePattern($0) }, user: self["user"], error: self["error"],
-            since: try time("since", now: now), until: try time("until", now: now))
+            since: range.since, until: range.until)
     }
 
     func quarantineFilter(now: Int64) throws(AdminProblem) -> QuarantineFilter {
-        QuarantineFilter(
+        let range = try range(now: now)
+        return QuarantineFilter(
             ids: try ids(), hook: self["hook"], reason: self["reason"],
             eventType: self["type"].map { EventTypePattern($0) }, user: self["user"],
-            since: try time("since", now: now), until: try time("until", now: now))
+            since: range.since, until: range.until)
     }
 
     func step() throws(AdminProblem) -> OperationStep {
@@ -149,13 +164,14 @@ struct AdminParameters {
     }
 
     func replayOrder(now: Int64) throws(AdminProblem) -> ReplayOrder {
-        guard let sink = self["sink"], let since = try time("since", now: now) else {
+        let range = try range(now: now)
+        guard let sink = self["sink"], let since = range.since else {
             throw AdminProblem(.badRequest, "a replay needs sink and since")
         }
         return ReplayOrder(
             sink: sink,
             filter: ReplayFilter(
                 rule: self["rule"], eventType: self["type"].map { EventTypePattern($0) }, user: self["user"]),
-            since: since, until: try time("until", now: now))
+            since: since, until: range.until)
     }
 }

@@ -136,7 +136,7 @@ public struct OperatorAPI: Sendable {
             object.member("sink", sink)
             object.member("dryRun", false)
             object.member("was", report.ended?.kind.rawValue)
-            object.member("exemptTo", report.ended == nil ? nil : report.exemptTo.rawValue)
+            object.member("exemptTo", report.exemptTo?.rawValue)
         }
     }
 

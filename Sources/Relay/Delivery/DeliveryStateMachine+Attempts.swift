@@ -153,7 +153,9 @@ extension DeliveryStateMachine {
     private mutating func gate(_ group: DeliveryGroup, at now: Int64) -> Tripwire.Gate {
         guard !tripwire.isIdle else { return .pass }
         let operation = result(of: group.key, with: group.earlier)
-        let subject = subject(group.key)
+        // A user's deletion counts once, however many events tell of it; other removals each for itself.
+        let isOfUser = group.contains { entry($0)?.event.meaning.operation == .delete }
+        let subject = isOfUser ? subject(group.key) : nil
         let gate = tripwire.gate(group.key, operation, subject, at: now)
         if gate == .pass { tripwire.begin(group.key, operation, subject, at: now) }
         return gate

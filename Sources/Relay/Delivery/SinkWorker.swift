@@ -141,7 +141,11 @@ public struct SinkWorker: Service {
                 stop(&machine, &tasks)
                 if case .delivered = event { take(event, &machine, reporter) }
             case (.stop, _): stop(&machine, &tasks)
-            case (.stopDeadline, _): return end
+            case (.stopDeadline, _):
+                logger.warning(
+                    "the stop waits no longer for what is with the sink; that is delivered again later",
+                    metadata: ["deliveries": "\(machine.inFlight)"])
+                return end
             default: take(event, &machine, reporter)
             }
             act(&machine, &tasks)

@@ -5,7 +5,9 @@ import Rules
 ///
 /// A limit's period slides in 60 steps, and counts are dropped only when all of their step is older than the
 /// period, so no span of it sees more than the limit. A user whose deletion has been counted within the
-/// period is not counted again: Okta tells of one deletion in several events. Pure: time comes in.
+/// period is not counted again: Okta tells of one deletion in several events. A delivery comes with its user
+/// only where it is of that kind; a group membership that is removed is one deletion each time. Pure: time
+/// comes in.
 struct Tripwire {
     enum Gate: Equatable {
         case pass

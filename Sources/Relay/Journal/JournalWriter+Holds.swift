@@ -31,15 +31,19 @@ extension JournalWriter {
         let select = "SELECT hold, hold_reason, held_at FROM sinks WHERE name = ?"
         guard let row = try Row.fetchOne(db, sql: select, arguments: [sink]) else { return nil }
         let ended = SinkHold(kind: row[0], reason: row[1], since: row[2])
-        guard let ended else { return ResumeReport(ended: nil, exemptTo: .zero) }
+        guard let ended else { return ResumeReport(ended: nil, exemptTo: nil) }
         try hold(sink, nil)
-        try db.execute(
-            sql: "UPDATE sinks SET exempt_to = ? WHERE name = ?", arguments: [lastOffset, sink])
+        // Only who was told of what the limits have stopped can mean it to pass.
+        let exemptTo = ended.kind == .tripped ? lastOffset : nil
+        if let exemptTo {
+            try db.execute(
+                sql: "UPDATE sinks SET exempt_to = ? WHERE name = ?", arguments: [exemptTo, sink])
+        }
         try note("sinks resume", sink: sink, entries: 0, at: now) { detail in
             detail.member("was", ended.kind.rawValue)
-            detail.member("exemptTo", lastOffset)
+            if let exemptTo { detail.member("exemptTo", exemptTo) }
         }
-        return ResumeReport(ended: ended, exemptTo: Offset(rawValue: lastOffset))
+        return ResumeReport(ended: ended, exemptTo: exemptTo.map(Offset.init(rawValue:)))
     }
 
     func sinkNumber(_ sink: String, _ db: Database) throws -> Int64? {
@@ -74,20 +78,30 @@ extension JournalWriter {
         return nil
     }
 
-    /// - Parameter deadLetters: Those that went before.
-    func drop(_ sink: String, isForced: Bool, deadLetters: Int, at now: Int64) throws -> DropReport? {
+    /// - Parameters:
+    ///   - deadLetters: Those that went before.
+    ///   - survey: What waits, and `looksMax`: see ``seek(_:to:by:looksMax:reason:at:)``.
+    func drop(
+        _ sink: String, isForced: Bool, deadLetters: Int, by survey: WaitingSurvey, looksMax: Int64,
+        at now: Int64
+    ) throws -> DropReport? {
         let db = try database
-        guard let report = try dropReport(sink, db), let number = try sinkNumber(sink, db) else { return nil }
+        guard let report = try dropReport(sink, db), let place = try SinkPlace.named(sink, db) else {
+            return nil
+        }
         guard isForced || report.waiting + report.deadLetters == 0 else { return report }
-        if let place = try place(of: sink, db), report.waiting > 0 {
-            let range = try waitingRange(place, through: .max, db)
-            try list(range, of: sink, reason: "the sink was dropped", at: now, db)
+        if report.waiting > 0 {
+            var waiting = try survey.entries(
+                of: place, after: place.cursor, through: lastOffset,
+                routes: try routes.ids(naming: sink, db), looksMax: looksMax, db)
+            waiting.add(try place.parkedEntries(through: .max, db))
+            try list(waiting, of: sink, because: "the sink was dropped", at: now, db)
         }
         for table in ["parked", "intents", "user_states", "dead_letters"] {
-            try db.execute(sql: "DELETE FROM \(table) WHERE sink_id = ?", arguments: [number])
+            try db.execute(sql: "DELETE FROM \(table) WHERE sink_id = ?", arguments: [place.id])
         }
         try db.execute(sql: "DELETE FROM replays WHERE sink = ?", arguments: [sink])
-        try db.execute(sql: "DELETE FROM sinks WHERE id = ?", arguments: [number])
+        try db.execute(sql: "DELETE FROM sinks WHERE id = ?", arguments: [place.id])
         let letters = report.deadLetters + deadLetters
         try note("sinks drop", sink: sink, entries: report.waiting, at: now) { detail in
             detail.member("deadLetters", letters)

@@ -78,6 +78,7 @@ extension JournalWriter {
         do {
             try alone { db in
                 let ends = try routeEnds(db)
+                let lastUnsurveyed = lastUnsurveyed
                 let lastEnd = ends.values.max() ?? 0
                 let rows = try Row.fetchAll(
                     db,
@@ -93,6 +94,11 @@ extension JournalWriter {
                 var old: [Int64] = []
                 for row in rows {
                     let offset: Int64 = row[0]
+                    // For half a second; the next pass is about them again.
+                    guard offset <= lastUnsurveyed else {
+                        found.isAtEnd = true
+                        break
+                    }
                     guard old.count < JournalRetention.deletesMax, offset <= lastEnd else {
                         found.isAtEnd = offset > lastEnd
                         if found.isAtEnd { found.firstPinned = found.firstPinned ?? offset }

@@ -1,40 +1,37 @@
 import GRDB
 import JSON
-import Rules
 
-/// Moving a sink's place for an operator.
+/// Moving a sink's place, and giving up what it passes: for an operator, and where a sink stays behind.
 extension JournalWriter {
-    /// Where a sink stands, as its row says.
-    struct OperatedSink {
-        let number: Int64
-        let cursor: Int64
-        /// As the row has it: a JSON array.
-        let settledAbove: [Offset]
-        /// The numbers of the routes that name the sink, as a JSON array.
-        let routes: String
-    }
-
-    /// Entries from the first to the last, how many of them are meant, and when they came.
-    struct EntryRange {
-        let count: Int
-        let offsets: ClosedRange<Int64>
-        let receivedAt: ClosedRange<Int64>
-    }
-
-    func seek(_ sink: String, to offset: Offset, reason: String, at now: Int64) throws -> SeekReport? {
+    /// Moves a sink for an operator.
+    ///
+    /// - Parameters:
+    ///   - survey: What lies between its place and the offset, counted beside the writer.
+    ///   - looksMax: Offsets that may be looked at here; where more would have to be, it throws
+    ///     ``WaitingSurvey/Outdated`` and has changed nothing.
+    /// - Returns: Nil where the journal does not know the sink.
+    func seek(
+        _ sink: String, to offset: Offset, by survey: WaitingSurvey, looksMax: Int64, reason: String,
+        at now: Int64
+    ) throws -> SeekReport? {
         let db = try database
-        guard let place = try place(of: sink, db) else { return nil }
+        guard let place = try SinkPlace.named(sink, db) else { return nil }
         let target = min(max(offset.rawValue, 0), lastOffset)
-        let from = Offset(rawValue: place.cursor)
+        let passed = try survey.entries(
+            of: place, after: min(target, place.cursor), through: max(target, place.cursor),
+            routes: try routes.ids(naming: sink, db), looksMax: looksMax, db)
         var givenUp = 0
         var repeated = 0
         if target > place.cursor {
-            givenUp = try seekForward(place, sink, to: target, reason: reason, at: now, db)
+            var waiting = passed
+            waiting.add(try place.parkedEntries(through: target, db))
+            givenUp = try giveUp(waiting, of: place, through: target, because: reason, at: now, db)
         } else if target < place.cursor {
-            repeated = try seekBack(place, to: target, db)
+            repeated = try seekBack(place, to: target, kept: passed?.count ?? 0, db)
         }
         let report = SeekReport(
-            from: from, to: Offset(rawValue: target), givenUp: givenUp, repeated: repeated)
+            from: Offset(rawValue: place.cursor), to: Offset(rawValue: target), givenUp: givenUp,
+            repeated: repeated)
         try note("sinks seek", sink: sink, entries: givenUp + repeated, at: now) { detail in
             detail.member("from", report.from.rawValue)
             detail.member("to", report.to.rawValue)
@@ -43,103 +40,65 @@ extension JournalWriter {
         return report
     }
 
-    private func seekForward(
-        _ place: OperatedSink, _ sink: String, to target: Int64, reason: String, at now: Int64, _ db: Database
-    ) throws -> Int {
-        let range = try waitingRange(place, through: target, db)
-        try list(range, of: sink, reason: reason, at: now, db)
-        for table in ["parked", "intents"] {
-            try db.execute(
-                sql: "DELETE FROM \(table) WHERE sink_id = ? AND \"offset\" <= ?",
-                arguments: [place.number, target])
-        }
-        let above = place.settledAbove.filter { $0.rawValue > target }
-        try move(place.number, to: target, settledAbove: above, db)
-        try db.execute(
-            sql: "UPDATE sinks SET detached = detached + ? WHERE id = ?",
-            arguments: [range?.count ?? 0, place.number])
-        return range?.count ?? 0
-    }
-
     /// Everything behind the target that is still kept comes again, whatever became of it.
     ///
     /// `base` has the counts add up. What a person once let pass the limits is no longer exempt from them.
-    private func seekBack(_ place: OperatedSink, to target: Int64, _ db: Database) throws -> Int {
-        let kept = try Int.fetchOne(
-            db,
-            sql: """
-                SELECT count(*) FROM entries
-                WHERE "offset" > ? AND "offset" <= ? AND route_id IN (SELECT value FROM json_each(?))
-                """,
-            arguments: [target, place.cursor, place.routes])
-        // They wait already, so they count already.
-        let parked = try Int.fetchOne(
-            db, sql: #"SELECT count(*) FROM parked WHERE sink_id = ? AND "offset" > ?"#,
-            arguments: [place.number, target])
-        let repeated = (kept ?? 0) + place.settledAbove.count - (parked ?? 0)
+    ///
+    /// - Parameter kept: The sink's entries between the target and its place.
+    private func seekBack(_ place: SinkPlace, to target: Int64, kept: Int, _ db: Database) throws -> Int {
         try db.execute(
-            sql: #"DELETE FROM parked WHERE sink_id = ? AND "offset" > ?"#, arguments: [place.number, target])
-        try move(place.number, to: target, settledAbove: [], db)
+            sql: #"DELETE FROM parked WHERE sink_id = ? AND "offset" > ?"#, arguments: [place.id, target])
+        // They waited already, so they count already.
+        let repeated = kept + place.settledAbove.count - db.changesCount
+        try move(place, to: target, settledAbove: [], db)
         try db.execute(
             sql: "UPDATE sinks SET base = base - ?, exempt_to = min(exempt_to, ?) WHERE id = ?",
-            arguments: [repeated, target, place.number])
+            arguments: [repeated, target, place.id])
         return repeated
     }
 
+    /// Moves a place forward: what waits up to there is counted and listed as detached, and the sink will
+    /// never get it.
+    ///
+    /// - Parameters:
+    ///   - isOneOutage: Whether it belongs to what was given up for the same reason a short while ago.
+    /// - Returns: How much waited.
+    @discardableResult
+    func giveUp(
+        _ waiting: EntryRange?, of place: SinkPlace, through last: Int64, because reason: String,
+        isOneOutage: Bool = false, at now: Int64, _ db: Database
+    ) throws -> Int {
+        try list(waiting, of: place.name, because: reason, isOneOutage: isOneOutage, at: now, db)
+        for table in ["parked", "intents"] {
+            try db.execute(
+                sql: "DELETE FROM \(table) WHERE sink_id = ? AND \"offset\" <= ?",
+                arguments: [place.id, last])
+        }
+        let cursor = max(place.cursor, last)
+        try move(place, to: cursor, settledAbove: place.settledAbove.filter { $0 > cursor }, db)
+        try db.execute(
+            sql: "UPDATE sinks SET detached = detached + ? WHERE id = ?",
+            arguments: [waiting?.count ?? 0, place.id])
+        return waiting?.count ?? 0
+    }
+
     /// From here on the worker that has the sink leased is told that it was moved.
-    private func move(_ number: Int64, to cursor: Int64, settledAbove: [Offset], _ db: Database) throws {
+    private func move(_ place: SinkPlace, to cursor: Int64, settledAbove: Set<Int64>, _ db: Database) throws {
+        let above = OffsetRanges.text(of: settledAbove.map { Offset(rawValue: $0) })
         try db.execute(
             sql: """
                 UPDATE sinks SET cursor = ?, settled_above = ?, epoch = epoch + 1, is_moved = 1 WHERE id = ?
                 """,
-            arguments: [cursor, OffsetRanges.text(of: settledAbove), number])
+            arguments: [cursor, above, place.id])
     }
 
-    func place(of sink: String, _ db: Database) throws -> OperatedSink? {
-        let select = "SELECT id, cursor, settled_above FROM sinks WHERE name = ?"
-        guard let row = try Row.fetchOne(db, sql: select, arguments: [sink]) else { return nil }
-        guard let settledAbove = OffsetRanges.offsets(ofText: row[2]) else {
-            throw JournalError.unusable(reason: "the row of sink \(sink) is damaged")
-        }
-        let routes = try Int64.fetchAll(
-            db,
-            sql: """
-                SELECT DISTINCT routes.id FROM routes, json_each(choices)
-                WHERE json_extract(value, '$[0]') = ?
-                """,
-            arguments: [sink])
-        return OperatedSink(number: row[0], cursor: row[1], settledAbove: settledAbove, routes: "\(routes)")
-    }
-
-    /// What waits for a sink up to an offset, parked entries included; nil where nothing does.
-    ///
-    /// Those that are parked above the cursor are among `settledAbove`, so none is counted twice.
-    func waitingRange(_ place: OperatedSink, through last: Int64, _ db: Database) throws -> EntryRange? {
-        let row = try Row.fetchOne(
-            db,
-            sql: """
-                SELECT count(*), min(place), max(place), min(received_at), max(received_at) FROM (
-                    SELECT "offset" AS place, received_at FROM entries
-                    WHERE "offset" > ?1 AND "offset" <= ?2
-                        AND route_id IN (SELECT value FROM json_each(?3))
-                        AND "offset" NOT IN (SELECT value FROM json_each(?4))
-                    UNION ALL
-                    SELECT entries."offset", received_at
-                    FROM parked JOIN entries ON entries."offset" = parked."offset"
-                    WHERE sink_id = ?5 AND parked."offset" <= ?2)
-                """,
-            arguments: [
-                place.cursor, last, place.routes, "\(place.settledAbove.map(\.rawValue))", place.number,
-            ])
-        guard let row, row[0] > 0 else { return nil }
-        return EntryRange(count: row[0], offsets: row[1]...row[2], receivedAt: row[3]...row[4])
-    }
-
-    /// Lists entries as detached: the sink will never get them.
+    /// Lists entries as detached.
     func list(
-        _ range: EntryRange?, of sink: String, reason: String, at now: Int64, _ db: Database
+        _ given: EntryRange?, of sink: String, because reason: String, isOneOutage: Bool = false,
+        at now: Int64, _ db: Database
     ) throws {
-        guard let range else { return }
+        guard let given else { return }
+        if isOneOutage, try lengthen(given, of: sink, because: reason, at: now, db) { return }
         try db.execute(
             sql: """
                 INSERT INTO detached (sink, at, reason, first_offset, last_offset, first_received_at,
@@ -147,8 +106,45 @@ extension JournalWriter {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
-                sink, now, reason, range.offsets.lowerBound, range.offsets.upperBound,
-                range.receivedAt.lowerBound, range.receivedAt.upperBound, range.count,
+                sink, now, reason, given.offsets.lowerBound, given.offsets.upperBound,
+                given.receivedAt.lowerBound, given.receivedAt.upperBound, given.count,
             ])
+    }
+
+    /// Adds to the sink's newest range where that is of the same reason and less than a day old; false where
+    /// it is not.
+    private func lengthen(
+        _ given: EntryRange, of sink: String, because reason: String, at now: Int64, _ db: Database
+    ) throws -> Bool {
+        try db.execute(
+            sql: """
+                UPDATE detached SET
+                    first_offset = min(first_offset, ?), last_offset = max(last_offset, ?),
+                    first_received_at = min(first_received_at, ?),
+                    last_received_at = max(last_received_at, ?), entries = entries + ?
+                WHERE id = (SELECT max(id) FROM detached WHERE sink = ?) AND reason = ? AND at > ?
+                """,
+            arguments: [
+                given.offsets.lowerBound, given.offsets.upperBound, given.receivedAt.lowerBound,
+                given.receivedAt.upperBound, given.count, sink, reason,
+                now - Duration.seconds(86_400).nanoseconds,
+            ])
+        return db.changesCount > 0
+    }
+
+    // MARK: - Surveys
+
+    /// Entries behind this offset stay, because somebody counts them.
+    var lastUnsurveyed: Int64 {
+        surveys.removeAll { $0.hold == nil }
+        return surveys.compactMap { $0.hold?.offset }.min() ?? .max
+    }
+
+    /// Keeps what lies behind an offset as long as the caller has the hold.
+    func keep(_ hold: SurveyHold) { surveys.append(WeakHold(hold: hold)) }
+
+    /// A hold that ends with its owner, however that ends.
+    struct WeakHold {
+        weak var hold: SurveyHold?
     }
 }

@@ -94,16 +94,15 @@ extension JournalWriter {
         }
     }
 
-    /// Sets or ends a sink's hold; the time that it was held does not count towards giving up its retries.
+    /// Sets or ends a sink's hold, and ends the one before it: the time that the sink was held does not
+    /// count towards giving up its retries.
     func hold(_ sink: String, _ hold: SinkHold?) throws {
-        if hold == nil {
-            try database.execute(
-                sql: """
-                    UPDATE parked SET give_up_at = give_up_at + max(0, ?1 - sinks.held_at)
-                    FROM sinks WHERE sinks.id = sink_id AND name = ?2 AND held_at IS NOT NULL
-                    """,
-                arguments: [clock.now, sink])
-        }
+        try database.execute(
+            sql: """
+                UPDATE parked SET give_up_at = give_up_at + max(0, ?1 - sinks.held_at)
+                FROM sinks WHERE sinks.id = sink_id AND name = ?2 AND held_at IS NOT NULL
+                """,
+            arguments: [clock.now, sink])
         try database.execute(
             sql: "UPDATE sinks SET hold = ?, hold_reason = ?, held_at = ? WHERE name = ?",
             arguments: [hold?.kind.rawValue, hold?.reason, hold?.since, sink])

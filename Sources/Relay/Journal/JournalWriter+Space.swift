@@ -136,7 +136,12 @@ extension JournalWriter {
             }
             isMade = true
             for sink in try SinkPlace.all(db) where try pins(sink, pinned, db) {
-                try detach(sink, to: last, because: reason, at: now, db)
+                // Nothing before the first that is pinned waits for anybody.
+                var given = try sink.entries(
+                    after: max(sink.cursor, pinned - 1), through: last,
+                    routes: routes.ids(naming: sink.name, db), db)
+                given.add(try sink.parkedEntries(through: last, db))
+                try detach(given, of: sink, through: last, because: reason, at: now, db)
             }
         }
         guard isMade else { return false }

@@ -26,6 +26,8 @@ final class JournalWriter {
     /// See `JournalWriter+Detaching.swift`.
     var policies: [String: SinkPolicy]?
     var lags = SinkLags()
+    /// See `JournalWriter+Seek.swift`.
+    var surveys: [WeakHold] = []
     /// Today's names of sinks by those that older rules may still use.
     var renames: [String: String] = [:]
 

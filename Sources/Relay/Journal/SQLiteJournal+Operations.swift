@@ -1,3 +1,5 @@
+import GRDB
+
 extension SQLiteJournal: JournalOperations {
     public func pause(_ sink: String, reason: String) async throws(JournalError) -> Bool {
         let now = clock.now
@@ -13,7 +15,9 @@ extension SQLiteJournal: JournalOperations {
         _ sink: String, to offset: Offset, reason: String
     ) async throws(JournalError) -> SeekReport? {
         let now = clock.now
-        return try await committer.commit { try $0.seek(sink, to: offset, reason: reason, at: now) }
+        return try await surveyed(sink, to: offset.rawValue) { writer, survey, looksMax in
+            try writer.seek(sink, to: offset, by: survey, looksMax: looksMax, reason: reason, at: now)
+        }
     }
 
     /// Steps of a drop, each a transaction, that one call takes.
@@ -27,8 +31,9 @@ extension SQLiteJournal: JournalOperations {
         for _ in 0..<Self.dropStepsMax {
             guard let some = try await committer.commit({ try $0.dropStep(sink, isForced: isForced) }) else {
                 let before = gone.deadLetters
-                return try await committer.commit {
-                    try $0.drop(sink, isForced: isForced, deadLetters: before, at: now)
+                return try await surveyed(sink, to: .max) { writer, survey, looksMax in
+                    try writer.drop(
+                        sink, isForced: isForced, deadLetters: before, by: survey, looksMax: looksMax, at: now)
                 }
             }
             gone.rows += some.rows
@@ -81,5 +86,62 @@ extension SQLiteJournal: JournalOperations {
     public func cancel(replay id: String) async throws(JournalError) -> Bool {
         let now = clock.now
         return try await committer.commit { try $0.cancel(replay: id, at: now) }
+    }
+}
+
+extension SQLiteJournal {
+    /// Counts what lies between a sink's place and an offset, and then has the writer do something with it.
+    ///
+    /// Counting is done on a thread and a connection of its own and changes nothing; all that happens,
+    /// happens in the writer's one transaction. Where the sink has moved on too far meanwhile, it is counted
+    /// again, and where it does so again and again, the writer looks itself.
+    ///
+    /// - Parameter body: Its last argument is how many offsets it may look at.
+    /// - Returns: Nil where the journal does not know the sink.
+    private func surveyed<T: Sendable>(
+        _ sink: String, to target: Int64,
+        _ body: @escaping @Sendable (JournalWriter, WaitingSurvey, Int64) throws -> T?
+    ) async throws(JournalError) -> T? {
+        let hold = SurveyHold(behind: target)
+        defer { withExtendedLifetime(hold) {} }
+        // Weakly, so that it ends with this call.
+        try await committer.commit { [weak hold] writer in
+            if let hold { writer.keep(hold) }
+        }
+        for attempt in 1... {
+            guard let survey = try await survey(sink, to: target) else { return nil }
+            let looksMax = attempt < Self.surveysMax ? WaitingSurvey.stretchMax : .max
+            let result = try await committer.commit { writer throws -> Surveyed<T> in
+                do {
+                    return Surveyed.done(try body(writer, survey, looksMax))
+                } catch is WaitingSurvey.Outdated {
+                    return Surveyed.outdated
+                }
+            }
+            if case .done(let value) = result { return value }
+        }
+        return nil
+    }
+
+    private enum Surveyed<T: Sendable>: Sendable {
+        case done(T?)
+        case outdated
+    }
+
+    private static let surveysMax = 5
+
+    private func survey(_ sink: String, to target: Int64) async throws(JournalError) -> WaitingSurvey? {
+        let result = await SerialThread(name: "journal-survey").run { [path] in
+            Result {
+                let queue = try JournalFile.openForReading(path)
+                defer { try? queue.close() }
+                return try WaitingSurvey(sink, to: target, queue)
+            }
+        }
+        do {
+            return try result.get()
+        } catch {
+            throw JournalError(error)
+        }
     }
 }

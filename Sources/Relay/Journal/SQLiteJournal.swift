@@ -8,6 +8,7 @@ import Synchronization
 /// it,
 /// which a lock file beside it enforces.
 public final class SQLiteJournal: Journal {
+    let path: String
     let committer: GroupCommitter
     private let reader: JournalReader
     private let tail: JournalTail
@@ -29,6 +30,7 @@ public final class SQLiteJournal: Journal {
         logger: Logger = Logger(label: "okta-relay.journal")
     ) async throws(JournalError) {
         let path = limits.path
+        self.path = path
         do {
             try JournalFile.makeFolder(of: path)
         } catch {

@@ -156,7 +156,13 @@ extension SQLiteJournalInspection {
         guard try Bool.fetchOne(db, sql: isReadable) == true else { return }
         let horizon = try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
         var routes = RouteCatalogue()
-        for sink in try SinkPlace.all(db) {
+        let places: [SinkPlace]
+        do {
+            places = try SinkPlace.all(db)
+        } catch let error as JournalError {
+            return found.add(error.reason)
+        }
+        for sink in places {
             if sink.cursor > horizon { found.add("the place of \(sink.name) is behind the newest entry") }
             let numbers = try routes.ids(naming: sink.name, db)
             let above = sink.settledAbove.map { String($0) }.joined(separator: ",")

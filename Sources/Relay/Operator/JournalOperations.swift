@@ -1,13 +1,14 @@
 /// What an operator can change in a journal.
 ///
 /// Each call is one durable transaction, which also notes in the journal what was done. Work on many records
-/// goes in steps, so that no call keeps the writer for long.
+/// goes in steps, and what has to be counted is counted before it, so that no call keeps the writer for long.
 public protocol JournalOperations: Sendable {
     /// Holds a sink for a person; false where the journal does not know it.
     func pause(_ sink: String, reason: String) async throws(JournalError) -> Bool
 
-    /// Ends a sink's hold; what waits for it now passes whatever its limits.
+    /// Ends a sink's hold.
     ///
+    /// Where its limits had stopped it, what waits for it now passes whatever they are.
     /// Nil where the journal does not know it.
     func resume(_ sink: String) async throws(JournalError) -> ResumeReport?
 
@@ -72,8 +73,8 @@ public protocol JournalOperations: Sendable {
 public struct ResumeReport: Sendable, Equatable {
     /// Nil where the sink was not held.
     public let ended: SinkHold?
-    /// Everything up to here passes whatever the limits.
-    public let exemptTo: Offset
+    /// Everything up to here passes whatever the limits; nil where nothing does.
+    public let exemptTo: Offset?
 }
 
 /// What a seek did.

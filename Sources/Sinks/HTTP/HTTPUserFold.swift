@@ -67,7 +67,14 @@ enum HTTPUserFold {
         case (.delete, _), (_, .dead): return .superseded(changed)
         default: break
         }
-        return .send(view(of: user, meaning, in: state), meaning.operation, state)
+        return .send(view(of: user, meaning, in: state), operation(meaning, before), state)
+    }
+
+    /// Who is there already is not made again: a create may come late, or anew in a replay, and most
+    /// destinations would make a second contact.
+    private static func operation(_ meaning: EventMeaning, _ before: FoldState?) -> Operation {
+        guard meaning.operation == .create, let before, !before.isDeleted else { return meaning.operation }
+        return before.stamps.isEmpty ? .create : .update
     }
 
     /// The aspects that an event says something about, in the order of their names below.

@@ -1,6 +1,7 @@
 import Config
 @testable import Relay
 import RelayTesting
+import Rules
 
 /// A delivery machine on a log in memory, driven by hand: reads and settles answer at once unless they
 /// are held.
@@ -30,7 +31,8 @@ final class DeliveryBench {
 
     init(
         _ limits: SinkLimits, users: [String?], giveUpAfter: Duration = .seconds(3 * 86_400),
-        hold: SinkHold? = nil, policy: DeliveryPolicy = DeliveryPolicy(), intents: Set<Offset> = []
+        hold: SinkHold? = nil, policy: DeliveryPolicy = DeliveryPolicy(), intents: Set<Offset> = [],
+        operation: @escaping (Event) -> Operation = { $0.meaning.operation }
     ) {
         let lease = SinkLease(
             sink: "sink", epoch: 1, cursor: .zero, settledAbove: [], parked: [], hold: hold,
@@ -38,7 +40,8 @@ final class DeliveryBench {
         var policy = policy
         policy.retry.giveUpAfter = giveUpAfter
         machine = Machine(
-            lease: lease, limits: limits, policy: policy, generator: SeededGenerator(seed: 1))
+            lease: lease, limits: limits, policy: policy, generator: SeededGenerator(seed: 1),
+            operation: operation)
         append(users)
         run()
     }

@@ -27,8 +27,12 @@ struct DeliveryLedger {
     private var told: [Subject: FoldState] = [:]
     /// Deliveries whose end the machine was told, in this life of the relay.
     private(set) var ended: Set<Offset> = []
-    /// The sink refused it once; only this or time makes a dead letter.
+    /// The sink refused it once, or its time was over; only this makes a dead letter.
     private var refused: Set<Offset> = []
+    /// How long each has been tried for.
+    var retries: RetryClocks
+    /// Before that, the sink has said, it must not come again; in this life of the relay.
+    private var notBefore: [Offset: Int64] = [:]
     private(set) var attempts: [Offset: Int] = [:]
     private var withSink: Set<Offset> = []
     private(set) var violations: [String] = []
@@ -43,10 +47,14 @@ struct DeliveryLedger {
     let windowMax: Int
     /// Whether a user's events are sorted, so that they need not come in the order of the journal.
     let sorts: Bool
+    /// Whether times can be compared at all.
+    private let isClockSteady: Bool
 
-    init(windowMax: Int, sorts: Bool) {
+    init(windowMax: Int, sorts: Bool, giveUpAfter: Duration, isClockSteady: Bool) {
         self.windowMax = windowMax
         self.sorts = sorts
+        self.isClockSteady = isClockSteady
+        retries = RetryClocks(giveUpAfter: giveUpAfter)
     }
 
     // MARK: - The journal
@@ -59,10 +67,13 @@ struct DeliveryLedger {
         if let user = row.user { byUser[user, default: []].append(row.offset) }
     }
 
-    /// A person pauses or resumes the sink.
-    mutating func hold(_ hold: SinkHold?) {
+    /// A person pauses or resumes the sink; only who knows what the limits have stopped lets it pass them.
+    mutating func hold(_ hold: SinkHold?, at now: Int64) {
+        if hold == nil, self.hold?.kind == .tripped { exemptTo = Offset(rawValue: Int64(rows.count)) }
+        if let since = self.hold?.since {
+            for offset in parked.keys { parked[offset]?.giveUpAt? += max(0, now - since) }
+        }
         self.hold = hold
-        if hold == nil { exemptTo = Offset(rawValue: Int64(rows.count)) }
     }
 
     /// Retention gives up what is oldest, up to an offset, whatever the worker is at.
@@ -79,13 +90,26 @@ struct DeliveryLedger {
     mutating func intend(_ offsets: [Offset]) { intents.formUnion(offsets) }
 
     /// The machine has given up on a delivery that asked for a retry once too often.
-    mutating func gaveUp(_ offset: Offset, mayGiveUp: Bool) {
-        check(mayGiveUp, "\(offset) was given up too early")
-        ended.insert(offset)
+    mutating func gaveUp(_ offsets: [Offset]) {
+        if isClockSteady, let early = retries.tooEarly(offsets) {
+            check(false, "\(offsets.map(\.rawValue)) \(early)")
+        }
+        refused.formUnion(offsets)
+        ended.formUnion(offsets)
+    }
+
+    /// The machine waits with these for another attempt.
+    mutating func putOff(_ offsets: [Offset]) {
+        for offset in offsets {
+            retries.start(offset)
+            if isClockSteady, let late = retries.tooLate(offset) { check(false, "\(offset) is \(late)") }
+        }
     }
 
     mutating func lease() -> SinkLease {
         epoch += 1
+        retries.begin(knowing: parked.values.filter { $0.giveUpAt != nil }.map(\.offset))
+        notBefore = [:]
         isMoved = false
         ended = Set(routed.map(\.offset).filter { isSettled($0) })
         told = states
@@ -126,7 +150,7 @@ struct DeliveryLedger {
     // MARK: - What the checkers see
 
     /// The sink is handed an attempt.
-    mutating func began(_ attempt: DeliveryAttempt, unsettled: (Subject) -> FoldState?) {
+    mutating func began(_ attempt: DeliveryAttempt, at now: Int64, unsettled: (Subject) -> FoldState?) {
         let offsets = attempt.offsets
         check(offsets == offsets.sorted() && Set(offsets).count == offsets.count, "a batch out of order")
         check(hold == nil, "a sink that is held gets \(offsets.map(\.rawValue))")
@@ -141,6 +165,7 @@ struct DeliveryLedger {
             let isNew = withSink.insert(offset).inserted
             check(isNew, "\(offset) is with the sink twice")
             attempts[offset, default: 0] += 1
+            if isClockSteady, let time = notBefore[offset] { check(now >= time, "\(offset) comes too early") }
             guard let subject = subject(offset) else { continue }
             // The one before it is enough: that one had to wait for those before itself.
             let mine = byUser[subject.userID] ?? []
@@ -169,7 +194,7 @@ struct DeliveryLedger {
     }
 
     /// The sink has given honest receipts, and the machine gets them.
-    mutating func received(_ receipts: [Receipt], of attempt: DeliveryAttempt) {
+    mutating func received(_ receipts: [Receipt], of attempt: DeliveryAttempt, at now: Int64) {
         for receipt in receipts {
             let offsets = (attempt.merged[receipt.offset] ?? []) + [receipt.offset]
             withSink.subtract(offsets)
@@ -178,7 +203,8 @@ struct DeliveryLedger {
             case .rejected:
                 ended.formUnion(offsets)
                 refused.formUnion(offsets)
-            case .retry: break
+            case .retry(let after, _):
+                for offset in offsets { notBefore[offset] = now + (after ?? .zero).nanoseconds }
             }
             if let state = receipt.state, let subject = subject(receipt.offset) { told[subject] = state }
         }
@@ -187,7 +213,7 @@ struct DeliveryLedger {
     mutating func failed(_ offsets: [Offset]) { withSink.subtract(offsets) }
 
     /// The journal commits a settlement, or refuses it: false.
-    mutating func settle(_ settlement: Settlement, mayGiveUp: Bool) -> Bool {
+    mutating func settle(_ settlement: Settlement, at now: Int64) -> Bool {
         if isMoved { return false }
         check(settlement.epoch == epoch, "a settlement of another lease")
         check(settlement.cursor >= cursor, "the cursor moves back")
@@ -203,13 +229,13 @@ struct DeliveryLedger {
             check(parked[letter.offset] == nil, "a dead letter is parked")
             let isNew = dead.insert(letter.offset).inserted
             check(isNew, "\(letter.offset) died twice")
-            check(refused.contains(letter.offset) || mayGiveUp, "\(letter.offset) died of nothing")
+            check(refused.contains(letter.offset), "\(letter.offset) died of nothing")
             check(!letter.failures.isEmpty, "a dead letter without a failure")
             ended.insert(letter.offset)
         }
         intents.subtract(settlement.endedIntents)
         for offset in intents where isSettled(offset) { intents.remove(offset) }
-        hold = settlement.hold ?? hold
+        if let hold = settlement.hold { self.hold(hold, at: now) }
         limitCounts = settlement.limitCounts ?? limitCounts
         states.merge(settlement.states) { $1 }
         outcomes += settlement.outcomes.values.reduce(0, +)

@@ -7,6 +7,10 @@ extension DeliverySimulation {
 
     func pass(_ duration: Duration) {
         monotonic += duration.nanoseconds
+        let isHeld = if case .held = machine.breaker.state { true } else { false }
+        ledger.retries.pass(
+            duration.nanoseconds, isAway: machine.breaker.failures > 0 && machine.breaker.state != .closed,
+            isHeld: isHeld)
         let due = pending.filter(isDue)
         pending.removeAll(where: isDue)
         for wake in due { complete(wake) }
@@ -27,6 +31,7 @@ extension DeliverySimulation {
     /// The process dies; of the settlement under way nobody knows whether it had committed.
     func crash() {
         for case .settle(let settlement) in pending where chance(2) { _ = commit(settlement) }
+        mirrored { try $0.reopen() }
         begin()
     }
 
@@ -35,20 +40,25 @@ extension DeliverySimulation {
     func operate() {
         switch Int.random(in: 0..<3, using: &random) {
         case 0 where ledger.hold == nil:
-            restart { ledger.hold(SinkHold(kind: .paused, reason: "maintenance", since: now)) }
+            restart {
+                ledger.hold(SinkHold(kind: .paused, reason: "maintenance", since: now), at: now)
+                mirrored { try $0.pause(reason: "maintenance", at: now) }
+            }
         case 1:
-            ledger.detach(
-                upTo: Offset(rawValue: Int64.random(in: 0...Int64(ledger.rows.count), using: &random)))
+            let last = Offset(rawValue: Int64.random(in: 0...Int64(ledger.rows.count), using: &random))
+            ledger.detach(upTo: last)
+            mirrored { try $0.detach(upTo: last, at: now) }
         default: _ = resume()
         }
     }
 
     /// False where nothing is held.
     func resume() -> Bool {
-        guard ledger.hold != nil else { return false }
+        guard let hold = ledger.hold else { return false }
         restart {
-            truth.resumed()
-            ledger.hold(nil)
+            if hold.kind == .tripped { truth.resumed() }
+            ledger.hold(nil, at: now)
+            mirrored { try $0.resume(at: now) }
         }
         return true
     }
@@ -61,6 +71,7 @@ extension DeliverySimulation {
         // A slow sink is slow in virtual time only; here it is waited for.
         if mood == .slow { mood = .healthy }
         machine.stop(at: now)
+        ledger.retries.stop()
         drain()
         for _ in 0..<500 where !machine.isStopped {
             guard completeOne() || fireNextWake() else { break }
@@ -104,8 +115,15 @@ extension DeliverySimulation {
     }
 
     func commit(_ settlement: Settlement) -> Bool {
-        let isCommitted = ledger.settle(settlement, mayGiveUp: mayGiveUp)
-        mirrored { try $0.settle(settlement, at: now) }
+        let isCommitted = ledger.settle(settlement, at: now)
+        mirrored { mirror in
+            do {
+                try mirror.settle(settlement, at: now)
+                ledger.check(isCommitted, "the journal takes a settlement of a place that has moved")
+            } catch JournalError.moved {
+                ledger.check(!isCommitted, "the journal takes the place for moved")
+            }
+        }
         return isCommitted
     }
 

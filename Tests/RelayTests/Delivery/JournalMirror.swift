@@ -4,27 +4,48 @@ import Logging
 @testable import Relay
 import RelayTesting
 import Rules
+import Synchronization
 
 /// The real journal's writer, on a database in memory, beside the ledger of a simulation: given the same
-/// appends and settlements it must hand out the same leases.
+/// appends, settlements and operations it must hand out the same leases.
 final class JournalMirror {
     /// Where all mirrors have their one reserve.
     private static let folder = Result { try TemporaryFolder() }
 
-    private let writer: JournalWriter
+    private let queue: DatabaseQueue
+    private let clock = Clock()
+    private var writer: JournalWriter
     private var count = 0
     private var epoch: Int64 = 0
 
+    /// A clock that may go back, as the simulation's does.
+    private final class Clock: RelayClock {
+        private let time = Mutex<Int64>(0)
+
+        var now: Int64 { time.withLock(\.self) }
+        func set(_ now: Int64) { time.withLock { $0 = now } }
+        func sleep(for duration: Duration) async throws(CancellationError) {}
+    }
+
     init() throws {
-        let queue = try DatabaseQueue()
+        queue = try DatabaseQueue()
         try JournalSchema.migrator.migrate(queue)
+        writer = try Self.open(queue, clock)
+    }
+
+    private static func open(_ queue: DatabaseQueue, _ clock: Clock) throws -> JournalWriter {
         var quiet = Logger(label: "test")
         quiet.logLevel = .critical
-        writer = try JournalWriter(
-            queue, clock: ManualClock(),
-            limits: JournalConfiguration(path: Self.folder.get().file("mirror"), retention: .seconds(86_400)),
+        return try JournalWriter(
+            queue, clock: clock,
+            limits: JournalConfiguration(path: folder.get().file("mirror"), retention: .seconds(86_400)),
             logger: quiet, publish: { _, _ in }, checkpointIsDue: { _ in })
     }
+
+    /// The process died, and another opens what it had committed.
+    func reopen() throws { writer = try Self.open(queue, clock) }
+
+    // MARK: - What the worker does
 
     func append(_ event: Event, isRouted: Bool) throws {
         count += 1
@@ -38,6 +59,7 @@ final class JournalMirror {
     }
 
     func settle(_ settlement: Settlement, at now: Int64) throws {
+        clock.set(now)
         try writer.transaction { try writer.settle(settlement, at: now) }
     }
 
@@ -52,5 +74,34 @@ final class JournalMirror {
         guard let lease else { throw JournalError.closed }
         epoch = lease.epoch
         return lease
+    }
+
+    // MARK: - What an operator does, and retention
+
+    func pause(reason: String, at now: Int64) throws {
+        clock.set(now)
+        try writer.transaction { _ = try writer.pause("sink", reason: reason, at: now) }
+    }
+
+    func resume(at now: Int64) throws {
+        clock.set(now)
+        try writer.transaction { _ = try writer.resume("sink", at: now) }
+    }
+
+    func detach(upTo offset: Offset, at now: Int64) throws {
+        try writer.transaction {
+            let db = try writer.database
+            guard let place = try SinkPlace.named("sink", db) else { throw JournalError.closed }
+            let last = offset.rawValue
+            var given = try place.entries(
+                after: place.cursor, through: last, routes: try writer.routes.ids(naming: "sink", db), db)
+            given.add(try place.parkedEntries(through: last, db))
+            try writer.giveUp(given, of: place, through: last, because: "test", at: now, db)
+        }
+    }
+
+    /// How many entries have been given up.
+    func detached() throws -> Int {
+        try queue.read { try Int.fetchOne($0, sql: "SELECT detached FROM sinks") ?? 0 }
     }
 }

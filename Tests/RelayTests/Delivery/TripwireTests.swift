@@ -1,5 +1,6 @@
 import Config
 @testable import Relay
+import RelayTesting
 import Rules
 import Testing
 
@@ -75,6 +76,31 @@ import Testing
             #expect(delete(&wire, Int64(number), user: Int64((number - 1) / 3), at: Self.start) == .pass)
         }
         #expect(delete(&wire, 7, user: 9, at: Self.start) != .pass)
+    }
+
+    /// A table of memberships: each removal takes a row, whoever's it is; a user's deletion takes them all.
+    @Test func removalsThatAreNoDeletionOfTheirUserCountOneByOne() {
+        let limit = RateLimit(count: 3, period: .seconds(3_600))
+        let bench = DeliveryBench(
+            DeliveryBench.sql, users: [], policy: DeliveryPolicy(limits: [.delete: limit]),
+            operation: { $0.type == "group.user_membership.remove" ? .delete : $0.meaning.operation })
+        func append(_ type: String, _ user: String) {
+            bench.append([EventSample(type: type, user: user, second: Int64(bench.log.count)).event])
+            bench.news()
+            bench.answerAll()
+        }
+        for type in ["user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"] {
+            append(type, "gone")
+        }
+        for _ in 0..<2 { append("group.user_membership.remove", "in many groups") }
+        #expect(bench.delivered == 4)
+        append("group.user_membership.remove", "in many groups")
+        #expect(bench.delivered == 4)
+        guard case .held(let hold) = bench.breaker.state else {
+            Issue.record("\(bench.breaker.state)")
+            return
+        }
+        #expect(hold.reason.hasPrefix("3 of operation delete"))
     }
 
     @Test func itRemembersAcrossRestartsAndForgetsWhenItIsResumed() {

@@ -91,6 +91,16 @@ struct OperatorFixture {
         }
     }
 
+    /// The limits of `crm` stop it where it is.
+    func trip() async throws {
+        let lease = try await journal.lease("crm")
+        try await journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: lease.cursor,
+                hold: SinkHold(kind: .tripped, reason: "too many", since: clock.now),
+                limitCounts: "3 of 3"))
+    }
+
     /// Leases a sink, and settles all that waits for it as dead letters.
     func bury(_ sink: String = "crm", reason: String = "HTTP 422") async throws {
         let lease = try await journal.lease(sink)
@@ -123,6 +133,31 @@ struct OperatorFixture {
     func letters() async throws -> [DeadLetterRecord] {
         try await inspection.deadLetters(DeadLetterFilter(), PageRequest(limit: 1_000))
     }
+
+    /// A journal of that many entries for `crm`, which has none of them; made past the journal, which would
+    /// take its time.
+    static func long(_ count: Int) async throws -> OperatorFixture {
+        let first = try await OperatorFixture()
+        _ = try await first.journal.lease("crm")
+        try await first.append(1...1)
+        await first.journal.close()
+        // The newest must have their bodies, or the journal is not opened.
+        try first.execute(
+            """
+            INSERT INTO entries
+                WITH RECURSIVE more (place) AS (
+                    SELECT 2 UNION ALL SELECT place + 1 FROM more WHERE place < \(count))
+                SELECT place, received_at, hook_id, route_id, event_id, event_type, envelope_id, replay
+                FROM more, entries;
+            INSERT INTO bodies
+                SELECT entries."offset", body FROM entries, bodies
+                WHERE entries."offset" > max(1, \(count) - 20000);
+            UPDATE routes SET entries = \(count)
+            """)
+        return try await OperatorFixture(in: first.folder, clock: first.clock)
+    }
+
+    func verify() async throws -> JournalVerification { try await inspection.verify { _ in } }
 
     /// Runs SQL on the file, as nothing of the relay's does.
     func execute(_ sql: String) throws {

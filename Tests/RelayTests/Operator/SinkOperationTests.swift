@@ -7,7 +7,7 @@ import Testing
 
 /// Pausing, resuming, moving and dropping sinks.
 @Suite struct SinkOperationTests {
-    @Test func aPauseLastsUntilAResumeWhichLetsPassWhatWaits() async throws {
+    @Test func aPauseLastsUntilAResumeAndLetsNothingPassTheLimits() async throws {
         let fixture = try await OperatorFixture()
         _ = try await fixture.journal.lease("crm")
         try await fixture.append(1...3)
@@ -17,15 +17,61 @@ import Testing
         #expect(hold == SinkHold(kind: .paused, reason: "migration", since: fixture.clock.now))
         #expect(try await fixture.sink().hold == hold)
         let resumed = try await fixture.ask("/sinks/crm/resume")
-        #expect(resumed.json["was"]?.string == "paused")
+        #expect(resumed.json["was"]?.string == "paused" && resumed.json["exemptTo"]?.isNull == true)
         let lease = try await fixture.journal.lease("crm")
-        #expect(lease.hold == nil && lease.exemptTo.rawValue == 3)
+        #expect(lease.hold == nil && lease.exemptTo == .zero)
         #expect(fixture.restarts.all == ["crm", "crm"])
-        // A second resume has nothing to end, and lets nothing pass.
-        try await fixture.append(4...5)
         #expect(try await fixture.ask("/sinks/crm/resume").json["was"]?.isNull == true)
-        #expect(try await fixture.journal.lease("crm").exemptTo.rawValue == 3)
         #expect(try fixture.rows("SELECT command FROM operations") == [["sinks pause"], ["sinks resume"]])
+    }
+
+    @Test func whoResumesATrippedSinkLetsPassWhatWaitsAndNothingElse() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...3)
+        try await fixture.trip()
+        let resumed = try await fixture.ask("/sinks/crm/resume").json
+        #expect(resumed["was"]?.string == "tripped" && resumed["exemptTo"]?.int == 3)
+        let lease = try await fixture.journal.lease("crm")
+        #expect(lease.hold == nil && lease.exemptTo.rawValue == 3 && lease.limitCounts == "3 of 3")
+        // Neither a second resume nor that of a pause lets more pass, or has the counting start anew.
+        try await fixture.append(4...5)
+        _ = try await fixture.ask("/sinks/crm/resume")
+        _ = try await fixture.ask("/sinks/crm/pause")
+        _ = try await fixture.ask("/sinks/crm/resume")
+        let next = try await fixture.journal.lease("crm")
+        #expect(next.exemptTo.rawValue == 3 && next.limitCounts == "3 of 3")
+    }
+
+    /// The limits look again, and stop it again where they have to.
+    @Test func aPauseOfATrippedSinkIsNobodysConsent() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...3)
+        try await fixture.trip()
+        _ = try await fixture.ask("/sinks/crm/pause")
+        #expect(try await fixture.ask("/sinks/crm/resume").json["was"]?.string == "paused")
+        #expect(try await fixture.journal.lease("crm").exemptTo == .zero)
+    }
+
+    @Test func noHoldsTimeCountsTowardsGivingUp() async throws {
+        let fixture = try await OperatorFixture()
+        let lease = try await fixture.journal.lease("crm")
+        try await fixture.append(1...2)
+        let giveUpAt = fixture.clock.now + 24 * 60 * OperatorFixture.minute
+        let parked = ParkedDelivery(
+            offset: Offset(rawValue: 1), subject: nil, failures: [], notBefore: 0, giveUpAt: giveUpAt)
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 1), parked: [parked],
+                hold: SinkHold(kind: .tripped, reason: "too many", since: fixture.clock.now)))
+        // Tripped on Friday, paused on Monday, resumed an hour later.
+        fixture.clock.advance(by: .seconds(3 * 86_400))
+        _ = try await fixture.ask("/sinks/crm/pause")
+        fixture.clock.advance(by: .seconds(3_600))
+        _ = try await fixture.ask("/sinks/crm/resume")
+        let held = 73 * 60 * OperatorFixture.minute
+        #expect(try await fixture.journal.lease("crm").parked.map(\.giveUpAt) == [giveUpAt + held])
     }
 
     @Test func aSinkThatNobodyKnowsIsNamedAsSuch() async throws {
@@ -85,7 +131,7 @@ import Testing
         let fixture = try await OperatorFixture()
         _ = try await fixture.journal.lease("crm")
         try await fixture.append(1...5)
-        _ = try await fixture.ask("/sinks/crm/pause")
+        try await fixture.trip()
         _ = try await fixture.ask("/sinks/crm/resume")
         let lease = try await fixture.journal.lease("crm")
         try await fixture.journal.settle(
@@ -160,6 +206,87 @@ import Testing
         }
         settlement.settledAbove = settled.sorted()
         try await fixture.journal.settle(settlement)
+    }
+
+    // MARK: - Seeks in a long journal
+
+    /// Nobody who has an event stored waits until a backlog is counted.
+    @Test func eventsAreTakenInWhileASeekCounts() async throws {
+        let fixture = try await OperatorFixture.long(200_000)
+        for (target, word, count) in [("200000", "givenUp", 200_000), ("0", "repeated", 200_000)] {
+            async let answer = fixture.ask("/sinks/crm/seek", #"{"to":\#(target)}"#)
+            var appends = 0
+            let seeks = fixture.restarts.all.count
+            while fixture.restarts.all.count == seeks {
+                appends += 1
+                let number = (seeks + 1) * 100_000 + appends
+                try await fixture.append(number..<number + 1, to: ["audit"])
+            }
+            // Where they wait for all of it, one or two are through.
+            #expect(appends > 3)
+            #expect(try await answer.json[word]?.int == count)
+        }
+    }
+
+    /// What a seek was told before the sink moved on, or was moved, is put right or not used.
+    @Test func aSurveyHoldsWhateverWasSettledSince() async throws {
+        let fixture = try await OperatorFixture.long(20_000)
+        let lease = try await fixture.journal.lease("crm")
+        let queue = try JournalFile.openForReading(fixture.journal.path)
+        let survey = try #require(try WaitingSurvey("crm", to: 15_000, queue))
+        func settle(_ lease: SinkLease, to cursor: Int64, above: [Int64] = []) async throws {
+            try await fixture.journal.settle(
+                Settlement(
+                    sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: cursor),
+                    settledAbove: above.map { Offset(rawValue: $0) },
+                    outcomes: [.delivered: Int(cursor - lease.cursor.rawValue) + above.count]))
+        }
+        func seek(to target: Int64) async throws -> SeekReport? {
+            try await fixture.journal.committer.commit { writer in
+                try writer.seek(
+                    "crm", to: Offset(rawValue: target), by: survey, looksMax: 4_000, reason: "test", at: 0)
+            }
+        }
+        // Into the second stretch, and some above in the others.
+        try await settle(lease, to: 4_500, above: [5_000, 9_000, 9_001, 16_000])
+        let report = try #require(try await seek(to: 15_000))
+        #expect(report.givenUp == 15_000 - 4_500 - 3)
+        #expect(try await fixture.sink().waiting == 5_000 - 1)
+        #expect(try await fixture.verify().problems == [])
+        // It says nothing of what lies further on.
+        await #expect(throws: JournalError.self) { try await seek(to: 19_500) }
+        #expect(try await seek(to: 18_000)?.givenUp == 3_000 - 1)
+        // Back over what it counted, and over what it did not.
+        #expect(try await seek(to: 3_000)?.repeated == 15_000)
+        #expect(try await fixture.sink().waiting == 17_000)
+        #expect(try await fixture.verify().problems == [])
+        // Who was moved back has less above its place than was left out.
+        let next = try await fixture.journal.lease("crm")
+        try await settle(next, to: 3_001, above: [3_500])
+        let later = try #require(try WaitingSurvey("crm", to: 15_000, queue))
+        #expect(try await fixture.ask("/sinks/crm/seek", #"{"to":3000}"#).json["repeated"]?.int == 2)
+        let sought = try await fixture.journal.committer.commit { writer in
+            try? writer.seek(
+                "crm", to: Offset(rawValue: 15_000), by: later, looksMax: 4_000, reason: "test", at: 0)
+        }
+        #expect(sought == nil)
+    }
+
+    /// What lies behind the target is settled, and old enough to be deleted.
+    @Test func nothingGoesFromUnderASurvey() async throws {
+        let fixture = try await OperatorFixture()
+        let lease = try await fixture.journal.lease("crm")
+        try await fixture.append(1...9)
+        try await fixture.journal.settle(lease, to: 9)
+        var hold: SurveyHold? = SurveyHold(behind: 5)
+        try await fixture.journal.committer.commit { [hold] writer in
+            if let hold { writer.keep(hold) }
+        }
+        fixture.clock.advance(by: .seconds(86_400 * 400))
+        try await fixture.append(10...10)
+        #expect(try await fixture.journal.retain().entries == 5)
+        hold = nil
+        #expect(try await fixture.journal.retain().entries == 9)
     }
 
     // MARK: - Drop

@@ -34,7 +34,7 @@ struct HTTPShuffleTests {
         }
     }
 
-    /// The fold with its states, and a CRM as simple as can be.
+    /// The fold with its states, and a CRM as simple as can be, which makes a contact for every `POST`.
     private struct Contacts {
         let mapping: HTTPMapping
         var states: [String: FoldState] = [:]
@@ -43,12 +43,16 @@ struct HTTPShuffleTests {
         init() throws {
             let url = "https://crm.example.com/contacts/{{ $.user.id }}"
             let body = #"{"name":"{{ $.user.displayName }}","active":"{{ $.user.active }}"}"#
+            let create = try HTTPFixtures.request("POST", "https://crm.example.com/contacts", body: body)
             let delete = try HTTPFixtures.request("DELETE", url)
             mapping = HTTPMapping(
                 sink: "crm",
                 configuration: HTTPSinkConfiguration(
                     request: try HTTPFixtures.request("PUT", url, body: body),
-                    on: [HTTPRequestCase(selector: .operation(.delete), request: delete)]))
+                    on: [
+                        HTTPRequestCase(selector: .operation(.create), request: create),
+                        HTTPRequestCase(selector: .operation(.delete), request: delete),
+                    ]))
         }
 
         /// The contacts that are there in the end, by id.
@@ -101,6 +105,7 @@ struct HTTPShuffleTests {
                 #expect(receipt.outcome == .superseded)
                 states[user] = receipt.state ?? states[user]
             case .send(let step):
+                #expect(step.request.method != "POST" || contacts[user] == nil, "\(user) is made twice")
                 let body = step.request.body.map { String(decoding: $0, as: UTF8.self) }
                 contacts[user] = step.request.method == "DELETE" ? nil : body
                 states[user] = step.state ?? states[user]

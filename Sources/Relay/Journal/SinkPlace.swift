@@ -1,0 +1,78 @@
+import GRDB
+
+/// Where a sink stands, as its row in the journal says, and what waits for it from there on.
+struct SinkPlace {
+    let id: Int64
+    let name: String
+    let cursor: Int64
+    /// What is settled or parked above the cursor.
+    let settledAbove: Set<Int64>
+
+    private static let select = "SELECT id, name, cursor, settled_above FROM sinks"
+
+    private init(_ row: Row) throws {
+        id = row[0]
+        name = row[1]
+        cursor = row[2]
+        guard let offsets = OffsetRanges.offsets(ofText: row[3]) else {
+            throw JournalError.unusable(reason: "the row of sink \(row[1] as String) is damaged")
+        }
+        settledAbove = Set(offsets.map(\.rawValue))
+    }
+
+    static func all(_ db: Database) throws -> [SinkPlace] {
+        try Row.fetchAll(db, sql: "\(select) ORDER BY id").map(SinkPlace.init)
+    }
+
+    /// Nil where the journal does not know the sink.
+    static func named(_ name: String, _ db: Database) throws -> SinkPlace? {
+        try Row.fetchOne(db, sql: "\(select) WHERE name = ?", arguments: [name]).map(SinkPlace.init)
+    }
+
+    // MARK: - What waits
+
+    /// How many entries were routed to a sink and are not settled; over its row.
+    static let waitingSQL = """
+        (SELECT coalesce(sum(entries), 0) FROM routes, json_each(choices)
+         WHERE json_extract(value, '$[0]') = name)
+        - base - delivered - superseded - skipped - dead - detached
+        """
+
+    /// Whether a sink has had no event yet, and nobody has held it; over its row.
+    static let isUntouchedSQL = """
+        delivered + superseded + skipped + retried + dead + detached = 0 AND hold IS NULL
+        AND \(waitingSQL) = 0
+        """
+
+    func hasWaiting(_ db: Database) throws -> Bool {
+        let select = "SELECT \(Self.waitingSQL) > 0 FROM sinks WHERE id = ?"
+        return try Bool.fetchOne(db, sql: select, arguments: [id]) ?? false
+    }
+
+    /// The sink's entries in a part of the log, without those that are settled or parked above the cursor.
+    ///
+    /// - Parameter routes: The numbers of the routes that name the sink.
+    func entries(
+        after first: Int64, through last: Int64, routes: [Int64], _ db: Database
+    ) throws -> EntryRange? {
+        guard first < last else { return nil }
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT \(EntryRange.columns) FROM entries
+                WHERE "offset" > ? AND "offset" <= ? AND route_id IN (SELECT value FROM json_each(?))
+                    AND "offset" NOT IN (SELECT value FROM json_each(?))
+                """)
+        let settled = settledAbove.filter { $0 > first && $0 <= last }
+        return EntryRange(
+            try Row.fetchOne(statement, arguments: [first, last, "\(routes)", "\(Array(settled))"]))
+    }
+
+    /// Those that are parked, up to an offset.
+    func parkedEntries(through last: Int64, _ db: Database) throws -> EntryRange? {
+        let select = """
+            SELECT \(EntryRange.columns) FROM entries WHERE "offset" IN (
+                SELECT "offset" FROM parked WHERE sink_id = ? AND "offset" <= ?)
+            """
+        return EntryRange(try Row.fetchOne(db, sql: select, arguments: [id, last]))
+    }
+}
