@@ -64,13 +64,14 @@ import UnixSignals
     /// What a warning advises must be possible.
     ///
     /// - Parameter heir: How many events wait for `crm2`, and how many it has had; empty where it is new.
-    @Test(arguments: [
-        (nil, [], #"name it as "renamedFrom" of a sink that has had no event yet"#),
-        ("crm", [], nil),
-        ("crm", [0, 0], nil),
-        ("crm", [0, 1], "send them with `okta-relay replay --sink crm2 --since 1970-"),
-        ("crm", [1, 0], #""crm2" does not take over from it"#),
-    ] as [(String?, [Int], String?)])
+    @Test(
+        arguments: [
+            (nil, [], #"name it as "renamedFrom" of a sink that has had no event yet"#),
+            ("crm", [], nil),
+            ("crm", [0, 0], nil),
+            ("crm", [0, 1], "send them with `okta-relay replay --sink crm2 --since 1970-"),
+            ("crm", [1, 0], #""crm2" does not take over from it"#),
+        ] as [(String?, [Int], String?)])
     func eventsOfASinkThatIsGoneAreWarnedOfUntilAnotherTakesOver(
         _ renamedFrom: String?, _ heir: [Int], _ expected: String?
     ) throws {
