@@ -1,5 +1,6 @@
 import Config
 import Foundation
+import JSON
 import Logging
 import RelayTesting
 import Rules

@@ -33,7 +33,8 @@ extension SQLiteJournal: JournalOperations {
                 let before = gone.deadLetters
                 return try await surveyed(sink, to: .max) { writer, survey, looksMax in
                     try writer.drop(
-                        sink, isForced: isForced, deadLetters: before, by: survey, looksMax: looksMax, at: now)
+                        sink, isForced: isForced, deadLetters: before, by: survey, looksMax: looksMax, at: now
+                    )
                 }
             }
             gone.rows += some.rows
