@@ -135,4 +135,20 @@ extension DeliverySimulation {
             ledger.check(false, "the journal refused: \(error)")
         }
     }
+
+    /// What became of it needed no sink, which says nothing of whether there is one.
+    func decide(_ attempt: Machine.Attempt) {
+        let outcomes = [
+            Receipt.Outcome.skipped("no request for it"), .superseded, .rejected(reason: "no name"),
+        ]
+        let receipts = attempt.deliveries.map {
+            Receipt(offset: $0, outcomes.randomElement(using: &random) ?? .superseded, contact: .notAsked)
+        }
+        let (state, successes) = (machine.breaker.state, machine.successes)
+        ledger.received(receipts, of: attempt, at: now)
+        machine.receiptsArrived(receipts, attempt: attempt.id, at: now)
+        ledger.check(
+            machine.breaker.state == state && machine.successes == successes,
+            "what was decided without the sink spoke for it")
+    }
 }

@@ -248,7 +248,7 @@ private final class WeekendSink {
         let receipt: Receipt
         if event.meaning.operation == .none {
             answeredByItself += 1
-            receipt = Receipt(offset: offset, .skipped("no request for it"))
+            receipt = Receipt(offset: offset, .skipped("no request for it"), contact: .notAsked)
         } else if isDown {
             trials += 1
             machine.attemptFailed(.unavailable(reason: "HTTP 503"), attempt: attempt.id, at: now)
