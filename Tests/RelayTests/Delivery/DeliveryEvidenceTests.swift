@@ -136,10 +136,11 @@ import Testing
         bench.append(["u90"])
         bench.news()
         bench.advance(by: .seconds(2))
-        let other = try #require(bench.withSink.first { $0 != [1] }?.first)
+        let others = bench.withSink.filter { $0 != [1] }.compactMap(\.first)
+        try #require(!others.isEmpty)
         // The sink goes away for nine minutes; what had begun before still ends well.
         bench.fail(1, .unavailable(reason: "away", retryAfter: .seconds(540)))
-        bench.answer(other)
+        for other in others { bench.answer(other) }
         bench.advance(by: .seconds(541))
         try #require(bench.withSink == [[1]])
         bench.fail(1)

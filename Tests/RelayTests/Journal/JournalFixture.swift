@@ -9,6 +9,8 @@ import Rules
 /// A journal in a folder of its own, on a clock that the test moves.
 struct JournalFixture {
     let folder: TemporaryFolder
+    /// The one that the journal is on, which lasts as long as this.
+    private let disk: ScratchDisk?
     let path: String
     let clock = ManualClock()
     let log = CapturedLog()
@@ -18,11 +20,13 @@ struct JournalFixture {
 
     init() throws {
         folder = try TemporaryFolder()
+        disk = nil
         path = folder.file("journal.sqlite")
     }
 
     init(on disk: ScratchDisk) throws {
         folder = try TemporaryFolder()
+        self.disk = disk
         path = disk.file("journal.sqlite")
     }
 

@@ -51,7 +51,7 @@ import Testing
         try await fixture.journal.keep([SinkPolicy(name: "crm", maxBehind: .seconds(86_400))])
         _ = try await fixture.journal.lease("crm")
         // What is left of a body stays as old as it is.
-        let body = #"{"data":{"events":[\(Self.text(1)),7]}}"#
+        let body = #"{"data":{"events":[\#(Self.text(1)),7]}}"#
         try await quarantine(fixture, [("event type not accepted", Self.text(2)), ("not JSON", body)])
         let then = fixture.clock.now
         fixture.clock.advance(by: .seconds(86_400 * 20))

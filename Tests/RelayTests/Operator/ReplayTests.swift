@@ -251,7 +251,7 @@ import Testing
         let fixture = try await OperatorFixture(settings: OperatorFixture.settings(from: .at(0)))
         try await fixture.append(1...4, to: ["audit"])
         let since = Timestamp(nanoseconds: fixture.clock.now).description
-        _ = try await begin(fixture, #","since":"\(since)""#)
+        _ = try await begin(fixture, #","since":"\#(since)""#)
         try await finish(fixture)
         // As a start does.
         try await fixture.hands.enroll(["crm": 0])
