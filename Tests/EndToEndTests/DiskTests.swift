@@ -63,7 +63,7 @@ import Testing
         #expect(try await setup.json("check")["disk"]?.string?.contains(said) == true)
         let relay = try await setup.start()
         #expect(relay.log.contains(said), "\(relay.log)")
-        // Several times what it has room for; each is delivered before the next comes, and room is made between.
+        // More than it has room for; each is delivered before the next comes, and room is made in between.
         for round in 0..<80 {
             let events = (0..<100).map { number in
                 var event = LogEventFixture(uuid: "event-\(round)-\(number)", userID: "00u\(number % 7)")

@@ -31,7 +31,7 @@ import Testing
         let counted = try await setup.run("sinks", "resume", "audit", "--dry-run")
         #expect(counted.status == 0, "\(counted.errors)")
         #expect(counted.output.contains("audit is paused: too much"))
-        #expect(counted.output.contains("would pass whatever its limits: 3 events\n  create: 3"))
+        #expect(counted.output.contains("would be counted by its limits: 3 events\n  create: 3"))
         let dry = try await setup.json("sinks", "seek", "audit", "--to", "end", "--dry-run")
         #expect(dry["dryRun"]?.bool == true && dry["givenUp"]?.int == 3)
         #expect(try await setup.json("sinks", "seek", "audit", "--to", "end")["givenUp"]?.int == 3)

@@ -27,6 +27,17 @@ import Testing
         #expect(json.contains(#""status":422"#) && json.contains(#""status":null"#))
     }
 
+    /// Only who resumes a sink that its limits have stopped lets something pass them.
+    @Test(arguments: [("paused", "null", "counted by"), ("tripped", "3", "whatever")])
+    func aResumeTellsWhatPasses(_ hold: String, _ exemptTo: String, _ word: String) throws {
+        let done = try JSONDocument(#"{"was":"\#(hold)","exemptTo":\#(exemptTo)}"#).root
+        let text = ResumeText("crm", done).text
+        #expect(text.hasPrefix("crm was \(hold), and goes on; what waited"))
+        #expect(text.hasSuffix("\(word) its limits"))
+        let dry = try JSONDocument(#"{"was":"\#(hold)","reason":"x","waiting":2,"lookedAt":2}"#).root
+        #expect(WaitingText("crm", dry).text.contains("\(word) its limits: 2 events"))
+    }
+
     @Test func whatIsExpiredIsMarkedInTables() {
         #expect([letter(attempts: 1...1, isExpired: true)].table.text().contains("  expired  "))
         #expect(![letter(attempts: 1...1)].table.text().contains("expired"))

@@ -96,8 +96,9 @@ struct SinksCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Let a sink that is paused or tripped go on.",
             discussion: """
-                What waits for it now passes whatever its limits: look first at what that is, with \
-                --dry-run, which counts it by what it does to users. What comes later is counted again.
+                Look first at what waits for it, with --dry-run, which counts it by what it does to users. \
+                Where its limits have tripped it, that passes now whatever they are, and what comes later is \
+                counted again; where a person has paused it, its limits count what waited, too.
 
                 Example:
                   okta-relay sinks resume crm --dry-run
@@ -107,7 +108,7 @@ struct SinksCommand: AsyncParsableCommand {
 
         @OptionGroup var target: Target
 
-        @Flag(help: "Change nothing, and count what would pass.")
+        @Flag(help: "Change nothing, and count what waits.")
         var dryRun = false
 
         func run() async throws {
@@ -115,8 +116,7 @@ struct SinksCommand: AsyncParsableCommand {
                 if dryRun { body.member("dryRun", true) }
             } text: { answer in
                 if dryRun { return WaitingText(target.name, answer).text }
-                guard let hold = answer["was"]?.string else { return "\(target.name) was not held" }
-                return "\(target.name) was \(hold), and goes on; what waited passes whatever its limits"
+                return ResumeText(target.name, answer).text
             }
         }
     }

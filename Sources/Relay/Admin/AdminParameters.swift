@@ -99,7 +99,7 @@ struct AdminParameters {
     /// The times from `since` until `until`, each nil where it is not given.
     ///
     /// A range that holds no time is a slip of the pen: it would mean nothing, and look like success.
-    private func range(now: Int64) throws(AdminProblem) -> (since: Int64?, until: Int64?) {
+    func range(now: Int64) throws(AdminProblem) -> (since: Int64?, until: Int64?) {
         let (since, until) = (try time("since", now: now), try time("until", now: now))
         if let since, let until, since >= until {
             let (from, to) = (Timestamp(nanoseconds: since), Timestamp(nanoseconds: until))

@@ -35,10 +35,10 @@ extension OperatorAPI {
         guard let user = parameters["user"], !user.isEmpty else {
             throw AdminProblem(.badRequest, "name the user's id at Okta: ?user=00u…")
         }
-        let now = hands.clock.now
+        let range = try parameters.range(now: hands.clock.now)
         let filter = HistoryFilter(
-            user: user, org: parameters["org"], sink: parameters["sink"],
-            since: try parameters.time("since", now: now), until: try parameters.time("until", now: now))
+            user: user, org: parameters["org"], sink: parameters["sink"], since: range.since,
+            until: range.until)
         let history = try await hands.inspection.history(
             filter, limit: try parameters.limit(), lookedAtMax: WaitingLook.eventsMax)
         return .json { AdminJSON.write(history, to: &$0) }
@@ -47,10 +47,9 @@ extension OperatorAPI {
     @Sendable func operations(_ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only(["sink", "since", "until", "before", "limit"])
         let page = try parameters.page()
-        let now = hands.clock.now
+        let range = try parameters.range(now: hands.clock.now)
         let filter = OperationFilter(
-            sink: parameters["sink"], since: try parameters.time("since", now: now),
-            until: try parameters.time("until", now: now))
+            sink: parameters["sink"], since: range.since, until: range.until)
         let records = try await hands.inspection.operations(filter, page)
         return .list("operations", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }

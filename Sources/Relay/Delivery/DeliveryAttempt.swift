@@ -24,6 +24,8 @@ struct AttemptRunner: Sendable {
         enum Result: Sendable {
             case receipts([Receipt])
             case failed(SinkError)
+            /// Its turn was refused: nothing was sent.
+            case refused(SinkError)
             /// It was not its turn; to be asked again after so long.
             case deferred(Duration)
         }
@@ -57,7 +59,7 @@ struct AttemptRunner: Sendable {
                 return Ended(attempt: attempt.id, result: .deferred(wait))
             }
         } catch {
-            return Ended(attempt: attempt.id, result: .failed(error))
+            return Ended(attempt: attempt.id, result: .refused(error))
         }
         let intended = toIntend(batch, attempt)
         do throws(JournalError) {

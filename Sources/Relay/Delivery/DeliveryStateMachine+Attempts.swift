@@ -80,12 +80,16 @@ extension DeliveryStateMachine {
         let firsts = (parkedReady + lineCandidates.prefix(Self.trialMax)).filter {
             mayGo($0) && lanes.insert(lane($0)).inserted
         }
-        return firsts.min { strikeCount($0) < strikeCount($1) }.map { [$0] } ?? []
+        return firsts.min { failureCount($0) < failureCount($1) }.map { [$0] } ?? []
     }
 
     private func hasFailedOften(_ offset: Offset) -> Bool { strikeCount(offset) >= Self.strikesMax - 1 }
 
     private func strikeCount(_ offset: Offset) -> Int { strikes[offset]?.count ?? 0 }
+
+    private func failureCount(_ offset: Offset) -> Int {
+        strikeCount(offset) + (strikes[offset]?.refusals ?? 0)
+    }
 
     func lane(_ offset: Offset) -> ParkedLanes.Lane {
         ParkedLanes.Lane(subject(offset), offset)

@@ -66,19 +66,23 @@ extension DeliveryStateMachine {
 
     /// The sink could not deliver the attempt at all.
     ///
-    /// - Parameter intended: What was intended for this attempt, and was not sent after all.
+    /// - Parameters:
+    ///   - isSent: Whether the sink was given the attempt; else its turn was refused.
+    ///   - intended: What was intended for this attempt, and was not sent after all.
     mutating func attemptFailed(
-        _ error: SinkError, attempt id: Int, intended: [Offset] = [], took: Duration? = nil, at now: Int64
+        _ error: SinkError, attempt id: Int, isSent: Bool = true, intended: [Offset] = [],
+        took: Duration? = nil, at now: Int64
     ) {
         clockReads(now)
         guard let attempt = attempts.removeValue(forKey: id) else { return }
         var isPoison = false
         for offset in attempt.offsets {
             var strike = strikes[offset] ?? Strikes(successesBefore: successes)
-            strike.count += 1
+            if strike.count == 0 { strike.successesBefore = successes }
+            if isSent { strike.count += 1 } else { strike.refusals += 1 }
             strikes[offset] = strike
-            let isAlone = attempt.numbers.count == 1
-            isPoison = isAlone && strike.count >= Self.strikesMax && successes > strike.successesBefore
+            let isSentAlone = isSent && attempt.numbers.count == 1
+            isPoison = isSentAlone && strike.count >= Self.strikesMax && successes > strike.successesBefore
         }
         let lanes = attempt.offsets.map { lane($0) }
         settlement.unsent(intended)

@@ -40,6 +40,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// Failures as unavailable, and how many deliveries had succeeded at the first.
     struct Strikes {
         var count = 0
+        /// Failures before anything was sent: they put a trial off, and speak against nobody.
+        var refusals = 0
         var successesBefore: Int
     }
 
@@ -195,11 +197,11 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     }
 
     private mutating func nextWake(at now: Int64) -> Int64? {
-        let turn = notBefore > now ? notBefore : nil
-        var wake = isDelivering ? [parked.earliest(), settling.earliest, turn].compactMap(\.self).min() : nil
-        if case .open(let until, _) = breaker.state { wake = until }
-        // What is overdue waits for an event that is on its way already: a read or a delivery.
-        guard let wake, wake > now, wake < wakeAsked ?? .max else { return nil }
+        var times: [Int64?] = isDelivering ? [parked.earliest(), settling.earliest, notBefore] : []
+        if case .open(let until, _) = breaker.state { times = [until] }
+        // What is overdue waits for a read or a delivery, or for one of the times to come: it hides none.
+        let wake = times.compactMap(\.self).filter { $0 > now }.min()
+        guard let wake, wake < wakeAsked ?? .max else { return nil }
         wakeAsked = wake
         return wake
     }

@@ -21,6 +21,7 @@ public protocol Sink: Sendable {
     ///
     /// - Returns: Nil: its turn is taken. Else how long to wait before asking again; until then nothing is
     ///   delivered, and nothing of the batch counts as tried.
+    /// - Throws: Where the sink can deliver nothing now; nothing was sent, so it speaks against no event.
     func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Duration?
 
     /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any

@@ -191,6 +191,8 @@ public struct SinkWorker: Service {
             case .failed(let error):
                 machine.attemptFailed(
                     error, attempt: ended.attempt, intended: ended.intended, took: ended.took, at: now)
+            case .refused(let error):
+                machine.attemptFailed(error, attempt: ended.attempt, isSent: false, at: now)
             case .deferred(let wait): machine.attemptDeferred(ended.attempt, by: wait, at: now)
             }
         case .settled(let settlement, nil):

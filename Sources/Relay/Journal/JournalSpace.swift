@@ -22,6 +22,8 @@ struct JournalSpace {
     private(set) var logBytes = 0
     /// What it may take: the maximum, or what its disk has for it where that is less.
     private(set) var limitBytes: Int
+    /// What its files take of the disk, and what anybody may still take; nil where the system does not tell.
+    private(set) var roomBytes: Int?
     private var unmeasuredBytes = 0
 
     init(journalPath: String, sizeMax: Int) {
@@ -64,7 +66,8 @@ struct JournalSpace {
         // Its file is longer where it could not be cut in time; no entry should go for that.
         usedBytes += min(logBytes, 2 * logBytesMax)
         unmeasuredBytes = 0
-        let room = Self.roomBytes(path).map { reserve.isReleased ? $0 - reserve.bytes : $0 }
+        roomBytes = Self.roomBytes(path)
+        let room = roomBytes.map { reserve.isReleased ? $0 - reserve.bytes : $0 }
         // A disk that others have filled makes the journal no smaller than it must be to go on.
         limitBytes = min(sizeMax, max(room ?? sizeMax, 3 * reserve.bytes))
     }

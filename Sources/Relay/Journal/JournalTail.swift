@@ -61,9 +61,11 @@ final class JournalTail: Sendable {
     /// Gives sinks other names, old to new, in what is here.
     ///
     /// What was for a sink that had the new name before is for nobody any more.
-    func rename(_ names: [String: String]) {
+    ///
+    /// - Parameter last: The newest entry before the rename; those behind it have the new names already.
+    func rename(_ names: [String: String], upTo last: Int64) {
         state.withLock { state in
-            for index in state.entries.indices {
+            for index in state.entries.startIndex..<Self.firstIndex(behind: last, in: state.entries) {
                 for (former, name) in names {
                     let rule = state.entries[index].choices.removeValue(forKey: former)
                     state.entries[index].choices[name] = rule

@@ -60,7 +60,9 @@ extension JournalWriter {
     ///
     /// Nil when only the drop itself is left to do, or it would be refused. Nothing delivers to the sink any
     /// more, so nobody misses what goes before it.
-    func dropStep(_ sink: String, isForced: Bool) throws -> (rows: Int, deadLetters: Int)? {
+    func dropStep(
+        _ sink: String, isForced: Bool, at now: Int64
+    ) throws -> (rows: Int, deadLetters: Int)? {
         let db = try database
         guard let report = try dropReport(sink, db), let number = try sinkNumber(sink, db),
             isForced || report.waiting + report.deadLetters == 0
@@ -73,7 +75,11 @@ extension JournalWriter {
                     """,
                 arguments: [number, Self.dropStepMax])
             let rows = db.changesCount
-            if rows > 0 { return (rows, table == "dead_letters" ? rows : 0) }
+            guard rows > 0 else { continue }
+            let letters = table == "dead_letters" ? rows : 0
+            // Also a drop that is cut short has destroyed something.
+            try noteDrop(sink, deadLetters: letters, at: now)
+            return (rows, letters)
         }
         return nil
     }
@@ -102,11 +108,31 @@ extension JournalWriter {
         }
         try db.execute(sql: "DELETE FROM replays WHERE sink = ?", arguments: [sink])
         try db.execute(sql: "DELETE FROM sinks WHERE id = ?", arguments: [place.id])
-        let letters = report.deadLetters + deadLetters
-        try note("sinks drop", sink: sink, entries: report.waiting, at: now) { detail in
-            detail.member("deadLetters", letters)
+        try noteDrop(sink, entries: report.waiting, deadLetters: report.deadLetters, at: now)
+        return DropReport(
+            isDropped: true, waiting: report.waiting, deadLetters: report.deadLetters + deadLetters)
+    }
+
+    /// Notes what a drop has deleted, in one operation for all its steps.
+    ///
+    /// - Parameter entries: What waited, where the sink is dropped with it; nil while steps are left.
+    private func noteDrop(_ sink: String, entries: Int? = nil, deadLetters: Int, at now: Int64) throws {
+        let db = try database
+        let begun = try Row.fetchOne(
+            db,
+            sql: """
+                SELECT id, json_extract(detail, '$.deadLetters') FROM operations
+                WHERE command = 'sinks drop' AND sink = ? AND json_extract(detail, '$.isUnfinished')
+                """,
+            arguments: [sink])
+        if let begun {
+            try db.execute(sql: "DELETE FROM operations WHERE id = ?", arguments: [begun[0] as Int64])
         }
-        return DropReport(isDropped: true, waiting: report.waiting, deadLetters: letters)
+        let before = begun.map { $0[1] as Int } ?? 0
+        try note("sinks drop", sink: sink, entries: entries ?? 0, at: now) { detail in
+            detail.member("deadLetters", before + deadLetters)
+            if entries == nil { detail.member("isUnfinished", true) }
+        }
     }
 
     private func dropReport(_ sink: String, _ db: Database) throws -> DropReport? {

@@ -7,8 +7,8 @@ import Rules
 extension JournalWriter {
     /// Takes over how long each sink's entries are held, and carries out renames.
     ///
-    /// - Returns: The renames that were carried out, old names to new ones.
-    func keep(_ policies: [SinkPolicy]) throws -> [String: String] {
+    /// - Returns: The renames that were carried out, old names to new ones, and the last offset before them.
+    func keep(_ policies: [SinkPolicy]) throws -> (names: [String: String], last: Int64) {
         // Who has had events, the counts tell.
         try writeCounts()
         let configured = Set(policies.map(\.name))
@@ -20,9 +20,9 @@ extension JournalWriter {
             if try rename(former, to: policy.name) { renamed[former] = policy.name }
         }
         // Requests that are under way still go by rules with the former names.
-        renames = all
-        self.policies = Dictionary(policies.map { ($0.name, $0) }) { first, _ in first }
-        return renamed
+        kept = KeptPolicies(
+            policies: Dictionary(policies.map { ($0.name, $0) }) { first, _ in first }, renames: all)
+        return (renamed, lastOffset)
     }
 
     /// Gives a sink's row and routes another name; false where there is nothing to rename.
@@ -53,6 +53,14 @@ extension JournalWriter {
         try db.execute(sql: "DELETE FROM sinks WHERE id = ?", arguments: [row[0] as Int64])
         return row[1]
     }
+}
+
+/// What the configuration said of sinks last.
+struct KeptPolicies {
+    /// By sink; nil before anybody told.
+    var policies: [String: SinkPolicy]?
+    /// Today's names of sinks by those that older rules may still use.
+    var renames: [String: String] = [:]
 }
 
 extension Route {

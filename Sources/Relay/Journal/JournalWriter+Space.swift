@@ -46,6 +46,7 @@ extension JournalWriter {
         checkpointIsDue(.truncate)
         guard !space.reserve.isReleased else { return }
         space.reserve.release()
+        shortage.begin(at: clock.now)
         logger.error(
             "the journal's disk is full; events are refused with 503 until there is room, deliveries go on")
         retention.beginEarly()
@@ -58,6 +59,7 @@ extension JournalWriter {
         guard !relief.isResting(at: now) else { return false }
         // Others take room on the disk, and give it back.
         measure()
+        noteShortage(at: now)
         guard space.needsRelief else {
             relief = JournalRelief()
             return false
@@ -79,6 +81,18 @@ extension JournalWriter {
             relief.rest(at: now)
             noteFailure(error)
             return false
+        }
+    }
+
+    /// Notes since when the disk is what is short.
+    private func noteShortage(at now: Int64) {
+        if space.isNearMax {
+            shortage.end()
+        } else if space.needsRelief {
+            shortage.begin(at: now)
+        } else if space.share < JournalSpace.reliefShare - 0.05 {
+            // A little less does not end it: a journal that fills its disk by itself needs no new patience.
+            shortage.end()
         }
     }
 
@@ -109,6 +123,9 @@ extension JournalWriter {
             pages = min(max(0, free - kept), most)
             guard pages > 0 else { return }
             _ = try Row.fetchAll(db, sql: "PRAGMA incremental_vacuum(\(pages))")
+            // A file that was made without auto_vacuum = INCREMENTAL gives none.
+            let left = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? free
+            pages = max(0, free - left)
         }
         retention.deleted.pages += pages
         return pages
@@ -123,18 +140,24 @@ extension JournalWriter {
         return found.deleted > 0 || !found.isAtEnd
     }
 
-    /// Has the sink that the oldest entry waits for give up some; false where nothing waits, or not for long.
+    /// Has the sink that the oldest entry waits for give up some; false where nothing waits, or not for long,
+    /// and where that would not help the disk, or it has not been full for long.
     private func detachFurthestBehind(at now: Int64) throws -> Bool {
-        guard policies != nil, let pinned = relief.firstPinned else { return false }
+        guard kept.policies != nil, let pinned = relief.firstPinned else { return false }
         let reason = space.isNearMax ? DetachReason.size : .disk
-        // A disk may be full for a moment only, and what is in flight settles: that is not given up for it.
-        let receivedBefore = reason == .disk ? now - JournalRelief.patience.nanoseconds : .max
-        var isMade = false
+        let room = space.reserve.isReleased ? space.roomBytes : nil
+        let pages = retention.deleted.pages
+        guard reason == .size || shortage.mayGiveUp(at: now, roomBytes: room, pages: pages) else {
+            return false
+        }
+        // What is in flight settles, and is not given up for a disk.
+        let receivedBefore = reason == .disk ? now - DiskShortage.patience.nanoseconds : .max
+        var (isOld, isMade) = (false, false)
         try alone { db in
             guard let last = try lastToGiveUp(from: pinned, receivedBefore: receivedBefore, db) else {
                 return
             }
-            isMade = true
+            isOld = true
             for sink in try SinkPlace.all(db) where try pins(sink, pinned, db) {
                 // Nothing before the first that is pinned waits for anybody.
                 var given = try sink.entries(
@@ -142,10 +165,13 @@ extension JournalWriter {
                     routes: routes.ids(naming: sink.name, db), db)
                 given.add(try sink.parkedEntries(through: last, db))
                 try detach(given, of: sink, through: last, because: reason, at: now, db)
+                isMade = true
             }
         }
-        guard isMade else { return false }
-        relief.after = pinned - 1
+        guard isOld else { return false }
+        if isMade { shortage.gaveUp(roomBytes: room, pages: pages) }
+        // Where no sink needs the entry after all, it is passed over.
+        relief.after = isMade ? pinned - 1 : pinned
         relief.firstPinned = nil
         return true
     }
@@ -180,8 +206,6 @@ extension JournalWriter {
 
 /// Where making room stands, while the journal is near its limit.
 struct JournalRelief {
-    /// What has waited for less is not given up for a disk that is nearly full.
-    static let patience = Duration.seconds(30)
     /// After nothing could be deleted, it is not looked for again this long.
     private static let pause = Duration.seconds(5)
 
@@ -200,6 +224,54 @@ struct JournalRelief {
     mutating func rest(at now: Int64) {
         self = JournalRelief()
         restsUntil = now + Self.pause.nanoseconds
+    }
+}
+
+/// Since when the disk is short, while the journal is not near its maximum, and whether giving up events
+/// helps.
+///
+/// Somebody else's flood of a moment must cost no backlog, and one that goes on would take whatever it is
+/// given.
+struct DiskShortage {
+    /// For a disk that has been short for less, nothing is given up, nor what has waited for less.
+    ///
+    /// A little longer than an idle writer's pause between two looks.
+    static let patience = Duration.seconds(40)
+    /// After the disk had nothing of what was given up, nothing more is given up for it this long.
+    static let pause = Duration.seconds(600)
+
+    /// Nothing is given up before; nil while the disk is not short.
+    private var patientUntil: Int64?
+    /// The room there was when something was given up last, and the pages that the disk had been given back.
+    private var given: (roomBytes: Int, pages: Int)?
+
+    mutating func begin(at now: Int64) {
+        // A clock that was set back makes nobody wait for longer.
+        if let patientUntil, patientUntil - now <= Self.pause.nanoseconds { return }
+        patientUntil = now + Self.patience.nanoseconds
+    }
+
+    mutating func end() { self = DiskShortage() }
+
+    /// Whether events may be given up now.
+    ///
+    /// - Parameters:
+    ///   - roomBytes: What the journal takes and what the disk has left; nil where that tells nothing.
+    ///   - pages: Those given back to the disk so far.
+    mutating func mayGiveUp(at now: Int64, roomBytes: Int?, pages: Int) -> Bool {
+        guard let patientUntil, now >= patientUntil else { return false }
+        guard let given, let roomBytes, pages > given.pages else { return true }
+        // Others have taken all that was given back.
+        let (taken, back) = (given.roomBytes - roomBytes, (pages - given.pages) * JournalFile.pageBytes)
+        guard taken >= back else { return true }
+        self.patientUntil = now + Self.pause.nanoseconds
+        self.given = nil
+        return false
+    }
+
+    /// Notes that something was given up; the parameters are those of ``mayGiveUp(at:roomBytes:pages:)``.
+    mutating func gaveUp(roomBytes: Int?, pages: Int) {
+        given = roomBytes.map { (roomBytes: $0, pages: pages) }
     }
 }
 

@@ -20,16 +20,15 @@ final class JournalWriter {
     /// How much room there is; see `JournalWriter+Space.swift`.
     var space: JournalSpace
     var relief = JournalRelief()
+    var shortage = DiskShortage()
     var sizeWarning = SizeWarning()
-    /// By sink; nil before anybody told.
-    ///
-    /// See `JournalWriter+Detaching.swift`.
-    var policies: [String: SinkPolicy]?
+    /// See `JournalWriter+Policies.swift`.
+    var kept = KeptPolicies()
+    /// What ``kept`` was after the last commit; a rollback takes its renames back.
+    private var committedKept = KeptPolicies()
     var lags = SinkLags()
     /// See `JournalWriter+Seek.swift`.
     var surveys: [WeakHold] = []
-    /// Today's names of sinks by those that older rules may still use.
-    var renames: [String: String] = [:]
 
     let seen: DeduplicationIndex
     var routes = RouteCatalogue()
@@ -103,6 +102,7 @@ final class JournalWriter {
             }
         } catch {
             lastOffset = committedOffset
+            kept = committedKept
             seen.didRollBack()
             routes.forget()
             hooks = [:]
@@ -114,6 +114,7 @@ final class JournalWriter {
         seen.didCommit()
         if lastOffset > committedOffset { publish(appended, lastOffset) }
         committedOffset = lastOffset
+        committedKept = kept
         appended.removeAll(keepingCapacity: true)
         counts = AppendCounts()
     }
@@ -123,6 +124,7 @@ final class JournalWriter {
         let appendedBefore = appended.count
         let countsBefore = counts
         let offsetBefore = lastOffset
+        let keptBefore = kept
         let seenBefore = seen.pendingCount
         try db.execute(sql: "SAVEPOINT caller")
         do {
@@ -136,6 +138,7 @@ final class JournalWriter {
             appended.removeSubrange(appendedBefore...)
             counts = countsBefore
             lastOffset = offsetBefore
+            kept = keptBefore
             routes.forget()
             hooks = [:]
             throw error
@@ -178,7 +181,7 @@ final class JournalWriter {
                 duplicates += 1
                 continue
             }
-            let route = try routes.id(of: routed.route.renaming(renames), db)
+            let route = try routes.id(of: routed.route.renaming(kept.renames), db)
             try insert(routed.event, route: route, replay: routed.replay, db)
             let choices = try routes.choices(of: route, db)
             // What no sink wants need not be remembered for one.

@@ -29,7 +29,8 @@ extension SQLiteJournal: JournalOperations {
         let now = clock.now
         var gone = (rows: 0, deadLetters: deadLetters)
         for _ in 0..<Self.dropStepsMax {
-            guard let some = try await committer.commit({ try $0.dropStep(sink, isForced: isForced) }) else {
+            let some = try await committer.commit { try $0.dropStep(sink, isForced: isForced, at: now) }
+            guard let some else {
                 let before = gone.deadLetters
                 return try await surveyed(sink, to: .max) { writer, survey, looksMax in
                     try writer.drop(

@@ -125,10 +125,10 @@ public final class SQLiteJournal: Journal {
     @discardableResult
     public func keep(_ policies: [SinkPolicy]) async throws(JournalError) -> [String: String] {
         let renamed = try await committer.commit { try $0.keep(policies) }
-        guard !renamed.isEmpty else { return renamed }
-        tail.rename(renamed)
+        guard !renamed.names.isEmpty else { return [:] }
+        tail.rename(renamed.names, upTo: renamed.last)
         await reader.forgetRoutes()
-        return renamed
+        return renamed.names
     }
 
     /// Carries out all of retention that is due, step by step between commits; what was deleted.

@@ -30,12 +30,15 @@ struct WaitingSurvey: Sendable {
     /// Nil where the journal does not know the sink.
     init?(_ sink: String, to target: Int64, _ queue: DatabaseQueue) throws {
         var routes = RouteCatalogue()
-        let found = try queue.read { db in
-            try SinkPlace.named(sink, db).map { ($0, try routes.ids(naming: sink, db)) }
+        // In one read: what comes behind the horizon may have a route that is new.
+        let found = try queue.read { db -> (SinkPlace, [Int64], Int64)? in
+            guard let place = try SinkPlace.named(sink, db) else { return nil }
+            let numbers = try routes.ids(naming: sink, db)
+            let horizon = try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#)
+            return (place, numbers, horizon ?? 0)
         }
-        guard let (place, numbers) = found else { return nil }
-        let horizon = try queue.read { try Int64.fetchOne($0, sql: #"SELECT max("offset") FROM entries"#) }
-        let last = min(max(target, place.cursor), horizon ?? 0)
+        guard let (place, numbers, horizon) = found else { return nil }
+        let last = min(max(target, place.cursor), horizon)
         settled = place.settledAbove
         stretches = try stride(from: min(target, place.cursor), to: last, by: Int(Self.stretchMax)).map {
             after in

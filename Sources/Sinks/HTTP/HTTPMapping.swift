@@ -18,7 +18,7 @@ struct HTTPMapping: Sendable {
         var origin: String
         /// Whether a thing that is not there means that the request has nothing left to do.
         var removes: Bool
-        /// The state to keep once it was delivered.
+        /// The user's state once it was delivered; nil where it says nothing of their contact.
         var state: FoldState?
         /// Whether the destination would do it twice, and that is not wanted.
         var mustNotRepeat = false
@@ -115,17 +115,19 @@ struct HTTPMapping: Sendable {
         }
         // What no request is made for leaves no trace in the state.
         let events = (delivery.earlier + [event]).filter { event in
-            if case .form = choice(for: event.type, event.meaning.operation) { true } else { false }
+            choice(for: event.type, event.meaning.operation).isForm
         }
         if events.isEmpty, case .skip(let reason) = choice(for: event.type, event.meaning.operation) {
             return settled(.skipped(reason))
         }
-        switch HTTPUserFold.apply(events, to: delivery.state) {
+        let hasUpdate = choice(for: event.type, .update).isForm
+        switch HTTPUserFold.apply(events, to: delivery.state, hasUpdate: hasUpdate) {
         case .rejected(let reason): return settled(.rejected(reason: reason))
         case .superseded(let state): return settled(.superseded, state)
         case .send(let user, let operation, let state):
             switch choice(for: event.type, operation) {
-            case .form(let form): return .form(form, user, operation, state)
+            case .form(let form):
+                return .form(form, user, operation, operation == .none ? nil : state ?? delivery.state)
             case .skip(let reason): return settled(.skipped(reason))
             }
         }
@@ -134,6 +136,8 @@ struct HTTPMapping: Sendable {
     private enum Choice {
         case form(Form)
         case skip(String)
+
+        var isForm: Bool { if case .form = self { true } else { false } }
     }
 
     private func choice(for type: String, _ operation: Operation) -> Choice {

@@ -14,6 +14,8 @@ struct HTTPSilence: Sendable {
         case granted
         /// A `GET` that is answered: ``heardAnything()``.
         case question
+        /// One user's matter so far: it is not this one's turn until the trial has ended.
+        case wait(Duration)
         case refused(reason: String)
     }
 
@@ -23,6 +25,8 @@ struct HTTPSilence: Sendable {
         fileprivate var isTrial: Bool
     }
 
+    /// How long to wait before asking again whether a trial has ended.
+    static let wait = Duration.seconds(1)
     private static let pauseMin = Duration.seconds(1)
 
     /// The longest pause.
@@ -39,6 +43,7 @@ struct HTTPSilence: Sendable {
 
     func permit(at now: Int64) -> Permit {
         guard trouble != .none else { return .granted }
+        if isTrialUnderWay, trouble != .everybody { return .wait(Self.wait) }
         if isTrialUnderWay { return .refused(reason: "one creation at a time, until one is answered") }
         let pause = notBefore - now
         // A longer one was made before the clock was set back.

@@ -17,6 +17,7 @@ extension HTTPSink {
         if delivery.isOutcomeUnknown, step.lookup == nil { return nil }
         switch permit {
         case .granted: break
+        case .wait(let wait): return wait
         case .refused(let reason): throw .unavailable(reason: "\(step.origin): \(reason)")
         case .question:
             if let wait = try turn(at: step.origin) { return wait }
@@ -31,7 +32,10 @@ extension HTTPSink {
             return receipt
         }
         guard let ticket = silence.withLock({ $0.begin() }) else {
-            throw .unavailable(reason: "\(step.origin): another creation has to be answered first")
+            // Another one has begun since the turn was taken; nothing of this one is sent.
+            let outcome = Receipt.Outcome.retry(
+                after: HTTPSilence.wait, reason: "another creation has to be answered first")
+            return Receipt(offset: delivery.offset, outcome, contact: .notAsked)
         }
         switch await send(step.request) {
         case .success(let response):
@@ -147,6 +151,7 @@ extension HTTPSink {
 
     private func found(_ response: CurlResponse, _ step: HTTPMapping.Step, _ delivery: Delivery) -> Receipt {
         let detail = Self.detail(of: response) + ", to the lookup"
-        return Receipt(offset: delivery.offset, .delivered, state: step.state, detail: detail)
+        let state = Self.state(step, delivery, isThere: true)
+        return Receipt(offset: delivery.offset, .delivered, state: state, detail: detail)
     }
 }

@@ -144,8 +144,10 @@ public final class HTTPSink: DeliveryPreviewing {
         let isEverybodys = note(verdict, who(delivery))
         switch verdict {
         case .delivered:
+            let isThere = (200...299).contains(response.status)
             return Receipt(
-                offset: delivery.offset, .delivered, state: step.state, detail: Self.detail(of: response))
+                offset: delivery.offset, .delivered, state: Self.state(step, delivery, isThere: isThere),
+                detail: Self.detail(of: response))
         case .denied where isEverybodys:
             throw .misconfigured(
                 reason: "\(step.origin): \(text) for several users: check auth and its rights")
@@ -236,6 +238,12 @@ public final class HTTPSink: DeliveryPreviewing {
             if !origins.contains(origin) { origins.append(origin) }
         }
         return origins
+    }
+
+    /// The state to keep of the user of a delivery that was answered, where it has changed.
+    static func state(_ step: HTTPMapping.Step, _ delivery: Delivery, isThere: Bool) -> FoldState? {
+        let state = step.state.map { HTTPUserFold.state($0, isThere: isThere) }
+        return state == delivery.state ? nil : state
     }
 
     /// What a receipt keeps of an answer.

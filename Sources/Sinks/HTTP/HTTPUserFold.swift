@@ -21,16 +21,20 @@ enum HTTPUserFold {
     static let displayName = "displayName"
     static let status = "status"
     static let active = "active"
+    /// Kept of whom the destination has said that it has no contact; no aspect, so that it has no stamp.
+    private static let absent = "absent"
 
     /// Applies several events of one user, in order; what they come to is sent once.
     ///
     /// What is superseded has no part in the operation.
-    static func apply(_ events: [Event], to before: FoldState?) -> Result {
+    ///
+    /// - Parameter hasUpdate: Whether there is a request to send a creation as, of whom is there already.
+    static func apply(_ events: [Event], to before: FoldState?, hasUpdate: Bool) -> Result {
         var state = before
         var operations: [Operation] = []
         var result = Result.superseded(nil)
         for event in events {
-            let next = apply(event, to: state)
+            let next = fold(event, into: state)
             switch next {
             case .rejected: if operations.isEmpty { result = next }
             case .superseded(let after):
@@ -38,7 +42,7 @@ enum HTTPUserFold {
                 if operations.isEmpty { result = .superseded(state == before ? nil : state) }
             case .send(let user, let operation, let after):
                 state = after ?? state
-                operations.append(operation)
+                operations.append(told(operation, of: before, hasUpdate: hasUpdate))
                 result = .send(user, operation, nil)
             }
         }
@@ -46,7 +50,14 @@ enum HTTPUserFold {
         return .send(user, Operation.result(of: operations), state == before ? nil : state)
     }
 
-    static func apply(_ event: Event, to before: FoldState?) -> Result {
+    /// The state of a user that was sent, now that the answer has told whether the contact is there.
+    static func state(_ state: FoldState, isThere: Bool) -> FoldState {
+        var state = state
+        state.values[absent] = isThere || state.isDeleted ? nil : "true"
+        return state
+    }
+
+    private static func fold(_ event: Event, into before: FoldState?) -> Result {
         guard let user = event.user else { return .rejected("no user") }
         let meaning = event.meaning
         var state = before ?? FoldState()
@@ -67,14 +78,22 @@ enum HTTPUserFold {
         case (.delete, _), (_, .dead): return .superseded(changed)
         default: break
         }
-        return .send(view(of: user, meaning, in: state), operation(meaning, before), state)
+        return .send(view(of: user, meaning, in: state), meaning.operation, state)
     }
 
     /// Who is there already is not made again: a create may come late, or anew in a replay, and most
     /// destinations would make a second contact.
-    private static func operation(_ meaning: EventMeaning, _ before: FoldState?) -> Operation {
-        guard meaning.operation == .create, let before, !before.isDeleted else { return meaning.operation }
-        return before.stamps.isEmpty ? .create : .update
+    ///
+    /// Where nothing can be sent as an update, only a creation that was sent before keeps another one back.
+    ///
+    /// - Parameter before: What the destination was told of the user, before anything that goes with this.
+    private static func told(
+        _ operation: Operation, of before: FoldState?, hasUpdate: Bool
+    ) -> Operation {
+        guard operation == .create, let before, !before.isDeleted, !before.stamps.isEmpty,
+            before.values[absent] == nil
+        else { return operation }
+        return hasUpdate || before.created != nil ? .update : .create
     }
 
     /// The aspects that an event says something about, in the order of their names below.

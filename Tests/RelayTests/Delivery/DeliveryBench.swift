@@ -109,11 +109,13 @@ final class DeliveryBench {
     }
 
     func fail(
-        _ offset: Int64, _ error: SinkError = .unavailable(reason: "refused"), intended: [Int64] = []
+        _ offset: Int64, _ error: SinkError = .unavailable(reason: "refused"), isSent: Bool = true,
+        intended: [Int64] = []
     ) {
         guard let attempt = take(offset) else { return }
         machine.attemptFailed(
-            error, attempt: attempt.id, intended: intended.map(Offset.init(rawValue:)), at: now)
+            error, attempt: attempt.id, isSent: isSent, intended: intended.map(Offset.init(rawValue:)),
+            at: now)
         run()
     }
 

@@ -1,5 +1,6 @@
 import Config
 @testable import Relay
+import RelayTesting
 import Testing
 
 /// What the machine takes an attempt's end for: what it says of the sink, of the event and of the time.
@@ -88,6 +89,51 @@ import Testing
         #expect(bench.parkedReads == 1)
     }
 
+    /// Retries that are due and find no room hide no time that is still to come.
+    @Test func retriesThatAreOverdueDoNotHideTheTurn() {
+        let bench = DeliveryBench(DeliveryBench.http, users: (0..<100).map { "u\($0)" })
+        bench.answerAll(.retry(after: .seconds(60), reason: "busy"))
+        bench.advance(by: long)
+        bench.wokeUp()
+        for offset in bench.withSink.flatMap(\.self) { bench.defer(offset, by: .seconds(5)) }
+        #expect(bench.withSink.isEmpty && bench.wakes.last == bench.now + Duration.seconds(5).nanoseconds)
+        bench.advance(by: .seconds(5))
+        #expect(bench.withSink.count == 8)
+    }
+
+    @Test func whatSettlesInABacklogDoesNotHideTheTurn() {
+        let bench = settlingBacklog(DeliveryPolicy())
+        #expect(bench.withSink.count == 8)
+        for offset in bench.withSink.flatMap(\.self) { bench.defer(offset, by: .seconds(5)) }
+        #expect(bench.withSink.isEmpty && bench.wakes.last == bench.now + Duration.seconds(5).nanoseconds)
+        bench.advance(by: .seconds(5))
+        #expect(bench.withSink.count == 8)
+    }
+
+    @Test func whatSettlesInABacklogDoesNotHideTheRetries() {
+        let bench = settlingBacklog(DeliveryPolicy(parkedMax: 4))
+        bench.answerAll(.retry(after: .seconds(600), reason: "busy"))
+        let due = bench.parked.values.map(\.notBefore).min()
+        #expect(bench.withSink.isEmpty && due != nil && bench.wakes.last == due)
+    }
+
+    /// More than a page of users, one a second, and long ago: the last ones of the page settle until the next
+    /// page is read, which the others keep it from.
+    private func settlingBacklog(_ policy: DeliveryPolicy) -> DeliveryBench {
+        var policy = policy
+        policy.settle = SettleWindow(duration: .seconds(10), coalesces: false)
+        let bench = DeliveryBench(DeliveryBench.http, users: [], policy: policy)
+        let events = (0..<200).map { index -> Event in
+            var sample = EventSample(type: "user.lifecycle.create", user: "u\(index)", second: 1)
+            sample.receivedAt = bench.now + Duration.seconds(index).nanoseconds
+            return sample.event
+        }
+        bench.append(events)
+        bench.advance(by: long)
+        bench.news()
+        return bench
+    }
+
     // MARK: - Settings
 
     @Test func aboveMaxParkedTheCursorHolds() {
@@ -119,6 +165,20 @@ import Testing
         let failed = try #require(bench.parked[1]?.failures.last)
         let notBefore = try #require(bench.parked[1]?.notBefore)
         #expect(notBefore - failed.at >= Duration.seconds(600).nanoseconds)
+    }
+
+    /// Nothing was sent, so nothing is held against it; and others may show that the sink is back.
+    @Test func whatIsRefusedItsTurnIsNotTheProblem() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u3", "u4"])
+        for round in 0..<40 {
+            while let offset = bench.withSink.first?.first {
+                if offset == 1 { bench.fail(1, isSent: false) } else { bench.answer(offset) }
+            }
+            bench.append(["u\(10 + round)"])
+            bench.news()
+            bench.advance(by: long)
+        }
+        #expect(bench.parked.isEmpty && bench.deadLetters.isEmpty && bench.delivered >= 40)
     }
 
     /// Its trial comes after an outage, which does not count towards giving up.

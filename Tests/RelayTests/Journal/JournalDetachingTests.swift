@@ -130,6 +130,27 @@ import Testing
         await journal.close()
     }
 
+    /// Its sink takes nothing, so it never ends; what follows its entries tells how old they are.
+    @Test func aReplayThatIsNeverOverHoldsUpNobodysGivingUp() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a"), SinkPolicy(name: "off", isEnabled: false)])
+        for sink in ["a", "off"] { _ = try await journal.lease(sink) }
+        let replay = try await journal.begin(
+            ReplayRequest(sink: "off", filter: ReplayFilter(), since: 0, until: nil, after: .zero))
+        _ = try await journal.append(try fixture.submission(0..<1, to: ["a"]))
+        let again = try fixture.submission(1..<3, to: ["off"], replay: replay.id).events
+        _ = try await journal.advance(replay, by: ReplayStep(events: again, end: .zero, isLast: false))
+        _ = try await journal.append(try fixture.submission(3..<5, to: ["a"]))
+        fixture.clock.advance(by: fixture.day * 31)
+        _ = try await journal.append(try fixture.submission(5..<6, to: ["a", "off"]))
+        _ = try await journal.retain()
+        let (a, off) = (try await fixture.sink("a"), try await fixture.sink("off"))
+        #expect(a?.detached == 3 && a?.waiting == 1)
+        #expect(off?.detached == 2 && off?.waiting == 1)
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
     /// What was stamped by a clock that had gone back must not take younger entries with it.
     @Test func aClockThatWasWrongGivesNothingUpEarly() async throws {
         let journal = try await fixture.open()

@@ -161,7 +161,7 @@ import Testing
         await journal.close()
     }
 
-    /// Somebody else's file fills the disk for a moment: what only waits its turn is not given up.
+    /// Somebody else's file fills the disk for a moment: what waits is not given up, however old it is.
     @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"))
     func aDiskThatIsFullForAMomentCostsNoSinkItsEvents() async throws {
         let disk = try ScratchDisk(megabytes: 48)
@@ -170,15 +170,50 @@ import Testing
         try await journal.keep([SinkPolicy(name: "a")])
         _ = try await journal.lease("a")
         _ = try await journal.append(try fixture.submission(0..<3_000, to: ["a"], bytes: 4_000))
+        for _ in 0..<2 {
+            fixture.clock.advance(by: fixture.day)
+            try disk.fill()
+            _ = try await journal.retain()
+            fixture.clock.advance(by: .seconds(20))
+            _ = try await journal.retain()
+            #expect(try await fixture.sink("a")?.waiting == 3_000)
+            try disk.makeSpace()
+            fixture.clock.advance(by: fixture.day)
+            _ = try await journal.retain()
+            #expect(try await fixture.sink("a")?.waiting == 3_000)
+        }
+        // One that stays is another matter.
         try disk.fill()
-        fixture.clock.advance(by: .seconds(20))
-        _ = try await journal.retain()
-        #expect(try await fixture.sink("a")?.waiting == 3_000)
-        try disk.makeSpace()
-        fixture.clock.advance(by: fixture.day)
-        _ = try await journal.retain()
-        #expect(try await fixture.sink("a")?.waiting == 3_000)
+        for _ in 0..<10 {
+            fixture.clock.advance(by: .seconds(20))
+            _ = try await journal.retain()
+        }
+        #expect(try await fixture.sink("a")?.detached ?? 0 > 0)
+        #expect(try await fixture.detached("a").first?.reason == "the journal's disk was nearly full")
         await journal.close()
+    }
+
+    @Test func nothingMoreIsGivenUpWhereOthersTakeWhatTheDiskGains() {
+        var shortage = DiskShortage()
+        let room = 100 << 20
+        func mayGiveUp(_ second: Int64, room: Int?, pages: Int) -> Bool {
+            shortage.mayGiveUp(at: second * 1_000_000_000, roomBytes: room, pages: pages)
+        }
+        #expect(!mayGiveUp(0, room: room, pages: 0))
+        shortage.begin(at: 0)
+        shortage.begin(at: 30_000_000_000)
+        #expect(!mayGiveUp(39, room: room, pages: 0))
+        #expect(mayGiveUp(40, room: room, pages: 0))
+        shortage.gaveUp(roomBytes: room, pages: 0)
+        #expect(mayGiveUp(41, room: room - JournalFile.pageBytes, pages: 64))
+        shortage.gaveUp(roomBytes: room, pages: 64)
+        // Not told, or nothing was given back yet.
+        #expect(mayGiveUp(42, room: nil, pages: 128) && mayGiveUp(42, room: 0, pages: 64))
+        #expect(!mayGiveUp(42, room: room - 64 * JournalFile.pageBytes, pages: 128))
+        #expect(!mayGiveUp(641, room: room, pages: 128))
+        #expect(mayGiveUp(642, room: room, pages: 128))
+        shortage.end()
+        #expect(!mayGiveUp(9_999, room: room, pages: 128))
     }
 
     @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"))

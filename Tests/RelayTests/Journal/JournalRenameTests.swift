@@ -56,6 +56,41 @@ import Testing
         await journal.close()
     }
 
+    /// What the same commit appends behind the rename has the new name already.
+    @Test func whatIsRoutedByTheNewNameKeepsIt() throws {
+        let tail = JournalTail()
+        let event = try LogEventFixture(uuid: "event").event()
+        let entries = zip(1...3 as ClosedRange<Int64>, ["crm", "hubspot", "crm"]).map { offset, sink in
+            JournalTail.Entry(offset: offset, event: event, choices: [sink: "r"], replay: nil)
+        }
+        tail.publish(entries, upTo: 3)
+        tail.rename(["hubspot": "crm"], upTo: 2)
+        let page = tail.read("crm", after: 0, limit: ReadLimit(entries: 9, bytes: 1 << 20))
+        #expect(page?.entries.map(\.offset.rawValue) == [2, 3])
+    }
+
+    /// Neither where a commit fails nor where a caller's part of it does.
+    @Test(arguments: [false, true])
+    func aRenameThatIsRolledBackRenamesNothing(_ isApart: Bool) async throws {
+        let journal = try await fixture.open()
+        let lease = try await journal.lease("hubspot")
+        let change: @Sendable (JournalWriter) throws -> Void = { [renamed] writer in
+            _ = try writer.keep(renamed)
+            throw JournalError.closed
+        }
+        if isApart {
+            try await journal.committer.commit { writer in
+                do { try writer.savepoint { try change(writer) } } catch {}
+            }
+        } else {
+            await #expect(throws: JournalError.closed) { try await journal.committer.commit(change) }
+        }
+        _ = try await journal.append(try fixture.submission(0..<1, to: ["hubspot"]))
+        #expect(try await ids(journal, "hubspot", after: lease.cursor) == ["event-0"])
+        #expect(try await fixture.sink("hubspot")?.waiting == 1)
+        await journal.close()
+    }
+
     @Test func aNameThatHasHadEventsOrIsStillConfiguredIsNotRenamed() async throws {
         let journal = try await fixture.open()
         _ = try await journal.lease("hubspot")

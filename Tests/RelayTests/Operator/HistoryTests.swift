@@ -50,6 +50,10 @@ import Testing
             #expect(answer.json["history"]?.elements.map { $0 }.count == count, "\(query)")
         }
         #expect(try await fixture.ask("/history", method: "GET").status == 400)
+        for path in ["/history?user=ada&", "/operations?"] {
+            let empty = try await fixture.ask("\(path)since=1d&until=2d", method: "GET")
+            #expect(empty.status == 400 && empty.json["error"]?.string?.contains("no time lies") == true)
+        }
     }
 
     // MARK: - What waits, and what is gone

@@ -1,3 +1,5 @@
+import Dispatch
+import GRDB
 import JSON
 import RelayTesting
 import Rules
@@ -270,6 +272,35 @@ import Testing
                 "crm", to: Offset(rawValue: 15_000), by: later, looksMax: 4_000, reason: "test", at: 0)
         }
         #expect(sought == nil)
+    }
+
+    /// An event comes by a route that is new, just before the survey looks for the log's end.
+    @Test func aSurveyKnowsTheRoutesOfAllThatItCounts() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...3)
+        let route = Route(choices: ["audit", "crm"].map { Route.Choice(sink: $0, rule: "staff") })
+        let event = try OperatorFixture.event(4, receivedAt: fixture.clock.now)
+        let submission = Submission(events: [Submission.RoutedEvent(event: event, route: route)])
+        let queue = try JournalFile.openForReading(fixture.journal.path)
+        let journal = fixture.journal
+        var isAppended = false
+        queue.inDatabase { db in
+            db.trace { statement in
+                guard !isAppended, "\(statement)".contains("max(") else { return }
+                isAppended = true
+                let done = DispatchSemaphore(value: 0)
+                journal.append(submission) { _ in done.signal() }
+                done.wait()
+            }
+        }
+        let survey = try #require(try WaitingSurvey("crm", to: 4, queue))
+        #expect(isAppended)
+        let report = try await journal.committer.commit { writer in
+            try writer.seek(
+                "crm", to: Offset(rawValue: 4), by: survey, looksMax: 4_000, reason: "test", at: 0)
+        }
+        #expect(report?.givenUp == 4)
     }
 
     /// What lies behind the target is settled, and old enough to be deleted.

@@ -106,6 +106,25 @@ struct HTTPOutageTests {
         }
     }
 
+    /// While the creation by which the destination is judged is under way, the others wait for it.
+    @Test func oneUsersLostAnswerOpensNoBreakerForTheOthers() async throws {
+        try await withReceiver({ _ in .closeBeforeResponse }) { receiver, client in
+            let sink = sink(try contacts(receiver), client)
+            _ = try await sink.attempt(create(1))
+            sink.silence.withLock { silence in
+                silence.heardAnything()
+                _ = silence.begin()
+            }
+            #expect(try await sink.takeTurn([create(2)]) == .seconds(1))
+            #expect(try await sink.takeTurn([update(3)]) == nil)
+            // Its turn was taken at the same time as the other's.
+            let receipt = try #require(try await sink.deliver([create(2)]).first)
+            let reason = "another creation has to be answered first"
+            #expect(receipt.outcome == .retry(after: .seconds(1), reason: reason))
+            #expect(receipt.contact == .notAsked && !receipt.isOutcomeUnknown && posts(receiver) == 1)
+        }
+    }
+
     // MARK: - Answers that say nothing about what was done
 
     @Test(arguments: [500, 502, 504, 507, 520, 522, 524, 529])

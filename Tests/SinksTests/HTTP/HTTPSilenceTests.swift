@@ -21,7 +21,7 @@ struct HTTPSilenceTests {
         var times: [Int64] = []
         while times.count < count {
             switch silence.permit(at: now) {
-            case .refused: now += Self.second
+            case .refused, .wait: now += Self.second
             case .question: silence.heardAnything()
             case .granted:
                 guard let ticket = silence.begin() else { return times }
@@ -71,14 +71,24 @@ struct HTTPSilenceTests {
         let trial = try begin(&silence)
         let second = silence.begin()
         #expect(second == nil)
-        guard case .refused = silence.permit(at: 0) else {
-            Issue.record("two at a time")
-            return
-        }
+        // One user's matter is no outage: whoever else comes waits a moment.
+        #expect(silence.permit(at: 0) == .wait(.seconds(1)))
         silence.answered(trial)
         #expect(silence.permit(at: 0) == .granted)
         let after = [silence.begin(), silence.begin()]
         #expect(!after.contains(nil))
+    }
+
+    @Test func anOutageOfAllRefusesWhoComesBehindATrial() throws {
+        var silence = HTTPSilence(costsEvents: true)
+        let tickets = (0..<2).compactMap { _ in silence.begin() }
+        for (user, ticket) in tickets.enumerated() { _ = silence.lost(ticket, of: "u\(user)", at: 0) }
+        silence.heardAnything()
+        _ = try begin(&silence)
+        guard case .refused = silence.permit(at: seconds(60)) else {
+            Issue.record("not refused")
+            return
+        }
     }
 
     @Test func whatWasNotTakenIsAskedForAnew() throws {

@@ -3,6 +3,7 @@ import Relay
 import RelayTesting
 import Rules
 import Sinks
+import Synchronization
 import Testing
 
 /// Plays events in an order of arrival, keeping the state as the engine would.
@@ -11,11 +12,12 @@ private final class Player {
     let receiver: HTTPReceiver
     var state: FoldState?
 
-    init(_ receiver: HTTPReceiver, _ client: CurlClient) throws {
+    /// - Parameter requests: Those that the sink has besides the one for a deletion.
+    init(_ receiver: HTTPReceiver, _ client: CurlClient, on requests: [HTTPRequestCase] = []) throws {
         self.receiver = receiver
-        sink = HTTPSink(
-            name: "crm", configuration: try HTTPFixtures.contacts(receiver.url), client: client,
-            clock: ManualClock())
+        var configuration = try HTTPFixtures.contacts(receiver.url)
+        configuration.on = requests + (configuration.on ?? [])
+        sink = HTTPSink(name: "crm", configuration: configuration, client: client, clock: ManualClock())
     }
 
     func play(_ event: Event) async throws -> Receipt.Outcome {
@@ -51,6 +53,62 @@ struct HTTPSinkStateTests {
             #expect(try await player.play(create) == .delivered)
             #expect(player.sent.last == contact("ada@example.com", "Ada", active: false))
             #expect(player.state?.values["status"] == "DEPROVISIONED")
+        }
+    }
+
+    private func creation(_ receiver: HTTPReceiver) throws -> HTTPRequestCase {
+        HTTPRequestCase(
+            selector: .operation(.create),
+            request: try HTTPFixtures.request(
+                "POST", receiver.url + "/contacts", body: HTTPFixtures.contactBody))
+    }
+
+    /// A CRM whose `PUT` makes nothing: to what it has not got it says 404.
+    @Test func whomADeactivationDidNotFindALateCreateMakes() async throws {
+        let hasContact = Mutex(false)
+        try await withReceiver({ request in
+            if request.method == "POST" { hasContact.withLock { $0 = true } }
+            return .respond(hasContact.withLock { $0 } ? 200 : 404)
+        }) { receiver, client in
+            let player = try Player(receiver, client, on: [creation(receiver)])
+            let deactivate = try HTTPFixtures.event("user.lifecycle.deactivate", second: 5, id: "e5")
+            let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
+            #expect(try await player.play(deactivate) == .delivered)
+            #expect(try await player.play(create) == .delivered)
+            #expect(player.sent.last == #"POST {"email":"ada@example.com","name":"Ada","active":false}"#)
+            // Now it is there, and is not made again.
+            #expect(try await player.play(create) == .delivered)
+            #expect(receiver.requests.map(\.method) == ["PUT", "POST", "PUT"])
+        }
+    }
+
+    /// What is remembered follows the answer also where the events say nothing new.
+    @Test func aDeactivationThatFindsThemAfterAllIsRemembered() async throws {
+        let hasContact = Mutex(false)
+        try await withReceiver({ _ in .respond(hasContact.withLock { $0 } ? 200 : 404) }) {
+            receiver, client in
+            let player = try Player(receiver, client, on: [creation(receiver)])
+            let deactivate = try HTTPFixtures.event("user.lifecycle.deactivate", second: 5, id: "e5")
+            #expect(try await player.play(deactivate) == .delivered)
+            hasContact.withLock { $0 = true }
+            #expect(try await player.play(deactivate) == .delivered)
+            let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
+            #expect(try await player.play(create) == .delivered)
+            #expect(receiver.requests.map(\.method) == ["PUT", "PUT", "PUT"])
+        }
+    }
+
+    @Test func whereNothingIsAnUpdateALateCreateIsSentAsOne() async throws {
+        try await withReceiver { receiver, client in
+            let none = HTTPRequestCase(selector: .operation(.update), request: nil)
+            let player = try Player(receiver, client, on: [creation(receiver), none])
+            let deactivate = try HTTPFixtures.event("user.lifecycle.deactivate", second: 5, id: "e5")
+            let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
+            #expect(try await player.play(deactivate) == .delivered)
+            #expect(try await player.play(create) == .delivered)
+            // A replay makes no second contact.
+            #expect(try await player.play(create) == .skipped("on.update is null"))
+            #expect(receiver.requests.map(\.method) == ["PUT", "POST"])
         }
     }
 

@@ -199,6 +199,24 @@ struct HTTPUnknownTests {
         }
     }
 
+    /// What counts is what the destination was told of the user before all of it.
+    @Test func aCreationBehindAnUpdateInAGroupIsACreation() async throws {
+        try await withReceiver { receiver, client in
+            let sink = sink(try contacts(receiver) { _ in .retry }, client)
+            func pair(_ second: Int) throws -> (Event, Event) {
+                (
+                    try HTTPFixtures.event("user.account.update_profile", second: second, id: "e\(second)"),
+                    try HTTPFixtures.event("user.lifecycle.create", second: second + 1, id: "c\(second)")
+                )
+            }
+            let (first, second) = (try pair(1), try pair(3))
+            let receipt = try await merged(sink, [first.0], first.1)
+            _ = try await merged(sink, [second.0], second.1, state: receipt?.state)
+            #expect(receipt?.outcome == .delivered)
+            #expect(receiver.requests.map(\.method) == ["POST", "PUT"])
+        }
+    }
+
     @Test func aDeletionInAGroupThatIsStaleDeletesNothing() async throws {
         try await withReceiver { receiver, client in
             let sink = sink(try contacts(receiver) { _ in .retry }, client)
