@@ -31,10 +31,10 @@ soak: ## The tests that try to break it, in their long form; ROUNDS=200 kills mo
 	OKTA_RELAY_SOAK=1 OKTA_RELAY_CRASH_ROUNDS=$(or $(ROUNDS),40) $(SWIFT) test --skip-build --no-parallel \
 		--filter '$(or $(FILTER),$(SOAK))'
 
-bench: setup ## Measure the release binary, with a baseline beside each figure (4 minutes; ROWS=abc for some)
+bench: setup ## Measure the release binary, with a baseline beside each figure (10 minutes; ROWS=abc for some)
 	@scripts/bench.sh $(if $(ROWS),--rows $(ROWS))
 
-bench-full: setup ## The same with more and longer runs, and a journal of 1,000,000 entries
+bench-full: setup ## The same with longer runs, 1,000,000 stored events and an old journal of 10,000,000
 	@scripts/bench.sh --full $(if $(ROWS),--rows $(ROWS))
 
 format: ## Rewrite the Swift sources in the project's format
