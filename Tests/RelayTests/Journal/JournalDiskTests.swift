@@ -53,45 +53,32 @@ import Testing
         try await journal.keep([SinkPolicy(name: "a")])
         var lease = try await journal.lease("a")
         #expect(JournalSpace.bytes(ofFile: fixture.path + ".reserve") == 3 << 20)
-        var accepted = 0
-        func append() async -> JournalError? {
-            do throws(JournalError) {
-                let ids = accepted..<accepted + 50
-                let submission = try? fixture.submission(ids, to: ["a"], bytes: 4_000)
-                _ = try await journal.append(submission ?? Submission())
-                accepted += 50
-                return nil
-            } catch {
-                return error
-            }
-        }
-        for _ in 0..<40 { #expect(await append() == nil) }
+        let intake = SteadyIntake(journal: journal, fixture: fixture)
+        for _ in 0..<40 { #expect(await intake.append() == nil) }
         try disk.fill()
-        var refusal: JournalError?
-        while refusal == nil, accepted < 20_000 { refusal = await append() }
+        let refusal = await intake.untilRefused()
         #expect(refusal == .cannotCommit(reason: "the disk of the journal is full; free space on it"))
         #expect(!FileManager.default.fileExists(atPath: fixture.path + ".reserve"))
         #expect(fixture.isLogged("disk is full"))
 
         // Everything is settled, one by one, and deleted; the others' file stays where it is.
         for step in 1...100 {
-            try await journal.settle(lease, to: Int64(accepted * step / 100))
+            try await journal.settle(lease, to: Int64(intake.accepted * step / 100))
             lease = try await journal.lease("a")
         }
-        #expect(try await recovers(journal, fixture, append))
+        #expect(try await recovers(intake))
         #expect(try await fixture.sink("a")?.detached == 0)
         try disk.makeSpace()
-        #expect(await append() == nil)
+        #expect(await intake.append() == nil)
         #expect(try await fixture.verify().problems == [])
         await journal.close()
     }
 
     /// Whether events are taken in after a while, and the reserve is there again.
-    private func recovers(
-        _ journal: SQLiteJournal, _ fixture: JournalFixture, _ append: () async -> JournalError?
-    ) async throws -> Bool {
+    private func recovers(_ intake: SteadyIntake) async throws -> Bool {
+        let (journal, fixture) = (intake.journal, intake.fixture)
         for _ in 0..<200 {
-            if await append() == nil {
+            if await intake.append() == nil {
                 let size = JournalSpace.bytes(ofFile: fixture.path + ".reserve")
                 return size > 0 && fixture.isLogged("has room again")
             }
@@ -136,26 +123,14 @@ import Testing
         let fixture = try JournalFixture(on: try ScratchDisk(megabytes: 24))
         let journal = try await fixture.open()
         let lease = try await journal.lease("a")
-        var accepted = 0
-        func append() async -> JournalError? {
-            do throws(JournalError) {
-                let ids = accepted..<accepted + 50
-                let submission = try? fixture.submission(ids, to: ["a"], bytes: 4_000)
-                _ = try await journal.append(submission ?? Submission())
-                accepted += 50
-                return nil
-            } catch {
-                return error
-            }
-        }
-        var refusal: JournalError?
-        while refusal == nil, accepted < 20_000 { refusal = await append() }
+        let intake = SteadyIntake(journal: journal, fixture: fixture)
+        let refusal = await intake.untilRefused()
         #expect(refusal == .cannotCommit(reason: "the disk of the journal is full; free space on it"))
         // Without policies nothing is given up.
         fixture.clock.advance(by: fixture.day)
         _ = try await journal.retain()
-        try await journal.settle(lease, to: Int64(accepted))
-        #expect(try await recovers(journal, fixture, append))
+        try await journal.settle(lease, to: Int64(intake.accepted))
+        #expect(try await recovers(intake))
         #expect(try await fixture.sink("a")?.detached == 0)
         #expect(try await fixture.verify().problems == [])
         await journal.close()
@@ -220,5 +195,37 @@ import Testing
         #expect(error?.reason.contains("not enough room") == true)
         #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path).isEmpty)
         await journal.close()
+    }
+}
+
+/// Fifty large events at a time for the sink `a`.
+private final class SteadyIntake {
+    let journal: SQLiteJournal
+    let fixture: JournalFixture
+    private(set) var accepted = 0
+
+    init(journal: SQLiteJournal, fixture: JournalFixture) {
+        self.journal = journal
+        self.fixture = fixture
+    }
+
+    /// Why the next ones were not taken in; nil where they were.
+    func append() async -> JournalError? {
+        do throws(JournalError) {
+            let ids = accepted..<accepted + 50
+            let submission = try? fixture.submission(ids, to: ["a"], bytes: 4_000)
+            _ = try await journal.append(submission ?? Submission())
+            accepted += 50
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Goes on until some are refused, or there are 20,000.
+    func untilRefused() async -> JournalError? {
+        var refusal: JournalError?
+        while refusal == nil, accepted < 20_000 { refusal = await append() }
+        return refusal
     }
 }
