@@ -112,7 +112,7 @@ extension Suite {
             let settlement = Settlement(
                 sink: "users", epoch: lease.epoch, cursor: Offset(rawValue: Int64(last)), settledAbove: [],
                 outcomes: [.delivered: 64],
-                range: Offset(rawValue: Int64(last - 63))...Offset(rawValue: Int64(last)))
+                ended: (last - 63...last).map { Offset(rawValue: Int64($0)) })
             try await journal.settle(settlement)
         }
         let settled = monotonic()

@@ -68,9 +68,9 @@ extension InMemoryJournal: JournalInspection {
     }
 
     /// It gives nothing up.
-    public func detached(sink: String?, _ page: PageRequest) async throws(JournalError) -> [DetachedRange] {
-        []
-    }
+    public func detached(
+        _ filter: DetachedFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [DetachedRange] { [] }
 }
 
 extension InMemoryJournal {

@@ -59,7 +59,8 @@ public final class InMemoryJournal: Journal {
         }
     }
 
-    /// Has a sink go on behind another offset, as an operator does.
+    /// Has a sink go on behind another offset, as an operator does: forward what it passes is given up,
+    /// backward what had been settled comes again.
     public func move(_ sink: String, to offset: Offset) { log.withLock { $0.move(sink, to: offset) } }
 
     /// Every accepted event with its route, oldest first.

@@ -28,6 +28,9 @@ public final class ManualClock: RelayClock {
 
     public var now: Int64 { state.withLock(\.now) }
 
+    /// How many sleep.
+    public var sleepers: Int { state.withLock(\.sleepers.count) }
+
     public func sleep(for duration: Duration) async throws(CancellationError) {
         let id = state.withLock { state in
             state.nextID += 1

@@ -30,7 +30,14 @@ struct MemoryLog {
         var limitCounts = ""
         var receipts: [DeliveryReceipt] = []
         var exemptTo = Offset.zero
+        /// Whether its place was changed since the lease, and ever moved back.
         var isMoved = false
+        var isMovedBack = false
+
+        var place: MovedPlace {
+            MovedPlace(
+                cursor: cursor, settledAbove: settledAbove, parked: Set(parked.keys), isBack: isMovedBack)
+        }
     }
 
     struct Key: Hashable {
@@ -79,7 +86,7 @@ struct MemoryLog {
     mutating func lease(_ sink: String) -> SinkLease {
         var state = sinks[sink] ?? SinkState(cursor: horizon)
         state.epoch += 1
-        state.isMoved = false
+        (state.isMoved, state.isMovedBack) = (false, false)
         sinks[sink] = state
         return SinkLease(
             sink: sink,
@@ -94,24 +101,29 @@ struct MemoryLog {
         )
     }
 
-    /// What an operator does: the sink goes on behind another offset, whatever had been settled there.
+    /// What an operator does: the sink goes on behind another offset. Forward, what it passes is given up;
+    /// backward, what had been settled comes again.
     mutating func move(_ sink: String, to offset: Offset) {
-        sinks[sink]?.cursor = offset
-        sinks[sink]?.settledAbove = []
-        sinks[sink]?.parked = [:]
-        sinks[sink]?.epoch += 1
-        sinks[sink]?.isMoved = true
-    }
-
-    /// Why a lease of that epoch is no longer good; nil where it is.
-    private func refusal(_ sink: String, epoch: Int64) -> JournalError? {
-        guard let state = sinks[sink] else { return .moved }
-        return state.epoch == epoch ? nil : state.isMoved ? .moved : .fenced
+        guard var state = sinks[sink] else { return }
+        if offset < state.cursor {
+            state.parked = state.parked.filter { $0.key <= offset }
+            state.settledAbove = []
+            state.isMovedBack = true
+        } else {
+            state.parked = state.parked.filter { $0.key > offset }
+            state.intents = state.intents.filter { $0 > offset }
+            state.settledAbove = state.settledAbove.filter { $0 > offset }
+        }
+        state.cursor = offset
+        state.isMoved = true
+        sinks[sink] = state
     }
 
     /// Changes nothing where it is refused.
     mutating func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) -> JournalError? {
-        if let refusal = refusal(sink, epoch: epoch) { return refusal }
+        guard let state = sinks[sink] else { return .moved }
+        guard state.epoch == epoch else { return .fenced }
+        if state.isMoved { return .moved }
         sinks[sink]?.intents.formUnion(offsets)
         return nil
     }
@@ -131,10 +143,11 @@ struct MemoryLog {
         return JournalPage(entries: entries, end: max(horizon, offset), isAtHorizon: true)
     }
 
-    /// Changes nothing where it is refused.
+    /// Changes nothing where the lease is another's; where the place was moved, takes what holds there.
     mutating func settle(_ settlement: Settlement, at now: Int64) -> JournalError? {
-        if let refusal = refusal(settlement.sink, epoch: settlement.epoch) { return refusal }
         guard var state = sinks[settlement.sink] else { return .moved }
+        guard state.epoch == settlement.epoch else { return .fenced }
+        let settlement = state.isMoved ? settlement.held(at: state.place).settlement : settlement
         state.cursor = max(state.cursor, settlement.cursor)
         state.settledAbove = Set(settlement.settledAbove.filter { $0 > state.cursor })
         state.outcomes.merge(settlement.outcomes, uniquingKeysWith: +)
@@ -156,7 +169,7 @@ struct MemoryLog {
             bury(letter, of: settlement.sink, at: now)
         }
         sinks[settlement.sink] = state
-        return nil
+        return state.isMoved ? .moved : nil
     }
 
     private mutating func bury(_ letter: DeadLetter, of sink: String, at now: Int64) {

@@ -17,7 +17,7 @@ public final class ScriptedSink: Sink {
     private struct State {
         var answers: [Answer] = []
         var preparations: [SinkError?] = []
-        var turns: [Duration] = []
+        var turns: [Deferral] = []
         var batches: [[Delivery]] = []
         var waiting: [CheckedContinuation<Void, Never>] = []
         var isReleased = false
@@ -55,8 +55,10 @@ public final class ScriptedSink: Sink {
         state.withLock { $0.preparations += errors }
     }
 
-    /// How long the next askers for a turn have to wait before they ask again; after them all have it.
-    public func deferTurns(_ waits: Duration...) { state.withLock { $0.turns += waits } }
+    /// What the next askers for a turn are told; after them all have it.
+    public func deferTurns(_ deferral: Deferral, times: Int = 1) {
+        state.withLock { $0.turns += Array(repeating: deferral, count: times) }
+    }
 
     /// Lets go of the batches that wait; none waits any more.
     public func release() {
@@ -87,7 +89,7 @@ public final class ScriptedSink: Sink {
 
     public func mustNotRepeat(_ delivery: Delivery) -> Bool { mustNotRepeat }
 
-    public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Duration? {
+    public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Deferral? {
         state.withLock { $0.turns.isEmpty ? nil : $0.turns.removeFirst() }
     }
 

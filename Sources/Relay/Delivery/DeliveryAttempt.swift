@@ -26,8 +26,8 @@ struct AttemptRunner: Sendable {
             case failed(SinkError)
             /// Its turn was refused: nothing was sent.
             case refused(SinkError)
-            /// It was not its turn; to be asked again after so long.
-            case deferred(Duration)
+            /// It was not its turn: nothing was sent, and it is asked for again later.
+            case deferred(Deferral)
         }
 
         let attempt: Int
@@ -55,8 +55,8 @@ struct AttemptRunner: Sendable {
         let batch: [Delivery]
         do throws(SinkError) {
             batch = deliveries(attempt, entries, try await states(of: entries, unsettled))
-            if let wait = try await sink.takeTurn(batch) {
-                return Ended(attempt: attempt.id, result: .deferred(wait))
+            if let deferral = try await sink.takeTurn(batch) {
+                return Ended(attempt: attempt.id, result: .deferred(deferral))
             }
         } catch {
             return Ended(attempt: attempt.id, result: .refused(error))
@@ -67,7 +67,7 @@ struct AttemptRunner: Sendable {
         } catch {
             let reason = "the journal could not record what is about to be sent: \(error.reason)"
             return Ended(
-                attempt: attempt.id, result: .failed(.unavailable(reason: reason)), journalError: error)
+                attempt: attempt.id, result: .refused(.unavailable(reason: reason)), journalError: error)
         }
         let start = clock.now
         let result = await receipts(batch)

@@ -16,8 +16,11 @@ extension DeliveryStateMachine {
         let isTrial = breaker.state == .halfOpen
         // What is not recorded is delivered again after a crash.
         guard now >= notBefore, settlement.unrecorded < bounds.windowMax else { return nil }
-        guard attempts.count < (isTrial ? 1 : limits.concurrency) else { return nil }
-        let groups = cut(isTrial ? trialCandidates : candidates, at: now)
+        guard attempts.count < (isTrial ? 1 : attemptsMax) else { return nil }
+        guard attempts.count < limits.concurrency || hasFullBatch else { return nil }
+        let chosen = isTrial ? trialCandidates : candidates
+        if isTrial, readsForTrial, chosen.contains(where: { failureCount($0) > 0 }) { return nil }
+        let groups = cut(chosen, at: now)
         guard !groups.isEmpty else { return nil }
         nextAttemptID += 1
         let offsets = groups.flatMap(\.offsets).sorted()
@@ -29,7 +32,7 @@ extension DeliveryStateMachine {
                 uniqueKeysWithValues: groups.filter { !$0.earlier.isEmpty }.map { ($0.key, $0.earlier) }),
             unknown: unknown.isEmpty ? [] : Set(groups.filter { isUnknown($0) }.map(\.key))
         )
-        attempts[attempt.id] = attempt
+        begin(attempt)
         for offset in offsets {
             let lane = lane(offset)
             if gathers { busy.insert(lane) }
@@ -44,6 +47,15 @@ extension DeliveryStateMachine {
     }
 
     private func isUnknown(_ group: DeliveryGroup) -> Bool { group.contains { unknown.contains($0) } }
+
+    /// Whether there is as much to deliver as one batch holds.
+    private var hasFullBatch: Bool {
+        let ready = lineCandidates
+        if ready.count + parkedReady.count >= limits.batchEventsMax { return true }
+        // Seldom is so much in memory that it has to be added up.
+        guard window.bytes > limits.batchBytesMax else { return false }
+        return (ready + parkedReady).reduce(0) { $0 + size($1) } > limits.batchBytesMax
+    }
 
     // MARK: - Who may go
 
@@ -74,10 +86,11 @@ extension DeliveryStateMachine {
         !busy.contains(lane(offset)) && !settlement.endsIntent(of: offset)
     }
 
-    /// One event, the one that has gone wrong least often, to see whether the sink is back.
+    /// One event, the one that has gone wrong least often, to see whether the sink is back; of several what
+    /// is in line, for what is parked may be the reason that it was away.
     private var trialCandidates: [Offset] {
         var lanes: Set<ParkedLanes.Lane> = []
-        let firsts = (parkedReady + lineCandidates.prefix(Self.trialMax)).filter {
+        let firsts = (lineCandidates.prefix(Self.trialMax) + parkedReady).filter {
             mayGo($0) && lanes.insert(lane($0)).inserted
         }
         return firsts.min { failureCount($0) < failureCount($1) }.map { [$0] } ?? []
@@ -88,7 +101,7 @@ extension DeliveryStateMachine {
     private func strikeCount(_ offset: Offset) -> Int { strikes[offset]?.count ?? 0 }
 
     private func failureCount(_ offset: Offset) -> Int {
-        strikeCount(offset) + (strikes[offset]?.refusals ?? 0)
+        strikeCount(offset) + (strikes[offset]?.refusals ?? 0) + (parked[offset]?.failures.count ?? 0)
     }
 
     func lane(_ offset: Offset) -> ParkedLanes.Lane {

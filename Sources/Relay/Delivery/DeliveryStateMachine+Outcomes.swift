@@ -14,9 +14,11 @@ extension DeliveryStateMachine {
 
     /// The sink gave its receipts; one for each delivery of the attempt, or the batch counts as failed.
     ///
-    /// - Parameter took: From the call to its end.
+    /// - Parameters:
+    ///   - intended: What was intended for this attempt.
+    ///   - took: From the call to its end.
     mutating func receiptsArrived(
-        _ receipts: [Receipt], attempt id: Int, took: Duration? = nil, at now: Int64
+        _ receipts: [Receipt], attempt id: Int, intended: [Offset] = [], took: Duration? = nil, at now: Int64
     ) {
         clockReads(now)
         guard let attempt = attempts[id] else { return }
@@ -29,38 +31,23 @@ extension DeliveryStateMachine {
                 at: now
             )
         }
-        attempts[id] = nil
+        _ = endAttempt(id)
         let lanes = attempt.offsets.map { lane($0) }
         if receipts.contains(where: { $0.contact == .answered }) {
             let wasClosed = breaker.state == .closed
             breaker.succeeded()
             if !wasClosed, breaker.state == .closed { countOutage(at: now) }
         }
+        endIntents(receipts, of: attempt, intended: intended)
+        let waiting = putBackDeferred(receipts, of: attempt, at: now)
         for receipt in receipts {
             settle(receipt, with: attempt.merged[receipt.offset] ?? [], took: took, at: now)
         }
         if let counts = tripwire.takeText() { settlement.keep(limitCounts: counts) }
-        for lane in lanes { release(lane) }
-        for case .failed(let error) in receipts.map(\.contact) where isDelivering { open(error, at: now) }
-        rewindIfIdle()
-    }
-
-    /// It was not the attempt's turn: nothing was sent, and nothing goes for that long.
-    mutating func attemptDeferred(_ id: Int, by wait: Duration, at now: Int64) {
-        clockReads(now)
-        guard let attempt = attempts.removeValue(forKey: id) else { return }
-        notBefore = max(notBefore, now + wait.nanoseconds)
-        for offset in attempt.numbers.keys { tripwire.end(offset, isDelivered: false, at: now) }
-        let lanes = attempt.offsets.map { lane($0) }
-        for (offset, lane) in zip(attempt.offsets, lanes) {
-            // What was parked need not be read again for a moment.
-            if isDelivering, parkedEntries[offset] != nil {
-                parkedReady.append(offset)
-            } else {
-                putBack(offset, lane)
-            }
+        for lane in lanes {
+            if let time = waiting[lane] { keepWaiting(lane, until: time) } else { release(lane) }
         }
-        for lane in lanes { release(lane) }
+        for case .failed(let error) in receipts.map(\.contact) where isDelivering { open(error, at: now) }
         rewindIfIdle()
     }
 
@@ -74,7 +61,7 @@ extension DeliveryStateMachine {
         took: Duration? = nil, at now: Int64
     ) {
         clockReads(now)
-        guard let attempt = attempts.removeValue(forKey: id) else { return }
+        guard let attempt = endAttempt(id) else { return }
         var isPoison = false
         for offset in attempt.offsets {
             var strike = strikes[offset] ?? Strikes(successesBefore: successes)
@@ -114,6 +101,7 @@ extension DeliveryStateMachine {
             schedule.delay(afterFailures: failures, retryAfter: retryAfter, using: &generator)
         }
         self.generator = generator
+        hasReadSinceOutage = false
         letGo()
     }
 
@@ -124,7 +112,7 @@ extension DeliveryStateMachine {
     }
 
     /// Parked deliveries that were read and not tried wait for their time again.
-    private mutating func giveBackReady(of offsets: [Offset]) {
+    mutating func giveBackReady(of offsets: [Offset]) {
         for offset in offsets {
             parked.giveBack(offset)
             parkedEntries[offset] = nil
@@ -142,7 +130,7 @@ extension DeliveryStateMachine {
     }
 
     /// While the sink is down, and nothing is on its way from it, the window is empty.
-    private mutating func rewindIfIdle() {
+    mutating func rewindIfIdle() {
         guard !isDelivering, attempts.isEmpty, !window.isEmpty else { return }
         window.rewind()
         line.removeAll()
@@ -153,7 +141,7 @@ extension DeliveryStateMachine {
 
     // MARK: - Lanes
 
-    private mutating func putBack(_ offset: Offset, _ lane: ParkedLanes.Lane) {
+    mutating func putBack(_ offset: Offset, _ lane: ParkedLanes.Lane) {
         if window.entry(offset) != nil {
             line.add(offset, lane)
         } else {
@@ -174,8 +162,10 @@ extension DeliveryStateMachine {
     mutating func parkBehind(_ lane: ParkedLanes.Lane) {
         line.stop(lane)
         held.removeAll { $0 == lane }
+        let last = parked.last(of: lane) ?? .zero
         for offset in line.offsets(in: lane) {
-            guard parked.count < policy.parkedMax else { return held.append(lane) }
+            // What comes before a parked one is parked in any case, or that would pass it.
+            guard offset < last || parked.count < policy.parkedMax else { return held.append(lane) }
             park(
                 ParkedDelivery(
                     offset: offset, subject: entry(offset)?.event.subject, failures: [], notBefore: 0))
@@ -220,6 +210,7 @@ extension DeliveryStateMachine {
             if receipt.isOutcomeUnknown { unknown.formUnion(earlier + [offset]) }
             let error = AttemptError(reason: reason, status: receipt.status, took: took)
             postpone(offset, with: earlier, after: after, error, at: now)
+        case .deferred: return
         }
         if parked[offset] == nil {
             for offset in earlier { close(offset) }
@@ -282,7 +273,7 @@ extension DeliveryStateMachine {
         let failures = failures(of: offset, with: earlier, and: error, at: now)
         if let due = history(of: offset, with: earlier)?.giveUpAt, due <= now { countOutage(at: now) }
         let giveUpAt =
-            history(of: offset, with: earlier)?.giveUpAt ?? now + policy.retry.giveUpAfter.nanoseconds
+            history(of: offset, with: earlier)?.giveUpAt ?? now + schedule.giveUpAfter.nanoseconds
         guard now < giveUpAt else { return giveUp(offset, with: earlier, error, at: now) }
         let attempts = failures.last?.number ?? 1
         let delay = schedule.delay(afterFailures: attempts, retryAfter: after, using: &generator)

@@ -22,7 +22,7 @@ import Rules
 /// - a sink whose limits one delivery more would exceed is held, as one is that a person paused.
 ///
 /// What goes out together is in `DeliveryStateMachine+Attempts.swift`, what happens after a delivery in
-/// `DeliveryStateMachine+Outcomes.swift`.
+/// `DeliveryStateMachine+Outcomes.swift`, and what waits for its turn in `DeliveryStateMachine+Turns.swift`.
 struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// What the worker is asked to do; each comes back through one of the methods below.
     enum Action: Equatable {
@@ -31,7 +31,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         case readParked([Offset])
         case deliver(Attempt)
         case settle(Settlement)
-        /// Call ``wokeUp()`` at this time, in nanoseconds since 1970.
+        /// Call ``wokeUp()`` at this time, in nanoseconds since 1970, and at none that was asked for before.
         case wake(at: Int64)
     }
 
@@ -71,11 +71,15 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     var settlement: PendingSettlement
     /// Users whose settle window is open; their lanes are stopped in line.
     var settling: SettlingLanes
+    /// Users whose turn has not come, and others go on; their lanes are stopped in line.
+    var deferred = DeferredLanes()
     var tripwire: Tripwire
     /// Deliveries that may have reached the destination, and nobody knows.
     var unknown: Set<Offset>
 
-    var attempts: [Int: Attempt] = [:]
+    private(set) var attempts: [Int: Attempt] = [:]
+    /// Deliveries that are with the sink.
+    private(set) var inFlight = 0
     var nextAttemptID = 0
     /// The lanes of all attempts.
     var busy: Set<ParkedLanes.Lane> = []
@@ -87,9 +91,12 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
     /// Where the read that is under way began.
     private var readUnderWay: Offset?
+    /// Whether a page was read since the sink went away last.
+    var hasReadSinceOutage = true
     private var parkedUnderWay: [Offset]?
     var hasNews = true
     var isStopping = false
+    /// The time at which the machine will be woken up.
     private var wakeAsked: Int64?
     private(set) var lastNow: Int64 = .min
 
@@ -115,9 +122,6 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         for lane in parked.blocked { line.stop(lane) }
     }
 
-    /// Deliveries that are with the sink.
-    var inFlight: Int { attempts.values.reduce(0) { $0 + $1.offsets.count } }
-
     /// Whether a stop that was asked for is complete: nothing in flight, everything settled.
     var isStopped: Bool { isStopping && attempts.isEmpty && settlement.isIdle }
 
@@ -135,6 +139,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         breaker.timePassed(to: now)
         parkHeld()
         for lane in settling.takeDue(at: now) { line.go(lane) }
+        for lane in deferred.takeDue(at: now) { release(lane) }
         if let settlement = nextSettlement() { return .settle(settlement) }
         if isStopping { return nil }
         if breaker.takePreparation() { return .prepare }
@@ -149,17 +154,29 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
     /// A wall clock that was set back takes the times with it that were made before.
     mutating func clockReads(_ now: Int64) {
+        if lastNow == .min { boundLease(at: now) }
         let behind = lastNow == .min ? 0 : lastNow - now
         if behind > Duration.seconds(1).nanoseconds {
             breaker.clockWasSetBack(by: behind)
             parked.clockWasSetBack(by: behind)
             settling.clockWasSetBack(by: behind)
+            deferred.clockWasSetBack(by: behind)
             tripwire.clockWasSet(to: now)
             notBefore -= behind
             wakeAsked? -= behind
         }
         lastNow = now
     }
+
+    /// What a clock that was ahead has put into the lease waits and counts no longer than if it were of now.
+    private mutating func boundLease(at now: Int64) {
+        parked.bound(
+            notBefore: now + schedule.delayMax.nanoseconds, giveUpAt: now + schedule.giveUpAfter.nanoseconds)
+        tripwire.clockWasSet(to: now)
+    }
+
+    /// Whether something better to try may be on its way than what has gone wrong before.
+    var readsForTrial: Bool { readUnderWay != nil && !hasReadSinceOutage }
 
     /// Whether deliveries may be under way at all.
     var isDelivering: Bool { breaker.state == .closed || breaker.state == .halfOpen }
@@ -182,7 +199,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
             }
         }
         // Only what may go counts: a user's backlog must not keep the others from being read.
-        let isHungry = line.ready.count < limits.batchEventsMax * limits.concurrency
+        let isHungry = line.ready.count < limits.batchEventsMax * attemptsMax
         let room = window.room
         guard readUnderWay == nil, hasNews, isHungry, room > 0 else { return nil }
         readUnderWay = window.readEnd
@@ -197,20 +214,40 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     }
 
     private mutating func nextWake(at now: Int64) -> Int64? {
-        var times: [Int64?] = isDelivering ? [parked.earliest(), settling.earliest, notBefore] : []
+        var times: [Int64?] =
+            isDelivering ? [parked.earliest(), settling.earliest, deferred.earliest, notBefore] : []
         if case .open(let until, _) = breaker.state { times = [until] }
-        // What is overdue waits for a read or a delivery, or for one of the times to come: it hides none.
+        // What is overdue waits for a read or a delivery, or for one of the times to come: it hides none. A
+        // wake that is overdue comes late, because the clock was set forward.
         let wake = times.compactMap(\.self).filter { $0 > now }.min()
-        guard let wake, wake < wakeAsked ?? .max else { return nil }
+        let asked = wakeAsked.flatMap { $0 > now ? $0 : nil } ?? .max
+        guard let wake, wake < asked else { return nil }
         wakeAsked = wake
         return wake
+    }
+
+    // MARK: - Attempts
+
+    /// Attempts at the same time, where the sink is known to work.
+    var attemptsMax: Int { limits.concurrency + (limits.readiesNextBatch ? 1 : 0) }
+
+    mutating func begin(_ attempt: Attempt) {
+        attempts[attempt.id] = attempt
+        inFlight += attempt.offsets.count
+    }
+
+    /// The attempt that has come back; nil where it is not with the sink.
+    mutating func endAttempt(_ id: Int) -> Attempt? {
+        guard let attempt = attempts.removeValue(forKey: id) else { return nil }
+        inFlight -= attempt.offsets.count
+        return attempt
     }
 
     // MARK: - What happened in the journal and to the worker
 
     mutating func newsArrived() { hasNews = true }
 
-    /// A time that was asked for has come; by the wall clock perhaps not quite.
+    /// The time that was asked for has come; by the wall clock perhaps not quite.
     mutating func wokeUp() { wakeAsked = nil }
 
     /// No more attempts begin; what is in flight is waited for.
@@ -224,6 +261,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         readUnderWay = nil
         // The window was rewound meanwhile, and this page begins behind what has to be read again.
         guard isCurrent else { return hasNews = true }
+        hasReadSinceOutage = true
         if !page.isAtHorizon { hasNews = true }
         let new = window.add(page)
         if page.isAtHorizon || window.room == 0 {
@@ -240,6 +278,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     }
 
     mutating func readFailed() {
+        hasReadSinceOutage = true
         readUnderWay = nil
         hasNews = true
     }

@@ -22,7 +22,8 @@ struct DeliveryWindow {
     private var first = 0
     /// Read and not settled.
     private var openCount = 0
-    private var bytes = 0
+    /// Of the bodies that were read and not settled.
+    private(set) var bytes = 0
 
     private struct Slot {
         let offset: Offset

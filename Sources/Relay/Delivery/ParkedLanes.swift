@@ -50,6 +50,9 @@ struct ParkedLanes {
     /// When a lane is due, in nanoseconds since 1970.
     func time(of lane: Lane) -> Int64? { lanes[lane]?.time }
 
+    /// The last delivery of a lane.
+    func last(of lane: Lane) -> Offset? { lanes[lane]?.offsets.last }
+
     subscript(offset: Offset) -> ParkedDelivery? { deliveries[offset] }
 
     /// Adds a delivery, or replaces what is known of it; one that was taken is given back.
@@ -75,6 +78,13 @@ struct ParkedLanes {
         if delivery.notBefore > 0, delivery.notBefore == line.time {
             lanes[lane]?.time = line.offsets.reduce(0) { max($0, deliveries[$1]?.notBefore ?? 0) }
         }
+        push(lane)
+    }
+
+    /// Nothing of a lane goes before this time, which is not a delivery's own.
+    mutating func wait(_ lane: Lane, until time: Int64) {
+        guard let line = lanes[lane], line.time < time else { return }
+        lanes[lane]?.time = time
         push(lane)
     }
 
@@ -125,6 +135,19 @@ struct ParkedLanes {
     mutating func extend(by duration: Duration) -> [ParkedDelivery] {
         for offset in deliveries.keys { deliveries[offset]?.giveUpAt? += duration.nanoseconds }
         return deliveries.values.filter { $0.giveUpAt != nil }
+    }
+
+    /// Lets no delivery wait, or be tried, longer than until these times.
+    mutating func bound(notBefore: Int64, giveUpAt: Int64) {
+        for offset in deliveries.keys {
+            if let time = deliveries[offset]?.giveUpAt { deliveries[offset]?.giveUpAt = min(time, giveUpAt) }
+            guard let time = deliveries[offset]?.notBefore, time > notBefore else { continue }
+            deliveries[offset]?.notBefore = notBefore
+        }
+        for (lane, line) in lanes where line.time > notBefore {
+            lanes[lane]?.time = notBefore
+            push(lane)
+        }
     }
 
     /// The wall clock was set back; what was to wait a while waits no longer for that.

@@ -8,7 +8,7 @@ struct PendingSettlement {
     private var unparked: Set<Offset> = []
     private var deadLetters: [DeadLetter] = []
     private var states: [Subject: FoldState] = [:]
-    private var range: ClosedRange<Offset>?
+    private var ended: [Offset] = []
     private var receipts: [DeliveryReceipt] = []
     private var hold: SinkHold?
     private var limitCounts: String?
@@ -42,12 +42,12 @@ struct PendingSettlement {
 
     mutating func count(_ offset: Offset, _ outcome: SettledOutcome) {
         outcomes[outcome, default: 0] += 1
-        ended(offset)
+        end(offset)
     }
 
-    private mutating func ended(_ offset: Offset) {
+    private mutating func end(_ offset: Offset) {
         endings.gathered += 1
-        range = range.map { min($0.lowerBound, offset)...max($0.upperBound, offset) } ?? offset...offset
+        ended.append(offset)
         isDirty = true
     }
 
@@ -88,7 +88,7 @@ struct PendingSettlement {
 
     mutating func deadLetter(_ letter: DeadLetter) {
         deadLetters.append(letter)
-        ended(letter.offset)
+        end(letter.offset)
     }
 
     mutating func keep(_ state: FoldState, of subject: Subject) {
@@ -124,7 +124,7 @@ struct PendingSettlement {
             unparked: unparked.sorted(),
             deadLetters: deadLetters,
             states: states,
-            range: range,
+            ended: ended,
             receipts: receipts,
             hold: hold,
             limitCounts: limitCounts,

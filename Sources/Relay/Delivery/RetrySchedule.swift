@@ -5,13 +5,22 @@ public struct RetrySchedule: Sendable {
     /// What a destination asks for with `Retry-After` counts up to this.
     public static let retryAfterMax = Duration.seconds(3_600)
 
+    /// A hundred years: whoever writes more means never, and times can still be added up.
+    private static let never = Duration.seconds(36_500 * 86_400)
+
     private let initial: Duration
     private let max: Duration
+    /// For how long a delivery is tried; the clock stands still while the sink is unavailable.
+    let giveUpAfter: Duration
 
     public init(_ configuration: RetryConfiguration) {
         initial = configuration.initial
-        max = configuration.max
+        max = min(configuration.max, Self.never)
+        giveUpAfter = min(configuration.giveUpAfter, Self.never)
     }
+
+    /// No delay is longer.
+    public var delayMax: Duration { Swift.max(max, Self.retryAfterMax) }
 
     /// The delay before the next attempt: between nothing and `initial * 2^(failures - 1)`, at most `max`,
     /// and never less than what the destination asked for.

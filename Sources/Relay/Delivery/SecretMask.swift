@@ -95,7 +95,7 @@ extension Receipt.Outcome {
         case .skipped(let reason): .skipped(mask.masked(reason))
         case .rejected(let reason): .rejected(reason: mask.masked(reason))
         case .retry(let after, let reason): .retry(after: after, reason: mask.masked(reason))
-        case .delivered, .superseded: self
+        case .delivered, .superseded, .deferred: self
         }
     }
 }

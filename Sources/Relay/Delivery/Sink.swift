@@ -19,10 +19,10 @@ public protocol Sink: Sendable {
 
     /// Asks whether a batch may be delivered now, before anything of it is recorded as about to be sent.
     ///
-    /// - Returns: Nil: its turn is taken. Else how long to wait before asking again; until then nothing is
-    ///   delivered, and nothing of the batch counts as tried.
+    /// - Returns: Nil: its turn is taken. Else who waits, and how long, before it is asked for again; nothing
+    ///   of the batch counts as tried.
     /// - Throws: Where the sink can deliver nothing now; nothing was sent, so it speaks against no event.
-    func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Duration?
+    func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Deferral?
 
     /// Delivers a batch, in its order where order matters, and gives one receipt per delivery, in any
     /// order.
@@ -53,7 +53,15 @@ extension Sink {
 
     public func mustNotRepeat(_ delivery: Delivery) -> Bool { false }
 
-    public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Duration? { nil }
+    public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Deferral? { nil }
+}
+
+/// Who waits where it is not a batch's turn, and for how long.
+public enum Deferral: Sendable, Equatable {
+    /// Nothing goes to the sink.
+    case everybody(Duration)
+    /// Only the users of the batch wait, and others go on.
+    case itsUsers(Duration)
 }
 
 /// How much a sink takes at once.
@@ -64,6 +72,12 @@ public struct SinkLimits: Sendable, Equatable {
     public var batchBytesMax: Int
     /// Calls of `deliver` at the same time.
     public var concurrency: Int
+    /// Whether one batch more is made ready while a call is under way, once it is full: what is not full goes
+    /// on gathering.
+    ///
+    /// Calls are made one after another then, in the order in which the batches were made; ``concurrency``
+    /// is 1.
+    public var readiesNextBatch: Bool
     /// Whether several events of one user may stand in one batch, in order.
     public var foldsUsers: Bool
     /// Whether the engine keeps a ``FoldState`` per user for this sink.
@@ -73,12 +87,14 @@ public struct SinkLimits: Sendable, Equatable {
         batchEventsMax: Int,
         batchBytesMax: Int = 8 * 1024 * 1024,
         concurrency: Int,
+        readiesNextBatch: Bool = false,
         foldsUsers: Bool,
         keepsState: Bool
     ) {
         self.batchEventsMax = batchEventsMax
         self.batchBytesMax = batchBytesMax
         self.concurrency = concurrency
+        self.readiesNextBatch = readiesNextBatch
         self.foldsUsers = foldsUsers
         self.keepsState = keepsState
     }
@@ -157,6 +173,9 @@ public struct Receipt: Sendable, Equatable {
         case retry(after: Duration?, reason: String)
         /// The destination refuses this event for good: a dead letter.
         case rejected(reason: String)
+        /// It turned out not to be its turn: nothing was sent, its user waits for so long, and this is no
+        /// attempt.
+        case deferred(Duration)
     }
 
     public init(

@@ -79,7 +79,17 @@ public final class SinkFleet: Service {
     ///
     /// So a sink misses nothing that is routed to it from then on. Where one cannot be leased, none is
     /// taken in.
-    public func add(_ members: [Member]) async throws(JournalError) {
+    public func add(_ members: [Member]) async throws(JournalError) { await add(try await lease(members)) }
+
+    /// Sinks that are leased and not delivered to yet.
+    public struct Leased: Sendable {
+        fileprivate let assignments: [SinkAssignment]
+    }
+
+    /// Does what can fail of taking sinks in: they miss nothing that is routed to them from then on.
+    ///
+    /// Where they are not taken in after all, whoever made them shuts them down.
+    public func lease(_ members: [Member]) async throws(JournalError) -> Leased {
         var assignments: [SinkAssignment] = []
         for member in members {
             let predecessor = state.withLock { $0.unended[member.sink.name] }
@@ -87,16 +97,27 @@ public final class SinkFleet: Service {
             let lease = predecessor == nil ? try await surroundings.journal.lease(member.sink.name) : nil
             assignments.append(SinkAssignment(member, lease: lease, after: predecessor, surroundings))
         }
-        for assignment in assignments { await start(assignment) }
+        return Leased(assignments: assignments)
+    }
+
+    /// Takes in sinks that are leased.
+    public func add(_ sinks: Leased) async {
+        for assignment in sinks.assignments { await start(assignment) }
     }
 
     /// Exchanges sinks for others of the same names, once those have finished what is in flight.
     ///
     /// It waits for that as long as a stop may take; the worker of a sink that is not done by then starts
-    /// when it is.
-    public func replace(_ members: [Member]) async {
+    /// when it is. Nothing of it can fail, so the journal must know the sinks: a worker asks for its lease
+    /// until the journal gives it.
+    ///
+    /// - Parameter formers: What sinks were called before, by their names; others keep theirs.
+    public func replace(_ members: [Member], formers: [String: String] = [:]) async {
         let assignments = members.map { member in
-            let predecessor = state.withLock { $0.unended[member.sink.name] }
+            let name = member.sink.name
+            let predecessor = state.withLock { state in
+                state.unended[name] ?? formers[name].flatMap { state.unended[$0] }
+            }
             return SinkAssignment(member, lease: nil, after: predecessor, surroundings)
         }
         for assignment in assignments { await start(assignment) }

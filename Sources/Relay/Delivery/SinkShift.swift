@@ -73,7 +73,7 @@ final class SinkShift: Service {
             }
             return state.worker
         }
-        worker?.stop()
+        worker?.finish()
         return begun
     }
 

@@ -85,14 +85,17 @@ public struct SinkWorker: Service {
         }
     }
 
-    /// Lets what is in flight finish, then ends.
+    /// Lets what is in flight finish within the deadline, then ends.
     ///
     /// May be called from anywhere, more than once, and before ``serve()``.
     public func stop() { input.yield(.stop) }
 
+    /// The same, however long it takes: the sink stays, and what came of a request that is cut nobody knows.
+    func finish() { input.yield(.finish) }
+
     /// What child tasks report.
     private enum Input: Sendable {
-        case news, stop, stopDeadline, timePassed
+        case news, finish, stop, stopDeadline, timePassed
         case prepared(SinkError?)
         case read(Result<JournalPage, JournalError>)
         case readParked([Offset], Result<[JournalEntry], JournalError>)
@@ -127,20 +130,25 @@ public struct SinkWorker: Service {
             lease: lease, limits: sink.limits, policy: policy, generator: SystemRandomNumberGenerator(),
             operation: sink.operation(of:))
         var reporter = SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
+        var means = Means(alarm: WorkerAlarm(clock) { [input] in input.yield(.timePassed) })
         var end = End.stopped
-        act(&machine, &tasks)
+        var isHurried = false
+        act(&machine, &tasks, &means)
         for await event in inputs {
             switch (event, event.end) {
             case (_, .shutOut(let error)):
                 reporter.isShutOut(error, now: clock.now)
                 return .shutOut(error)
             case (_, .moved):
-                // What is in flight ends by itself, and is not settled any more: the settlement that was
-                // refused stays under way.
+                // Nothing more begins; what is in flight ends by itself, and is settled like what has ended.
                 end = .moved
-                stop(&machine, &tasks)
-                if case .delivered = event { take(event, &machine, reporter) }
-            case (.stop, _): stop(&machine, &tasks)
+                finish(&machine)
+                take(event, &machine, reporter)
+            case (.finish, _): finish(&machine)
+            case (.stop, _):
+                finish(&machine)
+                if !isHurried { setDeadline(&tasks) }
+                isHurried = true
             case (.stopDeadline, _):
                 logger.warning(
                     "the stop waits no longer for what is with the sink; that is delivered again later",
@@ -148,16 +156,18 @@ public struct SinkWorker: Service {
                 return end
             default: take(event, &machine, reporter)
             }
-            act(&machine, &tasks)
+            act(&machine, &tasks, &means)
             reporter.isAt(machine.breaker, inFlight: machine.inFlight, now: clock.now)
-            if end == .moved ? machine.inFlight == 0 : machine.isStopped { return end }
+            if machine.isStopped { return end }
         }
         return end
     }
 
-    private func stop(_ machine: inout Machine, _ tasks: inout DiscardingTaskGroup) {
-        guard !machine.isStopping else { return }
-        machine.stop(at: clock.now)
+    private func finish(_ machine: inout Machine) {
+        if !machine.isStopping { machine.stop(at: clock.now) }
+    }
+
+    private func setDeadline(_ tasks: inout DiscardingTaskGroup) {
         tasks.addTask { [clock, input, stopTimeout] in
             try? await clock.sleep(for: stopTimeout)
             input.yield(.stopDeadline)
@@ -171,7 +181,7 @@ public struct SinkWorker: Service {
         let now = clock.now
         switch event {
         case .news: machine.newsArrived()
-        case .stop, .stopDeadline: break
+        case .finish, .stop, .stopDeadline: break
         case .timePassed: machine.wokeUp()
         case .prepared(nil): machine.prepared()
         case .prepared(let error?): machine.prepareFailed(error, at: now)
@@ -184,18 +194,22 @@ public struct SinkWorker: Service {
         case .readParked(_, .failure(let error)):
             logger.error("the journal could not be read", metadata: ["reason": "\(error.reason)"])
             machine.readParkedFailed()
+        case .delivered(let ended) where ended.journalError == .moved:
+            // Nothing of it was sent.
+            machine.attemptDeferred(ended.attempt, .everybody(.zero), at: now)
         case .delivered(let ended):
             switch ended.result {
             case .receipts(let receipts):
-                machine.receiptsArrived(receipts, attempt: ended.attempt, took: ended.took, at: now)
+                machine.receiptsArrived(
+                    receipts, attempt: ended.attempt, intended: ended.intended, took: ended.took, at: now)
             case .failed(let error):
                 machine.attemptFailed(
                     error, attempt: ended.attempt, intended: ended.intended, took: ended.took, at: now)
             case .refused(let error):
                 machine.attemptFailed(error, attempt: ended.attempt, isSent: false, at: now)
-            case .deferred(let wait): machine.attemptDeferred(ended.attempt, by: wait, at: now)
+            case .deferred(let deferral): machine.attemptDeferred(ended.attempt, deferral, at: now)
             }
-        case .settled(let settlement, nil):
+        case .settled(let settlement, nil), .settled(let settlement, .moved?):
             machine.settleSucceeded()
             reporter.settled(settlement)
         case .settled(_, let error?):
@@ -206,30 +220,41 @@ public struct SinkWorker: Service {
 
     // MARK: - Actions
 
+    /// What carries out the machine's actions, besides child tasks.
+    private struct Means: ~Copyable {
+        var alarm: WorkerAlarm
+        var calls = CallLine()
+    }
+
     private var runner: AttemptRunner {
         AttemptRunner(sink: sink, journal: journal, epoch: lease.epoch, clock: clock)
     }
 
     /// Carries out everything that the machine wants done now.
-    private func act(_ machine: inout Machine, _ tasks: inout DiscardingTaskGroup) {
+    private func act(
+        _ machine: inout Machine, _ tasks: inout DiscardingTaskGroup, _ means: inout Means
+    ) {
         while let action = machine.nextAction(at: clock.now) {
             switch action {
             case .deliver(let attempt):
                 let entries = attempt.offsets.compactMap { machine.entry($0) }
                 var unsettled: [Subject: FoldState] = [:]
                 if sink.limits.keepsState {
-                    for subject in entries.compactMap(\.event.subject) {
+                    for entry in entries {
+                        guard let subject = entry.event.subject else { continue }
                         unsettled[subject] = machine.unsettledState(of: subject)
                     }
                 }
+                let call = sink.limits.readiesNextBatch ? means.calls.join() : nil
                 tasks.addTask { [input, runner, unsettled] in
-                    await input.yield(.delivered(runner.run(attempt, entries, unsettled)))
+                    await call?.comes()
+                    // Whoever was cancelled in line tells nobody, for nobody listens any more.
+                    if call == nil || !Task.isCancelled {
+                        await input.yield(.delivered(runner.run(attempt, entries, unsettled)))
+                    }
+                    call?.ended()
                 }
-            case .wake(let time):
-                tasks.addTask { [clock, input] in
-                    try? await clock.sleep(for: .nanoseconds(max(0, time - clock.now)))
-                    input.yield(.timePassed)
-                }
+            case .wake(let time): means.alarm.set(to: time)
             default:
                 tasks.addTask { [input] in await input.yield(perform(action)) }
             }

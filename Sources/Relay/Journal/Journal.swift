@@ -36,6 +36,9 @@ public protocol Journal: Sendable {
     func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) async throws(JournalError)
 
     /// Records what became of deliveries and moves the cursor, in one durable transaction.
+    ///
+    /// Where the sink's place was moved since the lease, what holds there (``Settlement/held(at:)``) is
+    /// recorded, and then ``JournalError/moved`` is thrown.
     func settle(_ settlement: Settlement) async throws(JournalError)
 
     /// Yields whenever entries may have appeared behind an earlier ``read(_:after:limit:)``; it never misses
@@ -64,7 +67,7 @@ public enum JournalError: Error, Sendable, Equatable {
     /// Another lease on the sink is newer.
     case fenced
     /// The sink's place in the journal was changed since it was leased, by an operator or because it stayed
-    /// behind too long: lease it again.
+    /// behind too long: settle what is in flight, and lease it again.
     case moved
     /// The file cannot be used as it is: a newer version's, damaged, in use by another relay.
     case unusable(reason: String)

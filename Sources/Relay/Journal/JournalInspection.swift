@@ -14,8 +14,10 @@ public protocol JournalInspection: Sendable {
         _ filter: QuarantineFilter, _ page: PageRequest
     ) async throws(JournalError) -> [QuarantineRecord]
     func quarantined(id: Int64) async throws(JournalError) -> QuarantineRecord?
-    /// What was given up, newest first; for one sink, or for all.
-    func detached(sink: String?, _ page: PageRequest) async throws(JournalError) -> [DetachedRange]
+    /// What was given up, as far as the filter names it, newest first.
+    func detached(
+        _ filter: DetachedFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [DetachedRange]
     /// Events with their bytes, oldest first: some of those behind an offset that came in at an instant or
     /// later.
     ///

@@ -1,3 +1,4 @@
+import CDispatch  // On Linux `stat` counts to it.
 import Foundation
 import GRDB
 
@@ -24,6 +25,9 @@ struct JournalSpace {
     private(set) var limitBytes: Int
     /// What its files take of the disk, and what anybody may still take; nil where the system does not tell.
     private(set) var roomBytes: Int?
+    /// Whether pages that are free can go back to the disk: not in a file that was made without
+    /// `auto_vacuum = INCREMENTAL`.
+    private(set) var canShrink = true
     private var unmeasuredBytes = 0
 
     init(journalPath: String, sizeMax: Int) {
@@ -40,6 +44,12 @@ struct JournalSpace {
     var isNearMax: Bool { Double(usedBytes) >= Self.reliefShare * Double(sizeMax) }
     /// Whether room has to be made: also where the disk is full of other files, as far as that helps.
     var needsRelief: Bool { isNearLimit || (reserve.isReleased && usedBytes > reserve.bytes) }
+    /// Whether the disk is what is short.
+    var shortage: DiskShortage.Look {
+        if isNearMax { return .ended }
+        if needsRelief { return .short }
+        return share < Self.reliefShare - 0.05 ? .ended : .nearlyShort
+    }
     /// The write-ahead log is copied into the file before it takes more of the maximum, or more than the
     /// reserve has room for.
     var logBytesMax: Int { min(sizeMax / 16, reserve.bytes / 2) }
@@ -66,6 +76,7 @@ struct JournalSpace {
         // Its file is longer where it could not be cut in time; no entry should go for that.
         usedBytes += min(logBytes, 2 * logBytesMax)
         unmeasuredBytes = 0
+        canShrink = try Self.pragma("auto_vacuum", db) == 2
         roomBytes = Self.roomBytes(path)
         let room = roomBytes.map { reserve.isReleased ? $0 - reserve.bytes : $0 }
         // A disk that others have filled makes the journal no smaller than it must be to go on.
@@ -73,21 +84,28 @@ struct JournalSpace {
     }
 
     static func pageBytesInUse(_ db: Database) throws -> Int {
-        func pragma(_ name: String) throws -> Int {
-            try Int.fetchOne(db.cachedStatement(sql: "PRAGMA \(name)")) ?? 0
-        }
-        return (try pragma("page_count") - pragma("freelist_count")) * JournalFile.pageBytes
+        try (pragma("page_count", db) - pragma("freelist_count", db)) * JournalFile.pageBytes
+    }
+
+    private static func pragma(_ name: String, _ db: Database) throws -> Int {
+        try Int.fetchOne(db.cachedStatement(sql: "PRAGMA \(name)")) ?? 0
     }
 
     /// What the disk has for a journal: what its files take already, and what anybody may still take.
     ///
-    /// Nil where the system does not tell.
-    static func roomBytes(_ journalPath: String) -> Int? {
-        guard let disk = Disk(of: folder(of: journalPath)) else { return nil }
-        return bytes(ofFile: journalPath) + bytes(ofFile: logPath(journalPath)) + disk.availableBytes
+    /// Nil where the system does not tell. Neither the journal nor its folder need be there.
+    ///
+    /// - Parameter countsReserve: Whether the journal's reserve is among what it takes.
+    static func roomBytes(_ journalPath: String, countsReserve: Bool = false) -> Int? {
+        var folder = Self.folder(of: journalPath)
+        while !FileManager.default.fileExists(atPath: folder), folder != "/", folder != "." {
+            folder = Self.folder(of: folder)
+        }
+        let files = [journalPath, logPath(journalPath)] + (countsReserve ? [journalPath + ".reserve"] : [])
+        return Disk(of: folder).map { files.map(bytes(ofFile:)).reduce($0.availableBytes, +) }
     }
 
-    fileprivate static func folder(of path: String) -> String {
+    private static func folder(of path: String) -> String {
         let folder = (path as NSString).deletingLastPathComponent
         return folder.isEmpty ? "." : folder
     }
@@ -95,8 +113,10 @@ struct JournalSpace {
     static func logPath(_ journalPath: String) -> String { journalPath + "-wal" }
 
     static func bytes(ofFile path: String) -> Int {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-        return (attributes?[.size] as? NSNumber)?.intValue ?? 0
+        // Not by FileManager, which looks up the names of owner and group as well: this is asked for with
+        // every megabyte that is written.
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : 0
     }
 }
 
@@ -106,11 +126,6 @@ extension SQLiteJournal {
     ///
     /// Nil where the system does not tell. Neither the journal nor its folder need be there.
     public static func roomBytes(path: String) -> Int? {
-        var folder = JournalSpace.folder(of: path)
-        while !FileManager.default.fileExists(atPath: folder), folder != "/", folder != "." {
-            folder = JournalSpace.folder(of: folder)
-        }
-        let taken = [path, JournalSpace.logPath(path), path + ".reserve"].map(JournalSpace.bytes(ofFile:))
-        return Disk(of: folder).map { taken.reduce($0.availableBytes, +) }
+        JournalSpace.roomBytes(path, countsReserve: true)
     }
 }

@@ -40,7 +40,8 @@ enum DetachReason: String {
 
 /// Gives up what a sink has left waiting for too long, so that no sink can fill the journal.
 ///
-/// The sink's place is moved behind those entries, and its worker notices with its next settle.
+/// The sink's place is moved behind those entries, and its worker notices with its next settle: what is with
+/// the sink by then is settled all the same.
 extension JournalWriter {
     /// One step of a pass: some of what a sink has left waiting for longer than it may.
     ///
@@ -51,6 +52,7 @@ extension JournalWriter {
     func detachOld(after sinkID: Int64, from: Int64, at now: Int64) throws -> JournalRetention.Stage {
         guard let policies = kept.policies else { return .entries(after: 0) }
         var next = JournalRetention.Stage.entries(after: 0)
+        var detached: (sink: String, entries: Int)?
         try alone { db in
             guard let sink = try SinkPlace.all(db).first(where: { $0.id > sinkID }) else { return }
             next = .detaching(after: sink.id, from: 0)
@@ -64,20 +66,16 @@ extension JournalWriter {
                 lags.end(sink.name)
             }
             if let given = look.givenUp {
-                try detach(given, of: sink, through: look.lastOld, because: .age, at: now, db)
+                let count = try giveUp(
+                    given, of: sink, through: look.lastOld, because: DetachReason.age.text,
+                    isOneOutage: true, at: now, db)
+                detached = (sink.name, count)
             }
             if !look.isAtEnd { next = .detaching(after: sinkID, from: look.seenTo) }
         }
+        // What was not committed was not given up.
+        if let detached { lags.detached(detached.entries, detached.sink) }
         return next
-    }
-
-    func detach(
-        _ given: EntryRange?, of sink: SinkPlace, through last: Int64, because reason: DetachReason,
-        at now: Int64, _ db: Database
-    ) throws {
-        let count = try giveUp(
-            given, of: sink, through: last, because: reason.text, isOneOutage: true, at: now, db)
-        lags.detached(count, sink.name)
     }
 
     /// A look at a bounded number of entries behind a sink's place.

@@ -13,15 +13,16 @@ extension JournalWriter {
         try writeCounts()
         let configured = Set(policies.map(\.name))
         var renamed: [String: String] = [:]
-        var all: [String: String] = [:]
+        var gone: [String: String] = [:]
         for policy in policies {
             guard let former = policy.renamedFrom, !configured.contains(former) else { continue }
-            all[former] = policy.name
             if try rename(former, to: policy.name) { renamed[former] = policy.name }
+            if try sinkNumber(former, database) == nil { gone[former] = gone[former] ?? policy.name }
         }
-        // Requests that are under way still go by rules with the former names.
+        // Requests that are under way still go by rules with the former names. One that a sink still has in
+        // the journal is that sink's, whoever wanted it.
         kept = KeptPolicies(
-            policies: Dictionary(policies.map { ($0.name, $0) }) { first, _ in first }, renames: all)
+            policies: Dictionary(policies.map { ($0.name, $0) }) { first, _ in first }, renames: gone)
         return (renamed, lastOffset)
     }
 
@@ -32,8 +33,8 @@ extension JournalWriter {
         // What old routes sent to a sink of the new name, that one got, or it was given up.
         try routes.rename(name, to: "\(name) (former)", db)
         try db.execute(
-            sql: "UPDATE sinks SET name = ?, epoch = max(epoch, ?) + 1, is_moved = 1 WHERE name = ?",
-            arguments: [name, epoch, former])
+            sql: "UPDATE sinks SET name = ?, epoch = max(epoch, ?) + 1, is_moved = ? WHERE name = ?",
+            arguments: [name, epoch, PlaceChange.renamed.rawValue, former])
         try db.execute(sql: "UPDATE replays SET sink = ? WHERE sink = ?", arguments: [name, former])
         try routes.rename(former, to: name, db)
         try note("rename", sink: name, entries: 0, at: clock.now) { $0.member("renamedFrom", former) }

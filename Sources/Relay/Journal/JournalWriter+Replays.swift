@@ -68,11 +68,11 @@ extension JournalWriter {
                 UPDATE replays SET after_offset = ?, appended = appended + ?, ended_at = ?,
                     filter = json_set(filter, '$.expired',
                         coalesce(json_extract(filter, '$.expired'), 0) + ?)
-                WHERE id = ? AND after_offset = ? AND ended_at IS NULL
+                WHERE id = ? AND sink = ? AND after_offset = ? AND ended_at IS NULL
                 """,
             arguments: [
                 step.end.rawValue, step.events.count, step.isLast ? now : nil, step.expired, replay.id,
-                replay.after.rawValue,
+                replay.request.sink, replay.after.rawValue,
             ])
         guard db.changesCount == 1 else { return false }
         try db.execute(

@@ -40,9 +40,10 @@ extension JournalWriter {
         return report
     }
 
-    /// Everything behind the target that is still kept comes again, whatever became of it.
+    /// Everything behind the target that was settled and is still kept comes again, whatever became of it.
     ///
-    /// `base` has the counts add up. What a person once let pass the limits is no longer exempt from them.
+    /// What is with the sink by now has yet to be settled, and comes as it would have. `base` has the counts
+    /// add up. What a person once let pass the limits is no longer exempt from them.
     ///
     /// - Parameter kept: The sink's entries between the target and its place.
     private func seekBack(_ place: SinkPlace, to target: Int64, kept: Int, _ db: Database) throws -> Int {
@@ -50,7 +51,7 @@ extension JournalWriter {
             sql: #"DELETE FROM parked WHERE sink_id = ? AND "offset" > ?"#, arguments: [place.id, target])
         // They waited already, so they count already.
         let repeated = kept + place.settledAbove.count - db.changesCount
-        try move(place, to: target, settledAbove: [], db)
+        try move(place, .back, to: target, settledAbove: [], db)
         try db.execute(
             sql: "UPDATE sinks SET base = base - ?, exempt_to = min(exempt_to, ?) WHERE id = ?",
             arguments: [repeated, target, place.id])
@@ -75,21 +76,24 @@ extension JournalWriter {
                 arguments: [place.id, last])
         }
         let cursor = max(place.cursor, last)
-        try move(place, to: cursor, settledAbove: place.settledAbove.filter { $0 > cursor }, db)
+        try move(place, .forward, to: cursor, settledAbove: place.settledAbove.filter { $0 > cursor }, db)
         try db.execute(
             sql: "UPDATE sinks SET detached = detached + ? WHERE id = ?",
             arguments: [waiting?.count ?? 0, place.id])
         return waiting?.count ?? 0
     }
 
-    /// From here on the worker that has the sink leased is told that it was moved.
-    private func move(_ place: SinkPlace, to cursor: Int64, settledAbove: Set<Int64>, _ db: Database) throws {
+    /// From here on the worker that has the sink leased is told that it was moved, and settles only what it
+    /// had begun.
+    private func move(
+        _ place: SinkPlace, _ change: PlaceChange, to cursor: Int64, settledAbove: Set<Int64>, _ db: Database
+    ) throws {
         let above = OffsetRanges.text(of: settledAbove.map { Offset(rawValue: $0) })
         try db.execute(
             sql: """
-                UPDATE sinks SET cursor = ?, settled_above = ?, epoch = epoch + 1, is_moved = 1 WHERE id = ?
+                UPDATE sinks SET cursor = ?, settled_above = ?, is_moved = max(is_moved, ?) WHERE id = ?
                 """,
-            arguments: [cursor, above, place.id])
+            arguments: [cursor, above, change.rawValue, place.id])
     }
 
     /// Lists entries as detached.

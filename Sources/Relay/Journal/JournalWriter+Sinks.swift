@@ -60,25 +60,43 @@ extension JournalWriter {
 
     func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) throws {
         let db = try database
-        let sinkID: Int64 = try leasedRow(of: sink, epoch: epoch, db)[0]
+        let leased = try leasedRow(of: sink, epoch: epoch, db)
+        // What would be sent may have been given up.
+        guard leased.change == .none else { throw JournalError.moved }
         var insert = try BoundStatement(
             db, #"INSERT OR IGNORE INTO intents (sink_id, "offset") VALUES (?, ?)"#)
         for offset in offsets {
-            insert.bind(sinkID)
+            insert.bind(leased.id)
             insert.bind(offset.rawValue)
             try insert.run()
         }
     }
 
-    func settle(_ settlement: Settlement, at now: Int64) throws {
+    /// Records what became of deliveries.
+    ///
+    /// - Returns: Whether the lease is still good: false where the sink's place was moved since, and only
+    ///   what holds there was recorded.
+    func settle(_ settlement: Settlement, at now: Int64) throws -> Bool {
         let db = try database
-        let sinkID = try move(settlement, db)
+        let leased = try leasedRow(of: settlement.sink, epoch: settlement.epoch, db)
+        let sinkID = leased.id
+        var (settlement, twice) = (settlement, 0)
+        if leased.change != .none {
+            let place = try movedPlace(of: settlement.sink, leased.change, db)
+            (settlement, twice) = settlement.held(at: place)
+        }
+        guard settlement.cursor.rawValue >= leased.cursor else {
+            throw JournalError.unusable(
+                reason: "the cursor of \(settlement.sink) would move back: a defect of okta-relay; report it")
+        }
+        try move(settlement, sinkID: sinkID, twice: twice, db)
         try park(settlement, sinkID: sinkID, db)
         try bury(settlement, sinkID: sinkID, at: now, db)
         try endIntents(settlement, sinkID: sinkID, db)
         try writeReceipts(settlement, at: now, db)
         if let hold = settlement.hold { try self.hold(settlement.sink, hold) }
         try write(settlement.states, sinkID: sinkID, db)
+        return leased.change == .none
     }
 
     private func write(_ states: [Subject: FoldState], sinkID: Int64, _ db: Database) throws {
@@ -108,30 +126,44 @@ extension JournalWriter {
             arguments: [hold?.kind.rawValue, hold?.reason, hold?.since, sink])
     }
 
-    /// The sink's number, epoch and cursor, where the lease is its newest.
-    private func leasedRow(of sink: String, epoch: Int64, _ db: Database) throws -> Row {
+    /// A sink's row, as a lease sees it.
+    private struct LeasedRow {
+        let id: Int64
+        let cursor: Int64
+        /// What was done to its place since.
+        let change: PlaceChange
+    }
+
+    /// The sink's row, where the lease is its newest.
+    private func leasedRow(of sink: String, epoch: Int64, _ db: Database) throws -> LeasedRow {
         let select = try db.cachedStatement(
             sql: "SELECT id, epoch, cursor, is_moved FROM sinks WHERE name = ?")
         // A sink that was dropped meanwhile is told the same as one that was moved.
         guard let row = try Row.fetchOne(select, arguments: [sink]) else { throw JournalError.moved }
-        guard row[1] == epoch else { throw row[3] ? JournalError.moved : .fenced }
-        return row
+        let change = PlaceChange(rawValue: row[3]) ?? .renamed
+        guard row[1] == epoch else { throw change == .renamed ? JournalError.moved : .fenced }
+        return LeasedRow(id: row[0], cursor: row[2], change: change)
     }
 
-    /// Moves the cursor and adds to the counts; the sink's number.
-    private func move(_ settlement: Settlement, _ db: Database) throws -> Int64 {
-        let row = try leasedRow(of: settlement.sink, epoch: settlement.epoch, db)
-        let cursor: Int64 = row[2]
-        guard settlement.cursor.rawValue >= cursor else {
-            throw JournalError.unusable(
-                reason: "the cursor of \(settlement.sink) would move back: a defect of okta-relay; report it")
-        }
-        let sinkID: Int64 = row[0]
+    private func movedPlace(of sink: String, _ change: PlaceChange, _ db: Database) throws -> MovedPlace {
+        guard let place = try SinkPlace.named(sink, db) else { throw JournalError.moved }
+        let select = #"SELECT "offset" FROM parked WHERE sink_id = ?"#
+        let parked = try Int64.fetchAll(db, sql: select, arguments: [place.id])
+        return MovedPlace(
+            cursor: Offset(rawValue: place.cursor),
+            settledAbove: Set(place.settledAbove.map(Offset.init(rawValue:))),
+            parked: Set(parked.map(Offset.init(rawValue:))), isBack: change != .forward)
+    }
+
+    /// Moves the cursor and adds to the counts.
+    ///
+    /// - Parameter twice: Deliveries that were counted as given up, and count as what became of them besides.
+    private func move(_ settlement: Settlement, sinkID: Int64, twice: Int, _ db: Database) throws {
         try db.cachedStatement(
             sql: """
                 UPDATE sinks SET cursor = ?, settled_above = ?, delivered = delivered + ?,
                     superseded = superseded + ?, skipped = skipped + ?, retried = retried + ?,
-                    dead = dead + ?, limit_counts = coalesce(?, limit_counts)
+                    dead = dead + ?, limit_counts = coalesce(?, limit_counts), base = base - ?
                 WHERE id = ?
                 """
         ).execute(arguments: [
@@ -143,9 +175,9 @@ extension JournalWriter {
             settlement.retries,
             settlement.deadLetters.count,
             settlement.limitCounts,
+            twice,
             sinkID,
         ])
-        return sinkID
     }
 
     /// Copies what a dead letter needs, so that it pins no entry; an entry that is gone leaves no bytes.

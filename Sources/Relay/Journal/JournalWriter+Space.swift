@@ -46,7 +46,7 @@ extension JournalWriter {
         checkpointIsDue(.truncate)
         guard !space.reserve.isReleased else { return }
         space.reserve.release()
-        shortage.begin(at: clock.now)
+        shortage.look(.short, at: clock.now)
         logger.error(
             "the journal's disk is full; events are refused with 503 until there is room, deliveries go on")
         retention.beginEarly()
@@ -59,12 +59,16 @@ extension JournalWriter {
         guard !relief.isResting(at: now) else { return false }
         // Others take room on the disk, and give it back.
         measure()
-        noteShortage(at: now)
+        shortage.look(space.shortage, at: now)
         guard space.needsRelief else {
             relief = JournalRelief()
             return false
         }
         do {
+            if let pinned = relief.firstPinned, relief.isWaiting {
+                let isStillPinned = try isPinned(pinned)
+                if !isStillPinned || relief.isOutdated(at: now) { relief = JournalRelief() }
+            }
             if space.isLogLarge, !relief.hasCutLog {
                 // Without it there may be room enough.
                 relief.hasCutLog = true
@@ -72,7 +76,7 @@ extension JournalWriter {
                 return true
             }
             let isMade = try makeRoom(at: now)
-            if !isMade { relief.rest(at: now) }
+            if !isMade, !relief.isResting(at: now) { relief.rest(at: now) }
             measure()
             relief.hasCutLog = relief.hasCutLog && space.isLogLarge
             if !space.needsRelief { relief = JournalRelief() }
@@ -81,18 +85,6 @@ extension JournalWriter {
             relief.rest(at: now)
             noteFailure(error)
             return false
-        }
-    }
-
-    /// Notes since when the disk is what is short.
-    private func noteShortage(at now: Int64) {
-        if space.isNearMax {
-            shortage.end()
-        } else if space.needsRelief {
-            shortage.begin(at: now)
-        } else if space.share < JournalSpace.reliefShare - 0.05 {
-            // A little less does not end it: a journal that fills its disk by itself needs no new patience.
-            shortage.end()
         }
     }
 
@@ -147,12 +139,14 @@ extension JournalWriter {
         let reason = space.isNearMax ? DetachReason.size : .disk
         let room = space.reserve.isReleased ? space.roomBytes : nil
         let pages = retention.deleted.pages
-        guard reason == .size || shortage.mayGiveUp(at: now, roomBytes: room, pages: pages) else {
+        guard reason == .size || mayGiveUpForDisk(at: now, roomBytes: room, pages: pages) else {
+            relief.wait(at: now)
             return false
         }
         // What is in flight settles, and is not given up for a disk.
         let receivedBefore = reason == .disk ? now - DiskShortage.patience.nanoseconds : .max
-        var (isOld, isMade) = (false, false)
+        var isOld = false
+        var detached: [(sink: String, entries: Int)] = []
         try alone { db in
             guard let last = try lastToGiveUp(from: pinned, receivedBefore: receivedBefore, db) else {
                 return
@@ -164,16 +158,27 @@ extension JournalWriter {
                     after: max(sink.cursor, pinned - 1), through: last,
                     routes: routes.ids(naming: sink.name, db), db)
                 given.add(try sink.parkedEntries(through: last, db))
-                try detach(given, of: sink, through: last, because: reason, at: now, db)
-                isMade = true
+                let count = try giveUp(
+                    given, of: sink, through: last, because: reason.text, isOneOutage: true, at: now, db)
+                detached.append((sink.name, count))
             }
         }
-        guard isOld else { return false }
-        if isMade { shortage.gaveUp(roomBytes: room, pages: pages) }
+        guard isOld else {
+            relief.wait(at: now)
+            return false
+        }
+        // What was not committed was not given up.
+        for (sink, entries) in detached { lags.detached(entries, sink) }
+        if reason == .disk, !detached.isEmpty { shortage.gaveUp(at: now, roomBytes: room, pages: pages) }
         // Where no sink needs the entry after all, it is passed over.
-        relief.after = isMade ? pinned - 1 : pinned
-        relief.firstPinned = nil
+        relief.goOn(after: detached.isEmpty ? pinned : pinned - 1)
         return true
+    }
+
+    private func mayGiveUpForDisk(at now: Int64, roomBytes: Int?, pages: Int) -> Bool {
+        // What is given up on a full disk is to give it back some room.
+        guard space.canShrink || !space.reserve.isReleased else { return false }
+        return shortage.mayGiveUp(at: now, roomBytes: roomBytes, pages: pages)
     }
 
     /// How far one step gives up; nil where the first entry is too young already.
@@ -189,6 +194,11 @@ extension JournalWriter {
                 """,
             arguments: [instant, first, JournalRetention.deletesMax])
         return last.flatMap { $0 >= first ? $0 : nil }
+    }
+
+    /// Whether any sink keeps the entry from being deleted.
+    private func isPinned(_ offset: Int64) throws -> Bool {
+        try queue.read { db in try SinkPlace.all(db).contains { try pins($0, offset, db) } }
     }
 
     /// Whether the sink is what keeps the entry from being deleted.
@@ -208,6 +218,8 @@ extension JournalWriter {
 struct JournalRelief {
     /// After nothing could be deleted, it is not looked for again this long.
     private static let pause = Duration.seconds(5)
+    /// While nothing may be given up yet, what was looked at is looked at again this often.
+    private static let lookAgain = Duration.seconds(60)
 
     /// Entries up to here were looked at, and stay.
     var after: Int64 = 0
@@ -215,6 +227,15 @@ struct JournalRelief {
     var firstPinned: Int64?
     var hasCutLog = false
     private var restsUntil: Int64?
+    private var waitsSince: Int64?
+
+    /// Whether all was looked at, and what is left may not be given up yet.
+    var isWaiting: Bool { waitsSince != nil }
+
+    /// Whether what it waits with was looked at long ago.
+    func isOutdated(at now: Int64) -> Bool {
+        waitsSince.map { now < $0 || now - $0 >= Self.lookAgain.nanoseconds } ?? false
+    }
 
     func isResting(at now: Int64) -> Bool {
         guard let restsUntil else { return false }
@@ -225,53 +246,19 @@ struct JournalRelief {
         self = JournalRelief()
         restsUntil = now + Self.pause.nanoseconds
     }
-}
 
-/// Since when the disk is short, while the journal is not near its maximum, and whether giving up events
-/// helps.
-///
-/// Somebody else's flood of a moment must cost no backlog, and one that goes on would take whatever it is
-/// given.
-struct DiskShortage {
-    /// For a disk that has been short for less, nothing is given up, nor what has waited for less.
-    ///
-    /// A little longer than an idle writer's pause between two looks.
-    static let patience = Duration.seconds(40)
-    /// After the disk had nothing of what was given up, nothing more is given up for it this long.
-    static let pause = Duration.seconds(600)
-
-    /// Nothing is given up before; nil while the disk is not short.
-    private var patientUntil: Int64?
-    /// The room there was when something was given up last, and the pages that the disk had been given back.
-    private var given: (roomBytes: Int, pages: Int)?
-
-    mutating func begin(at now: Int64) {
-        // A clock that was set back makes nobody wait for longer.
-        if let patientUntil, patientUntil - now <= Self.pause.nanoseconds { return }
-        patientUntil = now + Self.patience.nanoseconds
+    /// Rests, and goes on then where it stands: what must stay for now needs no other look at once.
+    mutating func wait(at now: Int64) {
+        hasCutLog = false
+        waitsSince = waitsSince ?? now
+        restsUntil = now + Self.pause.nanoseconds
     }
 
-    mutating func end() { self = DiskShortage() }
-
-    /// Whether events may be given up now.
-    ///
-    /// - Parameters:
-    ///   - roomBytes: What the journal takes and what the disk has left; nil where that tells nothing.
-    ///   - pages: Those given back to the disk so far.
-    mutating func mayGiveUp(at now: Int64, roomBytes: Int?, pages: Int) -> Bool {
-        guard let patientUntil, now >= patientUntil else { return false }
-        guard let given, let roomBytes, pages > given.pages else { return true }
-        // Others have taken all that was given back.
-        let (taken, back) = (given.roomBytes - roomBytes, (pages - given.pages) * JournalFile.pageBytes)
-        guard taken >= back else { return true }
-        self.patientUntil = now + Self.pause.nanoseconds
-        self.given = nil
-        return false
-    }
-
-    /// Notes that something was given up; the parameters are those of ``mayGiveUp(at:roomBytes:pages:)``.
-    mutating func gaveUp(roomBytes: Int?, pages: Int) {
-        given = roomBytes.map { (roomBytes: $0, pages: pages) }
+    /// Goes on behind an entry.
+    mutating func goOn(after offset: Int64) {
+        after = offset
+        firstPinned = nil
+        waitsSince = nil
     }
 }
 

@@ -16,6 +16,24 @@ struct SQLCondition {
         terms.append(term)
         arguments += [value]
     }
+
+    /// Adds that an instant, or some of a span of them, lies in a range; an end that is not there adds none.
+    ///
+    /// - Parameters:
+    ///   - first: The instant's column, or that of the span's first.
+    ///   - last: The column of the span's last instant.
+    mutating func add(instants first: String, to last: String? = nil, since: Int64?, until: Int64?) {
+        add("\(last ?? first) >= ?", since)
+        add("\(first) < ?", until)
+    }
+}
+
+extension JSONWriter {
+    /// A filter's range, as the list of operations tells it.
+    fileprivate mutating func range(since: Int64?, until: Int64?) {
+        if let since { member("since", Timestamp(nanoseconds: since).description) }
+        if let until { member("until", Timestamp(nanoseconds: until).description) }
+    }
 }
 
 extension DeadLetterFilter {
@@ -27,8 +45,7 @@ extension DeadLetterFilter {
         condition.add("event_type GLOB ?", eventType?.glob)
         condition.add("user_id = ?", user)
         condition.add("instr(lower(last_error), lower(?)) > 0", error)
-        condition.add("died_at >= ?", since)
-        condition.add("died_at < ?", until)
+        condition.add(instants: "died_at", since: since, until: until)
         return condition
     }
 
@@ -40,8 +57,7 @@ extension DeadLetterFilter {
         if let eventType { detail.member("type", eventType.description) }
         if user != nil { detail.member("user", "***") }
         if error != nil { detail.member("error", "***") }
-        if let since { detail.member("since", Timestamp(nanoseconds: since).description) }
-        if let until { detail.member("until", Timestamp(nanoseconds: until).description) }
+        detail.range(since: since, until: until)
     }
 }
 
@@ -52,8 +68,7 @@ extension HistoryFilter {
         condition.add("user_id = ?", user)
         condition.add("\(orgColumn) = ?", org)
         condition.add("\(sinkColumn) = ?", sink)
-        condition.add("\(at) >= ?", since)
-        condition.add("\(at) < ?", until)
+        condition.add(instants: at, since: since, until: until)
         return condition
     }
 }
@@ -62,9 +77,40 @@ extension OperationFilter {
     var condition: SQLCondition {
         var condition = SQLCondition()
         condition.add("sink = ?", sink)
-        condition.add("at >= ?", since)
-        condition.add("at < ?", until)
+        condition.add(instants: "at", since: since, until: until)
         return condition
+    }
+}
+
+extension DetachedFilter {
+    var condition: SQLCondition {
+        var condition = SQLCondition()
+        condition.add("sink = ?", sink)
+        condition.add("instr(lower(reason), lower(?)) > 0", reason)
+        condition.add(instants: "first_received_at", to: "last_received_at", since: since, until: until)
+        return condition
+    }
+}
+
+extension ReplayListFilter {
+    var condition: SQLCondition {
+        var condition = SQLCondition()
+        condition.add("sink = ?", sink)
+        let isDelivered = "sink IN (SELECT value FROM json_each(?))"
+        switch state {
+        case nil: break
+        case .underWay: condition.add("ended_at IS NULL AND \(isDelivered)", deliveredJSON)
+        case .waits: condition.add("ended_at IS NULL AND NOT \(isDelivered)", deliveredJSON)
+        case .done: condition.add("ended_at IS NOT NULL AND (after_offset < last_offset) = ?", false)
+        case .cancelled: condition.add("ended_at IS NOT NULL AND (after_offset < last_offset) = ?", true)
+        }
+        return condition
+    }
+
+    private var deliveredJSON: String {
+        var writer = JSONWriter()
+        writer.array { list in for sink in delivered { list.string(sink) } }
+        return writer.text
     }
 }
 
@@ -75,8 +121,7 @@ extension QuarantineFilter {
         condition.add("id IN (SELECT value FROM json_each(?))", ids.map { "\($0)" })
         condition.add("hook = ?", hook)
         condition.add("instr(lower(reason), lower(?)) > 0", reason)
-        condition.add("received_at >= ?", since)
-        condition.add("received_at < ?", until)
+        condition.add(instants: "received_at", since: since, until: until)
         return condition
     }
 
@@ -87,8 +132,7 @@ extension QuarantineFilter {
         if let reason { detail.member("reason", reason) }
         if let eventType { detail.member("type", eventType.description) }
         if user != nil { detail.member("user", "***") }
-        if let since { detail.member("since", Timestamp(nanoseconds: since).description) }
-        if let until { detail.member("until", Timestamp(nanoseconds: until).description) }
+        detail.range(since: since, until: until)
     }
 }
 

@@ -112,7 +112,8 @@ public final class SQLiteJournal: Journal {
 
     public func settle(_ settlement: Settlement) async throws(JournalError) {
         let now = clock.now
-        try await committer.commit { try $0.settle(settlement, at: now) }
+        let isLeaseGood = try await committer.commit { try $0.settle(settlement, at: now) }
+        guard isLeaseGood else { throw .moved }
     }
 
     /// Takes over what the configuration says of its sinks: how long entries wait for each, and what it was

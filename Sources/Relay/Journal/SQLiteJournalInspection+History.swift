@@ -5,88 +5,111 @@ import Rules
 /// which has to be looked through.
 extension SQLiteJournalInspection {
     public func history(
-        _ filter: HistoryFilter, limit: Int, lookedAtMax: Int = WaitingLook.eventsMax
+        _ filter: HistoryFilter, before place: HistoryPlace? = nil, limit: Int,
+        lookedAtMax: Int = WaitingLook.eventsMax
     ) async throws(JournalError) -> UserHistory {
+        let before = place ?? .newest
         // Together, so that nothing is missed that is settled while the rest is looked through.
-        let (known, places, horizon) = try await onThread { db in
-            let parts = [
-                try Self.settled(filter, limit, db), try Self.dead(filter, limit, db),
-                try Self.parked(filter, limit, db),
-            ]
-            return (
-                UserHistory(
-                    records: Array(parts.joined()), waiting: WaitingLook(),
-                    givenUp: try Self.givenUp(filter, db)),
+        let (settled, dead, parked, givenUp, places, horizon) = try await onThread { db in
+            (
+                try Self.settled(filter, before, limit + 1, db), try Self.dead(filter, before, limit + 1, db),
+                try Self.parked(filter, before, limit, db), try Self.givenUp(filter, db),
                 try WaitingPlaces(sink: filter.sink, db),
                 try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
             )
         }
-        var history = known
-        try await look(filter, lookedAtMax, places, horizon: horizon, &history)
-        // What waits of one event for several sinks is in the order of their names.
-        history.records.sort { ($0.at, $0.eventID, $1.sink) > ($1.at, $1.eventID, $0.sink) }
-        history.records = Array(history.records.prefix(limit))
-        return history
+        let last = min(horizon, before.offset - 1)
+        let (found, look) = try await look(filter, lookedAtMax, places, horizon: last)
+        let waiting = (parked + found).sorted { ($0.id, $1.record.sink) > ($1.id, $0.record.sink) }
+        // Each by itself, so that many of one kind push out none of another.
+        let kinds = [settled, dead, waiting].map { Self.newest($0, limit) }
+        let next = HistoryPlace(receipt: kinds[0].next, deadLetter: kinds[1].next, offset: kinds[2].next)
+        return UserHistory(
+            records: kinds.flatMap(\.records), next: next == .oldest ? nil : next, waiting: look,
+            givenUp: givenUp)
+    }
+
+    /// A record of one of the kinds, with what its kind is ordered by.
+    private struct Found {
+        let id: Int64
+        let record: HistoryRecord
+    }
+
+    /// The first of a kind, and the id before which the next page begins; 0 where that would be empty.
+    private static func newest(_ found: [Found], _ limit: Int) -> (records: [HistoryRecord], next: Int64) {
+        guard found.count > limit else { return (found.map(\.record), 0) }
+        // What waits of one event for several sinks has one id.
+        let last = found[limit - 1].id
+        let shown = found.prefix { $0.id >= last }
+        return (shown.map(\.record), shown.count < found.count ? last : 0)
     }
 
     // MARK: - What has the user's id
 
     private static func settled(
-        _ filter: HistoryFilter, _ limit: Int, _ db: Database
-    ) throws -> [HistoryRecord] {
-        let condition = filter.condition(sink: "sink", at: "settled_at")
+        _ filter: HistoryFilter, _ before: HistoryPlace, _ limit: Int, _ db: Database
+    ) throws -> [Found] {
+        var condition = filter.condition(sink: "sink", at: "settled_at")
+        condition.add("id < ?", before.receipt)
         let sql = """
-            SELECT settled_at, sink, outcome, operation, org, event_id, detail FROM receipts
+            SELECT settled_at, sink, outcome, operation, org, event_id, detail, id FROM receipts
             WHERE \(condition.text) ORDER BY id DESC LIMIT ?
             """
         return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
             let outcome = SettledOutcome(rawValue: row[2]) ?? .delivered
-            return HistoryRecord(
-                at: row[0], sink: row[1], outcome: .settled(outcome), eventType: nil, operation: row[3],
-                org: row[4], eventID: row[5], detail: row[6])
+            return Found(
+                id: row[7],
+                record: HistoryRecord(
+                    at: row[0], sink: row[1], outcome: .settled(outcome), eventType: nil, operation: row[3],
+                    org: row[4], eventID: row[5], detail: row[6]))
         }
     }
 
     private static func dead(
-        _ filter: HistoryFilter, _ limit: Int, _ db: Database
-    ) throws -> [HistoryRecord] {
-        let condition = filter.condition(sink: "sinks.name", at: "died_at")
+        _ filter: HistoryFilter, _ before: HistoryPlace, _ limit: Int, _ db: Database
+    ) throws -> [Found] {
+        var condition = filter.condition(sink: "sinks.name", at: "died_at")
+        condition.add("dead_letters.id < ?", before.deadLetter)
         let sql = """
-            SELECT died_at, sinks.name, event_type, org, event_id, last_error
+            SELECT died_at, sinks.name, event_type, org, event_id, last_error, dead_letters.id
             FROM dead_letters JOIN sinks ON sinks.id = sink_id
             WHERE \(condition.text) ORDER BY dead_letters.id DESC LIMIT ?
             """
         return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
-            HistoryRecord(
-                at: row[0], sink: row[1], outcome: .dead, eventType: row[2], operation: nil, org: row[3],
-                eventID: row[4], detail: row[5])
+            Found(
+                id: row[6],
+                record: HistoryRecord(
+                    at: row[0], sink: row[1], outcome: .dead, eventType: row[2], operation: nil, org: row[3],
+                    eventID: row[4], detail: row[5]))
         }
     }
 
+    /// One more than the limit, and those of the same event for other sinks.
     private static func parked(
-        _ filter: HistoryFilter, _ limit: Int, _ db: Database
-    ) throws -> [HistoryRecord] {
-        let condition = filter.condition(org: "parked.org", sink: "sinks.name", at: "received_at")
+        _ filter: HistoryFilter, _ before: HistoryPlace, _ limit: Int, _ db: Database
+    ) throws -> [Found] {
+        var condition = filter.condition(org: "parked.org", sink: "sinks.name", at: "received_at")
+        condition.add(#"parked."offset" < ?"#, before.offset)
         let sql = """
             SELECT received_at, sinks.name, event_type, parked.org, event_id,
-                json_extract(failures, '$[#-1].reason')
+                json_extract(failures, '$[#-1].reason'), parked."offset"
             FROM parked JOIN sinks ON sinks.id = sink_id
                 JOIN entries ON entries."offset" = parked."offset"
-            WHERE \(condition.text) ORDER BY parked."offset" DESC LIMIT ?
+            WHERE \(condition.text)
+            ORDER BY parked."offset" DESC LIMIT ? + (SELECT count(*) FROM sinks)
             """
         return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
-            HistoryRecord(
-                at: row[0], sink: row[1], outcome: .waiting, eventType: row[2], operation: nil, org: row[3],
-                eventID: row[4], detail: row[5])
+            Found(
+                id: row[6],
+                record: HistoryRecord(
+                    at: row[0], sink: row[1], outcome: .waiting, eventType: row[2], operation: nil,
+                    org: row[3], eventID: row[4], detail: row[5]))
         }
     }
 
     /// Ranges say which entries, and not whose.
     private static func givenUp(_ filter: HistoryFilter, _ db: Database) throws -> [GivenUpEntries] {
-        var condition = SQLCondition()
-        condition.add("sink = ?", filter.sink)
-        condition.add("last_received_at >= ?", filter.since)
-        condition.add("first_received_at < ?", filter.until)
+        let condition = DetachedFilter(sink: filter.sink, since: filter.since, until: filter.until).condition
         let sql = """
             SELECT sink, sum(entries), min(first_received_at), max(last_received_at) FROM detached
             WHERE \(condition.text) GROUP BY sink ORDER BY sink
@@ -99,33 +122,36 @@ extension SQLiteJournalInspection {
     // MARK: - What waits behind the cursors
 
     private func look(
-        _ filter: HistoryFilter, _ lookedAtMax: Int, _ places: WaitingPlaces, horizon: Int64,
-        _ history: inout UserHistory
-    ) async throws(JournalError) {
+        _ filter: HistoryFilter, _ lookedAtMax: Int, _ places: WaitingPlaces, horizon: Int64
+    ) async throws(JournalError) -> (found: [Found], look: WaitingLook) {
+        var (found, look) = ([] as [Found], WaitingLook())
         var range = places.offsets(through: horizon)
         // Settled entries between those that wait cost a little, too.
         var rowsLeft = lookedAtMax * 4
-        while !range.isEmpty, history.waiting.lookedAt < lookedAtMax, rowsLeft > 0 {
-            let count = min(WaitingPlaces.chunk, lookedAtMax - history.waiting.lookedAt)
+        while !range.isEmpty, look.lookedAt < lookedAtMax, rowsLeft > 0 {
+            let count = min(WaitingPlaces.chunk, lookedAtMax - look.lookedAt)
             let rest = range
             let page = try await onThread { db in
                 try places.read(rest, .newestFirst, count, since: filter.since, until: filter.until, db)
             }
             rowsLeft -= page.rows
             for entry in page.entries {
-                history.waiting.lookedAt += 1
+                look.lookedAt += 1
                 guard let event = entry.event, event.user?.id == filter.user,
                     filter.org.map({ $0 == event.org }) ?? true
                 else { continue }
-                history.records += entry.sinks.map { HistoryRecord(event, waitsFor: $0) }
+                found += entry.sinks.map {
+                    Found(id: entry.offset, record: HistoryRecord(event, waitsFor: $0))
+                }
             }
             range = page.rest
         }
-        guard !range.isEmpty else { return }
+        guard !range.isEmpty else { return (found, look) }
         let rest = range
-        history.waiting.notLookedAt = try await onThread { db in
+        look.notLookedAt = try await onThread { db in
             try places.sinks(withWaiting: rest, since: filter.since, until: filter.until, db)
         }
+        return (found, look)
     }
 }
 

@@ -2,15 +2,18 @@ import GRDB
 import Rules
 
 extension SQLiteJournalInspection: OperationsInspection {
-    private static let replaysMax = 100
-
-    public func replays() async throws(JournalError) -> [Replay] {
+    public func replays(
+        _ filter: ReplayListFilter, before id: String?, limit: Int
+    ) async throws(JournalError) -> [Replay] {
         try await onThread { db in
-            try Row.fetchAll(
-                db,
-                sql: "SELECT \(Replay.columns) FROM replays ORDER BY started_at DESC, id DESC LIMIT ?",
-                arguments: [Self.replaysMax]
-            ).map { try Replay($0) }
+            var condition = filter.condition
+            condition.add("(started_at, id) < (SELECT started_at, id FROM replays WHERE id = ?)", id)
+            let sql = """
+                SELECT \(Replay.columns) FROM replays
+                WHERE \(condition.text) ORDER BY started_at DESC, id DESC LIMIT ?
+                """
+            return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [limit])
+                .map { try Replay($0) }
         }
     }
 

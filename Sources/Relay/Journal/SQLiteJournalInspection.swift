@@ -182,15 +182,18 @@ public final class SQLiteJournalInspection: JournalInspection {
         }
     }
 
-    public func detached(sink: String?, _ page: PageRequest) async throws(JournalError) -> [DetachedRange] {
+    public func detached(
+        _ filter: DetachedFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [DetachedRange] {
         try await onThread { db in
+            var condition = filter.condition
+            condition.add("id < ?", page.before)
             let sql = """
                 SELECT id, sink, at, reason, first_offset, last_offset, first_received_at, last_received_at,
                     entries
-                FROM detached WHERE id < ? AND (? IS NULL OR sink = ?) ORDER BY id DESC LIMIT ?
+                FROM detached WHERE \(condition.text) ORDER BY id DESC LIMIT ?
                 """
-            let arguments: StatementArguments = [page.before ?? .max, sink, sink, page.limit]
-            return try Row.fetchAll(db, sql: sql, arguments: arguments).map { row in
+            return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit]).map { row in
                 DetachedRange(
                     id: row[0], sink: row[1], at: row[2], reason: row[3],
                     offsets: Offset(rawValue: row[4])...Offset(rawValue: row[5]),

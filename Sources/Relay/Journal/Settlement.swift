@@ -174,8 +174,8 @@ public struct Settlement: Sendable, Equatable {
     public var unparked: [Offset]
     public var deadLetters: [DeadLetter]
     public var states: [Subject: FoldState]
-    /// The lowest and the highest offset that ended; nil where none did.
-    public var range: ClosedRange<Offset>?
+    /// The deliveries that ended, well or as dead letters; each once, in no order.
+    public var ended: [Offset]
     /// Of those deliveries that are worth one: with an answer, or of a removal.
     public var receipts: [DeliveryReceipt]
     /// Holds the sink from now on; nil leaves it as it is.
@@ -184,7 +184,7 @@ public struct Settlement: Sendable, Equatable {
     public var limitCounts: String?
     /// Of ``parked``, those of which it is not known whether the destination has them: their intents stay.
     public var unknown: [Offset]
-    /// Deliveries whose intents end because they were not sent after all.
+    /// Deliveries whose intents end because they are known not to be there: they go again.
     public var unsent: [Offset]
 
     public init(
@@ -198,7 +198,7 @@ public struct Settlement: Sendable, Equatable {
         unparked: [Offset] = [],
         deadLetters: [DeadLetter] = [],
         states: [Subject: FoldState] = [:],
-        range: ClosedRange<Offset>? = nil,
+        ended: [Offset] = [],
         receipts: [DeliveryReceipt] = [],
         hold: SinkHold? = nil,
         limitCounts: String? = nil,
@@ -215,12 +215,18 @@ public struct Settlement: Sendable, Equatable {
         self.unparked = unparked
         self.deadLetters = deadLetters
         self.states = states
-        self.range = range
+        self.ended = ended
         self.receipts = receipts
         self.hold = hold
         self.limitCounts = limitCounts
         self.unknown = unknown
         self.unsent = unsent
+    }
+
+    /// The lowest and the highest offset that ended; nil where none did.
+    public var range: ClosedRange<Offset>? {
+        guard let first = ended.min(), let last = ended.max() else { return nil }
+        return first...last
     }
 
     /// Deliveries whose intents end, parked or not; those of settled ones end where they are not parked.

@@ -1,5 +1,16 @@
 import GRDB
 
+/// What was done to a sink's place since it was leased; its row keeps the highest.
+enum PlaceChange: Int {
+    case none
+    /// What it passed was given up.
+    case forward
+    /// What lies behind it comes again.
+    case back
+    /// The sink has another name, and no lease of before is good for anything.
+    case renamed
+}
+
 /// Where a sink stands, as its row in the journal says, and what waits for it from there on.
 struct SinkPlace {
     let id: Int64

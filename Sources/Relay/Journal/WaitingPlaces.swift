@@ -20,6 +20,7 @@ struct WaitingPlaces {
     }
 
     struct Entry {
+        let offset: Int64
         /// Nil where its bytes are not there, or cannot be read.
         let event: Event?
         /// By their names; those that it waits for behind their cursors.
@@ -73,7 +74,8 @@ struct WaitingPlaces {
                 last > $0.cursor && !$0.settledAbove.contains(last)
             }
             guard !sinks.isEmpty else { continue }
-            page.entries.append(Entry(event: try Self.event(row, db), sinks: sinks.map(\.name)))
+            page.entries.append(
+                Entry(offset: last, event: try Self.event(row, db), sinks: sinks.map(\.name)))
         }
         let isCut = page.rows == limit
         switch order {
@@ -106,8 +108,7 @@ struct WaitingPlaces {
         condition.add(#""offset" >= ?"#, range.lowerBound)
         condition.add(#""offset" < ?"#, range.upperBound)
         condition.add("route_id IN (SELECT value FROM json_each(?))", "\(routes)")
-        condition.add("received_at >= ?", since)
-        condition.add("received_at < ?", until)
+        condition.add(instants: "received_at", since: since, until: until)
         return condition
     }
 

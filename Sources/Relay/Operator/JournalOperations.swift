@@ -14,8 +14,9 @@ public protocol JournalOperations: Sendable {
 
     /// Moves a sink's place, so that the next entry it gets is the first one behind the offset.
     ///
-    /// Forward, what it passes is given up and listed as detached. Backward, what is still kept comes again.
-    /// Nil where the journal does not know the sink.
+    /// Forward, what it passes is given up and listed as detached. Backward, what was settled and is still
+    /// kept comes again. What is in flight is settled all the same. Nil where the journal does not know the
+    /// sink.
     func seek(_ sink: String, to offset: Offset, reason: String) async throws(JournalError) -> SeekReport?
 
     /// Forgets a sink that is not configured any more, with its dead letters.
@@ -60,7 +61,7 @@ public protocol JournalOperations: Sendable {
 
     /// Appends what a step of a replay found.
     ///
-    /// False, and nothing is done, where the replay has gone on meanwhile.
+    /// False, and nothing is done, where the replay has gone on, or its sink was renamed, meanwhile.
     func advance(_ replay: Replay, by step: ReplayStep) async throws(JournalError) -> Bool
 
     /// Ends a replay where it stands; what it has appended stays.

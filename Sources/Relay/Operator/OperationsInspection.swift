@@ -2,20 +2,26 @@ public import Rules
 
 /// What an operator can ask of operations, and of users that are gone.
 public protocol OperationsInspection: Sendable {
-    /// All replays that are kept, newest first; 100 at most.
-    func replays() async throws(JournalError) -> [Replay]
+    /// Those that the filter names, newest first.
+    ///
+    /// - Parameters:
+    ///   - id: Only those that come behind that replay; nil starts at the newest.
+    ///   - limit: 1 to 1,000.
+    func replays(
+        _ filter: ReplayListFilter, before id: String?, limit: Int
+    ) async throws(JournalError) -> [Replay]
     func replay(id: String) async throws(JournalError) -> Replay?
     /// Replays that are not done, oldest first.
     func unfinishedReplays() async throws(JournalError) -> [Replay]
 
-    /// What became of a user's deactivations and deletions, and what of theirs is dead or waits; newest
-    /// first.
+    /// What became of a user's deactivations and deletions, and what of theirs is dead or waits.
     ///
     /// - Parameters:
-    ///   - limit: Records.
+    ///   - place: Where a page goes on; nil begins.
+    ///   - limit: Records of each of these kinds.
     ///   - lookedAtMax: Stored events that wait and are looked through for the user, the newest first.
     func history(
-        _ filter: HistoryFilter, limit: Int, lookedAtMax: Int
+        _ filter: HistoryFilter, before place: HistoryPlace?, limit: Int, lookedAtMax: Int
     ) async throws(JournalError) -> UserHistory
 
     /// What operators did, newest first.
@@ -41,17 +47,48 @@ public protocol OperationsInspection: Sendable {
 
 /// What is known of a user, and how far that goes.
 public struct UserHistory: Sendable, Equatable {
-    /// Newest first.
+    /// Removals that are settled, then dead letters, then what waits; of each kind the newest, newest first.
     public var records: [HistoryRecord]
+    /// Where the next page goes on; nil where there is no more of any kind.
+    public var next: HistoryPlace?
     public var waiting: WaitingLook
     /// What sinks will never get, of which some may have been about the user; by the sink's name.
     public var givenUp: [GivenUpEntries]
 
-    public init(records: [HistoryRecord], waiting: WaitingLook, givenUp: [GivenUpEntries]) {
+    public init(
+        records: [HistoryRecord], next: HistoryPlace? = nil, waiting: WaitingLook, givenUp: [GivenUpEntries]
+    ) {
         self.records = records
+        self.next = next
         self.waiting = waiting
         self.givenUp = givenUp
     }
+}
+
+/// Where a page of a user's history goes on: with records of smaller ids, each kind by its own.
+public struct HistoryPlace: Sendable, Equatable, CustomStringConvertible {
+    let receipt: Int64
+    let deadLetter: Int64
+    /// Of what waits.
+    let offset: Int64
+
+    static let newest = HistoryPlace(receipt: .max, deadLetter: .max, offset: .max)
+    static let oldest = HistoryPlace(receipt: 0, deadLetter: 0, offset: 0)
+
+    init(receipt: Int64, deadLetter: Int64, offset: Int64) {
+        self.receipt = receipt
+        self.deadLetter = deadLetter
+        self.offset = offset
+    }
+
+    /// As ``description`` writes it; nil where the text is none.
+    public init?(_ text: String) {
+        let ids = text.split(separator: ".", omittingEmptySubsequences: false).map { Int64($0) ?? -1 }
+        guard ids.count == 3, ids.allSatisfy({ $0 >= 0 }) else { return nil }
+        self.init(receipt: ids[0], deadLetter: ids[1], offset: ids[2])
+    }
+
+    public var description: String { "\(receipt).\(deadLetter).\(offset)" }
 }
 
 /// How much of what waits was looked through.

@@ -168,7 +168,7 @@ public final class Operator: Sendable {
         let replay = Replay(
             id: "dry-run", request: request, startedAt: clock.now, after: after ?? request.after,
             last: try await inspection.status().horizon, appended: 0, endedAt: nil)
-        return (replay, try await step(of: replay))
+        return (replay, try await step(of: replay, by: settings))
     }
 
     private func request(_ order: ReplayOrder) async throws -> ReplayRequest {
@@ -212,11 +212,12 @@ public final class Operator: Sendable {
     ///
     /// A replay whose sink is not delivered to waits until it is.
     public func advanceReplays() async throws(JournalError) -> Bool {
-        let delivered = settings.delivered
+        // One step goes by the rules by which its replay was chosen, whatever is swapped in meanwhile.
+        let settings = settings
         let replays = try await inspection.unfinishedReplays()
-        let replay = replays.first { !$0.isOpen && delivered.contains($0.request.sink) }
+        let replay = replays.first { !$0.isOpen && settings.delivered.contains($0.request.sink) }
         guard let replay else { return false }
-        let step = try await step(of: replay)
+        let step = try await step(of: replay, by: settings)
         guard try await journal.advance(replay, by: step), step.isLast else { return true }
         logger.notice(
             "a replay is done: its entries wait for their sink",
@@ -227,7 +228,9 @@ public final class Operator: Sendable {
         return true
     }
 
-    private func step(of replay: Replay) async throws(JournalError) -> ReplayStep {
+    private func step(
+        of replay: Replay, by settings: OperatorSettings
+    ) async throws(JournalError) -> ReplayStep {
         let page = try await inspection.storedEvents(after: replay.after, since: replay.request.since)
         return settings.step(replay, through: page)
     }

@@ -124,6 +124,38 @@ public struct OperationFilter: Sendable, Equatable {
     }
 }
 
+/// Which ranges of what was given up are meant: those that fit everything that is set.
+public struct DetachedFilter: Sendable, Equatable {
+    public var sink: String?
+    /// A part of the reason, in upper or lower case.
+    public var reason: String?
+    /// Those of which something came in then or later, in nanoseconds since 1970.
+    public var since: Int64?
+    /// Those of which something came in before.
+    public var until: Int64?
+
+    public init(sink: String? = nil, reason: String? = nil, since: Int64? = nil, until: Int64? = nil) {
+        self.sink = sink
+        self.reason = reason
+        self.since = since
+        self.until = until
+    }
+}
+
+/// Which replays are meant: those that fit everything that is set.
+public struct ReplayListFilter: Sendable, Equatable {
+    public var sink: String?
+    public var state: Replay.State?
+    /// The sinks that are delivered to; the state goes by it.
+    public var delivered: Set<String>
+
+    public init(sink: String? = nil, state: Replay.State? = nil, delivered: Set<String> = []) {
+        self.sink = sink
+        self.state = state
+        self.delivered = delivered
+    }
+}
+
 /// What an event must be besides its time, to be replayed.
 public struct ReplayFilter: Sendable, Equatable {
     /// The rule that names the sink today; nil for any.

@@ -54,6 +54,22 @@ public struct Replay: Sendable, Equatable {
     /// Whether it ended before all was looked at, because a person said so.
     public var isCancelled: Bool { endedAt != nil && after < last }
 
+    /// Where a replay is, as `replay list` words it.
+    public enum State: String, Sendable, CaseIterable {
+        case underWay = "under-way"
+        /// Its sink is not delivered to.
+        case waits
+        case done
+        case cancelled
+    }
+
+    /// - Parameter delivered: The sinks that are delivered to.
+    public func state(delivered: Set<String>) -> State {
+        if isCancelled { return .cancelled }
+        guard endedAt == nil else { return .done }
+        return delivered.contains(request.sink) ? .underWay : .waits
+    }
+
     /// The end of a replay that cannot be said yet: of what a sink begins with that no rule names yet.
     static let openEnd = Offset(rawValue: .max)
     var isOpen: Bool { last == Self.openEnd }

@@ -120,12 +120,14 @@ struct HTTPMapping: Sendable {
         if events.isEmpty, case .skip(let reason) = choice(for: event.type, event.meaning.operation) {
             return settled(.skipped(reason))
         }
-        let hasUpdate = choice(for: event.type, .update).isForm
+        let hasUpdate = choice(for: nil, .update).isForm
         switch HTTPUserFold.apply(events, to: delivery.state, hasUpdate: hasUpdate) {
         case .rejected(let reason): return settled(.rejected(reason: reason))
         case .superseded(let state): return settled(.superseded, state)
         case .send(let user, let operation, let state):
-            switch choice(for: event.type, operation) {
+            // What is sent as another operation than its own is no longer what its type says.
+            let type = events.last { $0.meaning.operation == operation }?.type
+            switch choice(for: type, operation) {
             case .form(let form):
                 return .form(form, user, operation, operation == .none ? nil : state ?? delivery.state)
             case .skip(let reason): return settled(.skipped(reason))
@@ -140,11 +142,12 @@ struct HTTPMapping: Sendable {
         var isForm: Bool { if case .form = self { true } else { false } }
     }
 
-    private func choice(for type: String, _ operation: Operation) -> Choice {
+    /// - Parameter type: Nil where no event of a type of its own is sent.
+    private func choice(for type: String?, _ operation: Operation) -> Choice {
         guard let cases else { return .form(form) }
-        for (selector, word) in [
-            (HTTPRequestCase.Selector.eventType(type), type), (.operation(operation), operation.rawValue),
-        ] {
+        let selectors: [(HTTPRequestCase.Selector, String)] =
+            (type.map { [(.eventType($0), $0)] } ?? []) + [(.operation(operation), operation.rawValue)]
+        for (selector, word) in selectors {
             guard let found = cases[selector] else { continue }
             return found.map { .form($0) } ?? .skip("on.\(word) is null")
         }

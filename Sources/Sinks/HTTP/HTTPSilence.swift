@@ -14,7 +14,8 @@ struct HTTPSilence: Sendable {
         case granted
         /// A `GET` that is answered: ``heardAnything()``.
         case question
-        /// One user's matter so far: it is not this one's turn until the trial has ended.
+        /// One user's matter so far: it is not this one's turn until the trial has ended. Other requests
+        /// have theirs.
         case wait(Duration)
         case refused(reason: String)
     }

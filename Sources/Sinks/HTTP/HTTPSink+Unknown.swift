@@ -8,22 +8,22 @@ extension HTTPSink {
     /// the destination answers at all before another one is risked.
     ///
     /// What makes no request needs no turn.
-    public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Duration? {
+    public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Deferral? {
         let permit = silence.withLock { $0.permit(at: clock.now) }
         guard isPaced || permit != .granted, let delivery = batch.first,
             case .send(let step) = mapping.plan(delivery)
         else { return nil }
-        guard step.mustNotRepeat else { return try turn(at: step.origin) }
+        guard step.mustNotRepeat else { return try turn(at: step.origin).map(Deferral.everybody) }
         if delivery.isOutcomeUnknown, step.lookup == nil { return nil }
         switch permit {
         case .granted: break
-        case .wait(let wait): return wait
+        case .wait(let wait): return .itsUsers(wait)
         case .refused(let reason): throw .unavailable(reason: "\(step.origin): \(reason)")
         case .question:
-            if let wait = try turn(at: step.origin) { return wait }
+            if let wait = try turn(at: step.origin) { return .everybody(wait) }
             try await checkThatItAnswers(step)
         }
-        return try turn(at: step.origin)
+        return try turn(at: step.origin).map(Deferral.everybody)
     }
 
     /// Delivers what must not be sent twice.
@@ -32,10 +32,8 @@ extension HTTPSink {
             return receipt
         }
         guard let ticket = silence.withLock({ $0.begin() }) else {
-            // Another one has begun since the turn was taken; nothing of this one is sent.
-            let outcome = Receipt.Outcome.retry(
-                after: HTTPSilence.wait, reason: "another creation has to be answered first")
-            return Receipt(offset: delivery.offset, outcome, contact: .notAsked)
+            // Another one has begun since the turn was taken, and has to be answered first.
+            return Receipt(offset: delivery.offset, .deferred(HTTPSilence.wait), contact: .notAsked)
         }
         switch await send(step.request) {
         case .success(let response):
@@ -86,7 +84,7 @@ extension HTTPSink {
         _ step: HTTPMapping.Step, _ delivery: Delivery
     ) async throws(SinkError) -> Receipt? {
         guard let lookup = step.lookup else {
-            return deadLetter("the relay ended while the request was on its way", delivery, .notAsked)
+            return deadLetter("no answer was recorded before the delivery was cut short", delivery, .notAsked)
         }
         switch await send(lookup) {
         case .success(let response):

@@ -144,7 +144,8 @@ public final class HTTPSink: DeliveryPreviewing {
         let isEverybodys = note(verdict, who(delivery))
         switch verdict {
         case .delivered:
-            let isThere = (200...299).contains(response.status)
+            // Whatever a `DELETE` of the contact is answered, it is not there any more.
+            let isThere = (200...299).contains(response.status) && step.request.method != "DELETE"
             return Receipt(
                 offset: delivery.offset, .delivered, state: Self.state(step, delivery, isThere: isThere),
                 detail: Self.detail(of: response))

@@ -94,6 +94,9 @@ import Testing
             #expect(try await get("/quarantine?type=user.*&user=x").0 == 200)
             #expect(try await get("/detached").1["detached"]?.elements.map { $0 }.count == 0)
             #expect(try await get("/quarantine?reason=JSON&since=soon").0 == 400)
+            for path in ["/status", "/sinks", "/events", "/dead-letters/2", "/quarantine/1", "/replays"] {
+                #expect(try await get(path + "?sink=crm&usr=x").0 == 400, "\(path)")
+            }
         }
     }
 }

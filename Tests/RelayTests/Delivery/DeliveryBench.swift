@@ -32,11 +32,12 @@ final class DeliveryBench {
     init(
         _ limits: SinkLimits, users: [String?], giveUpAfter: Duration = .seconds(3 * 86_400),
         hold: SinkHold? = nil, policy: DeliveryPolicy = DeliveryPolicy(), intents: Set<Offset> = [],
+        parked: [ParkedDelivery] = [], limitCounts: String = "",
         operation: @escaping (Event) -> Operation = { $0.meaning.operation }
     ) {
         let lease = SinkLease(
-            sink: "sink", epoch: 1, cursor: .zero, settledAbove: [], parked: [], hold: hold,
-            intents: intents)
+            sink: "sink", epoch: 1, cursor: parked.last?.offset ?? .zero, settledAbove: [], parked: parked,
+            hold: hold, intents: intents, limitCounts: limitCounts)
         var policy = policy
         policy.retry.giveUpAfter = giveUpAfter
         machine = Machine(
@@ -89,16 +90,17 @@ final class DeliveryBench {
     }
 
     /// The attempt that holds this offset ends with these receipts.
-    func answer(_ offset: Int64, receipts: [Receipt]) {
+    func answer(_ offset: Int64, receipts: [Receipt], intended: [Int64] = []) {
         guard let attempt = take(offset) else { return }
-        machine.receiptsArrived(receipts, attempt: attempt.id, at: now)
+        machine.receiptsArrived(
+            receipts, attempt: attempt.id, intended: intended.map(Offset.init(rawValue:)), at: now)
         run()
     }
 
-    /// It is not the turn of the attempt that holds this offset.
-    func `defer`(_ offset: Int64, by wait: Duration) {
+    /// It is not the turn of the attempt that holds this offset, nor of any other unless it is alone.
+    func `defer`(_ offset: Int64, by wait: Duration, alone: Bool = false) {
         guard let attempt = take(offset) else { return }
-        machine.attemptDeferred(attempt.id, by: wait, at: now)
+        machine.attemptDeferred(attempt.id, alone ? .itsUsers(wait) : .everybody(wait), at: now)
         run()
     }
 

@@ -35,16 +35,28 @@ struct DeliveryLedger {
     private var notBefore: [Offset: Int64] = [:]
     private(set) var attempts: [Offset: Int] = [:]
     private var withSink: Set<Offset> = []
+    /// The sink has not judged them when they were with it last.
+    private var unjudged: Set<Offset> = []
     private(set) var violations: [String] = []
     /// Deliveries that were about to be sent.
     private(set) var intents: Set<Offset> = []
     private(set) var hold: SinkHold?
     private(set) var limitCounts = ""
     private(set) var exemptTo = Offset.zero
-    /// The place was changed since the lease.
+    /// The place was changed since the lease, and ever moved back.
     private(set) var isMoved = false
+    private var isMovedBack = false
     private(set) var detached: Set<Offset> = []
+    /// What a person wants again, since the lease.
+    private var repeating: Set<Offset> = []
+    /// How often deliveries died, were given up, got through although they were given up, and were wanted
+    /// again.
+    private(set) var (deaths, givenUp, late, repeated) = (0, 0, 0, 0)
+    /// Deliveries of which nobody knows whether the sink has them.
+    private var uncertain: Set<Offset> = []
     let windowMax: Int
+    /// What a lease may have settled above its cursor, and it has more where its place was moved back.
+    private var aboveMax = 0
     /// Whether a user's events are sorted, so that they need not come in the order of the journal.
     let sorts: Bool
     /// Whether times can be compared at all.
@@ -78,14 +90,32 @@ struct DeliveryLedger {
 
     /// Retention gives up what is oldest, up to an offset, whatever the worker is at.
     mutating func detach(upTo offset: Offset) {
-        detached.formUnion(routed.map(\.offset).filter { $0 <= offset && !isSettled($0) })
+        let waiting = waiting.filter { $0 <= offset }
+        detached.formUnion(waiting)
+        givenUp += waiting.count
         parked = parked.filter { $0.key > offset }
         intents = intents.filter { $0 > offset }
         cursor = max(cursor, offset)
         settledAbove = settledAbove.filter { $0 > cursor }
         isMoved = true
-        epoch += 1
     }
+
+    /// A person moves the sink back; what comes again for that, because it had been settled.
+    mutating func seekBack(to offset: Offset) -> [Offset] {
+        let again = routed.map(\.offset).filter { $0 > offset && isSettled($0) }
+        repeated += again.count
+        repeating.formUnion(again)
+        dead.subtract(again)
+        detached.subtract(again)
+        parked = parked.filter { $0.key <= offset }
+        (cursor, settledAbove) = (offset, [])
+        exemptTo = min(exemptTo, offset)
+        (isMoved, isMovedBack) = (true, true)
+        return again
+    }
+
+    /// The process died: of what it had intended nobody knows anything.
+    mutating func crashed() { uncertain.formUnion(intents) }
 
     mutating func intend(_ offsets: [Offset]) { intents.formUnion(offsets) }
 
@@ -102,7 +132,8 @@ struct DeliveryLedger {
     mutating func putOff(_ offsets: [Offset]) {
         for offset in offsets {
             retries.start(offset)
-            if isClockSteady, let late = retries.tooLate(offset) { check(false, "\(offset) is \(late)") }
+            let late = unjudged.contains(offset) ? nil : retries.tooLate(offset)
+            if isClockSteady, let late { check(false, "\(offset) is \(late)") }
         }
     }
 
@@ -110,7 +141,9 @@ struct DeliveryLedger {
         epoch += 1
         retries.begin(knowing: parked.values.filter { $0.giveUpAt != nil }.map(\.offset))
         notBefore = [:]
-        isMoved = false
+        (isMoved, isMovedBack) = (false, false)
+        repeating = []
+        aboveMax = max(windowMax, settledAbove.count + 1)
         ended = Set(routed.map(\.offset).filter { isSettled($0) })
         told = states
         withSink = []
@@ -147,6 +180,9 @@ struct DeliveryLedger {
 
     var waiting: [Offset] { routed.map(\.offset).filter { !isSettled($0) } }
 
+    /// What has ended in this life of the worker and comes again, although nobody wants it again.
+    var unsettled: [Offset] { waiting.filter { ended.contains($0) && !repeating.contains($0) } }
+
     // MARK: - What the checkers see
 
     /// The sink is handed an attempt.
@@ -158,13 +194,19 @@ struct DeliveryLedger {
         for delivery in attempt.deliveries {
             check((attempt.numbers[delivery] ?? 0) >= 1, "\(delivery) has no attempt number")
         }
+        for key in attempt.unknown {
+            let isUncertain = !uncertain.isDisjoint(with: (attempt.merged[key] ?? []) + [key])
+            check(isUncertain, "\(key) is taken for unknown, and its answer came")
+        }
         for (index, offset) in offsets.enumerated() {
-            // Nobody has told this worker yet.
-            check(isMoved || !isSettled(offset), "\(offset) was settled and is delivered again")
+            // Of what was given up nobody has told this worker yet.
+            let isGivenUp = isMoved && detached.contains(offset)
+            check(isGivenUp || !isSettled(offset), "\(offset) was settled and is delivered again")
             check(!ended.contains(offset), "\(offset) had ended and is delivered again")
             let isNew = withSink.insert(offset).inserted
             check(isNew, "\(offset) is with the sink twice")
             attempts[offset, default: 0] += 1
+            unjudged.remove(offset)
             if isClockSteady, let time = notBefore[offset] { check(now >= time, "\(offset) comes too early") }
             guard let subject = subject(offset) else { continue }
             // The one before it is enough: that one had to wait for those before itself.
@@ -198,6 +240,8 @@ struct DeliveryLedger {
         for receipt in receipts {
             let offsets = (attempt.merged[receipt.offset] ?? []) + [receipt.offset]
             withSink.subtract(offsets)
+            uncertain.subtract(offsets)
+            if receipt.isOutcomeUnknown { uncertain.formUnion(offsets) }
             switch receipt.outcome {
             case .delivered, .superseded, .skipped: ended.formUnion(offsets)
             case .rejected:
@@ -205,27 +249,43 @@ struct DeliveryLedger {
                 refused.formUnion(offsets)
             case .retry(let after, _):
                 for offset in offsets { notBefore[offset] = now + (after ?? .zero).nanoseconds }
+            case .deferred(let wait): deferred(offsets, until: now + wait.nanoseconds)
             }
             if let state = receipt.state, let subject = subject(receipt.offset) { told[subject] = state }
         }
     }
 
-    mutating func failed(_ offsets: [Offset]) { withSink.subtract(offsets) }
+    mutating func failed(_ offsets: [Offset]) {
+        withSink.subtract(offsets)
+        unjudged.formUnion(offsets)
+    }
 
-    /// The journal commits a settlement, or refuses it: false.
+    /// Nothing of them was sent, and before that time nothing is.
+    mutating func deferred(_ offsets: [Offset], until time: Int64) {
+        failed(offsets)
+        for offset in offsets { notBefore[offset] = time }
+    }
+
+    /// The journal commits a settlement; false where the place was moved since the lease.
     mutating func settle(_ settlement: Settlement, at now: Int64) -> Bool {
-        if isMoved { return false }
         check(settlement.epoch == epoch, "a settlement of another lease")
-        check(settlement.cursor >= cursor, "the cursor moves back")
         let above = Set(settlement.settledAbove)
-        check(above.count < windowMax, "\(above.count) offsets settled above the cursor")
+        check(above.count < aboveMax, "\(above.count) offsets settled above the cursor")
         check(above.allSatisfy { $0 > settlement.cursor }, "settled above, and below the cursor")
+        let count = settlement.outcomes.values.reduce(0, +) + settlement.deadLetters.count
+        check(settlement.ended.count == count, "\(settlement.ended.count) of \(count) ends are told")
         let before = routed.map(\.offset).filter { isSettled($0) }
-        cursor = settlement.cursor
-        settledAbove = above
-        for delivery in settlement.parked { parked[delivery.offset] = delivery }
+        if isMoved {
+            settleMoved(settlement)
+        } else {
+            check(settlement.cursor >= cursor, "the cursor moves back")
+            (cursor, settledAbove) = (settlement.cursor, above)
+            for delivery in settlement.parked { parked[delivery.offset] = delivery }
+        }
         for offset in settlement.unparked { parked[offset] = nil }
-        for letter in settlement.deadLetters {
+        let gone = isMoved ? Set(before) : []
+        for letter in settlement.deadLetters where !gone.contains(letter.offset) {
+            deaths += 1
             check(parked[letter.offset] == nil, "a dead letter is parked")
             let isNew = dead.insert(letter.offset).inserted
             check(isNew, "\(letter.offset) died twice")
@@ -244,7 +304,21 @@ struct DeliveryLedger {
             let isOver = ended.contains(row.offset) || detached.contains(row.offset)
             check(isOver, "\(row.offset) is settled and was never delivered")
         }
-        return true
+        return !isMoved
+    }
+
+    /// At a place that was moved each delivery counts for itself: what was given up stays so, what failed
+    /// comes again where that was asked for, and nothing else does.
+    private mutating func settleMoved(_ settlement: Settlement) {
+        let dead = Set(settlement.deadLetters.map(\.offset))
+        late += settlement.ended.count { isSettled($0) && !dead.contains($0) }
+        let rows = settlement.parked.filter {
+            parked[$0.offset] != nil || (!isMovedBack && !isSettled($0.offset))
+        }
+        for delivery in rows { parked[delivery.offset] = delivery }
+        settledAbove.formUnion(settlement.ended + rows.map(\.offset))
+        if !isMovedBack { cursor = max(cursor, settlement.cursor) }
+        settledAbove = settledAbove.filter { $0 > cursor }
     }
 
     /// Everything has come to rest at a healthy sink.
@@ -253,7 +327,7 @@ struct DeliveryLedger {
         check(left.isEmpty, "still waiting: \(left.map(\.rawValue))")
         check(parked.isEmpty, "still parked")
         check(intents.isEmpty, "still intended")
-        let (ended, all) = (outcomes + dead.count + detached.count, routed.count)
+        let (ended, all) = (outcomes + deaths + givenUp, routed.count + late + repeated)
         check(ended == all, "\(ended) of \(all) deliveries counted")
         for (offset, count) in attempts {
             check(count <= (attemptsBefore[offset] ?? 0) + 2, "\(offset) was tried again and again")

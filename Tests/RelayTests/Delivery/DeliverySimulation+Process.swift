@@ -21,6 +21,24 @@ extension DeliverySimulation {
         if case .wake(let time) = action { time <= monotonic } else { false }
     }
 
+    /// The worker sleeps once: what it is asked for now, instead of what it was asked for before.
+    func setAlarm(to time: Int64) {
+        let due = monotonic + max(0, time - now)
+        for case .wake(let before) in pending {
+            ledger.check(due < before || faults.clockJumps, "a wake is asked for that comes anyway")
+        }
+        pending.removeAll { if case .wake = $0 { true } else { false } }
+        pending.append(.wake(at: due))
+    }
+
+    /// Nothing waited longer for a healthy sink than a retry may, whatever the clock had said before.
+    ///
+    /// What settles may wait a few times more, one event after another.
+    func checkRest(since start: Int64) {
+        let waited = Duration.nanoseconds(monotonic - start)
+        ledger.check(waited <= RetrySchedule.retryAfterMax * 3, "it took \(waited) to come to rest")
+    }
+
     func fireNextWake() -> Bool {
         let times = pending.compactMap { if case .wake(let time) = $0 { time } else { nil } }
         guard let next = times.min() else { return false }
@@ -32,13 +50,25 @@ extension DeliverySimulation {
     func crash() {
         for case .settle(let settlement) in pending where chance(2) { _ = commit(settlement) }
         mirrored { try $0.reopen() }
+        ledger.crashed()
         begin()
+    }
+
+    // MARK: - Turns
+
+    /// It may not be an attempt's turn, or nobody's.
+    func isDeferred(_ attempt: Machine.Attempt) -> Bool {
+        guard mood == .flaky, chance(6) else { return false }
+        let wait = Duration.seconds(Int.random(in: 1...60, using: &random))
+        ledger.deferred(attempt.offsets, until: now + wait.nanoseconds)
+        machine.attemptDeferred(attempt.id, chance(2) ? .everybody(wait) : .itsUsers(wait), at: now)
+        return true
     }
 
     // MARK: - The operator
 
     func operate() {
-        switch Int.random(in: 0..<3, using: &random) {
+        switch Int.random(in: 0..<4, using: &random) {
         case 0 where ledger.hold == nil:
             restart {
                 ledger.hold(SinkHold(kind: .paused, reason: "maintenance", since: now), at: now)
@@ -48,6 +78,8 @@ extension DeliverySimulation {
             let last = Offset(rawValue: Int64.random(in: 0...Int64(ledger.rows.count), using: &random))
             ledger.detach(upTo: last)
             mirrored { try $0.detach(upTo: last, at: now) }
+        // What was given up while it was with the sink is intended no more, so it may come twice for that.
+        case 2 where ledger.cursor > .zero && !ledger.isMoved: seekBack()
         default: _ = resume()
         }
     }
@@ -63,6 +95,42 @@ extension DeliverySimulation {
         return true
     }
 
+    /// A person moves the sink back, and its worker is told so a moment later.
+    func seekBack() {
+        let target = Offset(rawValue: Int64.random(in: 0..<ledger.cursor.rawValue, using: &random))
+        truth.forget(ledger.seekBack(to: target))
+        mirrored { try $0.seek(to: target, at: now) }
+        for _ in 0..<Int.random(in: 0...6, using: &random) { _ = completeOne() }
+        restart()
+    }
+
+    /// The journal has told the worker that its sink's place was moved: what is in flight ends and is
+    /// settled, and then another worker begins.
+    ///
+    /// - Parameter attempt: One that could not be intended, and is not sent.
+    func leave(without attempt: Machine.Attempt? = nil) {
+        if let attempt {
+            ledger.failed(attempt.offsets)
+            machine.attemptDeferred(attempt.id, .everybody(.zero), at: now)
+        }
+        isLeaving = true
+        guard !machine.isStopping else { return }
+        machine.stop(at: now)
+        ledger.retries.stop()
+    }
+
+    func endLeaving() {
+        guard isLeaving, machine.isStopped else { return }
+        checkSettled()
+        ledger.retries.stopped()
+        begin()
+    }
+
+    private func checkSettled() {
+        let unsettled = ledger.unsettled
+        ledger.check(unsettled.isEmpty, "stopped before \(unsettled.map(\.rawValue)) were settled")
+    }
+
     /// A graceful stop: what is in flight ends, and all of it is settled.
     ///
     /// - Parameter change: What somebody does before the next worker begins.
@@ -76,10 +144,9 @@ extension DeliverySimulation {
         for _ in 0..<500 where !machine.isStopped {
             guard completeOne() || fireNextWake() else { break }
         }
-        ledger.check(machine.isStopped || ledger.isMoved, "the machine does not stop")
-        let unsettled = ledger.ended.filter { ledger.waiting.contains($0) }
-        ledger.check(
-            unsettled.isEmpty || ledger.isMoved, "stopped before \(unsettled.map(\.rawValue)) were settled")
+        ledger.check(machine.isStopped, "the machine does not stop")
+        checkSettled()
+        ledger.retries.stopped()
         change()
         isStopping = false
         begin()
@@ -104,6 +171,7 @@ extension DeliverySimulation {
             }
         }
         pending = []
+        isLeaving = false
         let lease = ledger.lease()
         mirrored { mirror in
             let kept = try mirror.lease()
@@ -114,17 +182,14 @@ extension DeliverySimulation {
         drain()
     }
 
+    /// Whether the lease is still good.
     func commit(_ settlement: Settlement) -> Bool {
-        let isCommitted = ledger.settle(settlement, at: now)
+        let isGood = ledger.settle(settlement, at: now)
         mirrored { mirror in
-            do {
-                try mirror.settle(settlement, at: now)
-                ledger.check(isCommitted, "the journal takes a settlement of a place that has moved")
-            } catch JournalError.moved {
-                ledger.check(!isCommitted, "the journal takes the place for moved")
-            }
+            let isKept = try mirror.settle(settlement, at: now)
+            ledger.check(isKept == isGood, "the journal takes the place for \(isKept ? "good" : "moved")")
         }
-        return isCommitted
+        return isGood
     }
 
     func mirrored(_ body: (JournalMirror) throws -> Void) {

@@ -18,6 +18,11 @@ struct DeliveryTruth {
         return "\(twice) took effect twice"
     }
 
+    /// A person wants these again.
+    mutating func forget(_ offsets: [Offset]) {
+        for offset in offsets { effects[offset] = nil }
+    }
+
     /// What a lookup finds; nil where it cannot be told, because only a part of it is there.
     func has(_ offsets: [Offset]) -> Bool? {
         let there = offsets.filter { effects[$0] != nil }

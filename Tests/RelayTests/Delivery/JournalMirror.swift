@@ -58,9 +58,12 @@ final class JournalMirror {
         }
     }
 
-    func settle(_ settlement: Settlement, at now: Int64) throws {
+    /// Whether the lease is still good.
+    func settle(_ settlement: Settlement, at now: Int64) throws -> Bool {
         clock.set(now)
-        try writer.transaction { try writer.settle(settlement, at: now) }
+        var isGood = false
+        try writer.transaction { isGood = try writer.settle(settlement, at: now) }
+        return isGood
     }
 
     func intend(_ offsets: [Offset]) throws {
@@ -100,8 +103,21 @@ final class JournalMirror {
         }
     }
 
-    /// How many entries have been given up.
-    func detached() throws -> Int {
-        try queue.read { try Int.fetchOne($0, sql: "SELECT detached FROM sinks") ?? 0 }
+    func seek(to offset: Offset, at now: Int64) throws {
+        guard let survey = try WaitingSurvey("sink", to: offset.rawValue, queue) else {
+            throw JournalError.closed
+        }
+        try writer.transaction {
+            _ = try writer.seek("sink", to: offset, by: survey, looksMax: .max, reason: "test", at: now)
+        }
+    }
+
+    /// What its counts say that is not so, when everything is delivered.
+    func problem(givenUp: Int) throws -> String? {
+        let select = "SELECT detached, \(SinkPlace.waitingSQL) FROM sinks"
+        guard let row = try queue.read({ try Row.fetchOne($0, sql: select) }) else { return "no sink" }
+        let (found, waiting): (Int, Int) = (row[0], row[1])
+        if found != givenUp { return "the journal has given up \(found), not \(givenUp)" }
+        return waiting == 0 ? nil : "the journal counts \(waiting) that wait"
     }
 }

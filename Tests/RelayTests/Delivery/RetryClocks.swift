@@ -14,6 +14,8 @@ struct RetryClocks {
     private var counted: Int64 = 0
     /// Of an outage that is going on, what the machine has not been able to tell the journal.
     private var untold: Int64 = 0
+    /// What it tells with its last settlements.
+    private var telling: Int64 = 0
     /// What died untold with a process.
     private var forgotten: Int64 = 0
     private var outage: Int64 = 0
@@ -36,14 +38,17 @@ struct RetryClocks {
     }
 
     /// The machine is asked to stop, and tells the journal of an outage so far.
-    mutating func stop() { untold = 0 }
+    mutating func stop() { (telling, untold) = (telling + untold, 0) }
+
+    /// It has stopped, and all of that is settled.
+    mutating func stopped() { telling = 0 }
 
     /// Another machine begins, which only knows what the journal does: of these that they were put off.
     mutating func begin(knowing known: some Sequence<Offset>) {
         let known = Set(known)
         starts = starts.filter { known.contains($0.key) }
-        forgotten += untold
-        (untold, outage) = (0, 0)
+        forgotten += untold + telling
+        (untold, telling, outage) = (0, 0, 0)
     }
 
     /// The first attempt of a delivery has failed, unless it had before.

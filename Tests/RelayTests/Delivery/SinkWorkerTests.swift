@@ -212,7 +212,7 @@ import Testing
     @Test func whatWaitedForItsTurnIsNotUnknown() async throws {
         let journal = InMemoryJournal()
         let first = ScriptedSink(limits: Self.one, mustNotRepeat: true)
-        first.deferTurns(.seconds(3_600))
+        first.deferTurns(.everybody(.seconds(3_600)))
         let stage = try await Stage(first, journal)
         try await stage.append("u1")
         try await stage.run { #expect(await stage.clock.nextSleep() == .seconds(3_600)) }
@@ -225,13 +225,49 @@ import Testing
     @Test func aTurnThatHasComeIsTaken() async throws {
         let sink = ScriptedSink(limits: Self.one)
         let stage = try await Stage(sink, InMemoryJournal())
-        sink.deferTurns(.seconds(20))
+        sink.deferTurns(.everybody(.seconds(20)))
         try await stage.append("u1")
         try await stage.run {
             #expect(await stage.clock.nextSleep() == .seconds(20))
             stage.clock.advance(by: .seconds(20))
             #expect(await sink.nextBatch().map(\.attempt) == [1])
         }
+    }
+
+    /// Times that are far away are not slept for once for each that is near.
+    @Test func aWorkerSleepsOnce() async throws {
+        let sink = ScriptedSink(limits: Self.one)
+        let stage = try await Stage(sink, InMemoryJournal())
+        let later = ScriptedSink.Answer.each(.retry(after: .seconds(3_600), reason: "busy"))
+        sink.answer(later, later)
+        try await stage.append("u1", "u2")
+        try await stage.run {
+            for _ in 0..<2 { _ = await sink.nextBatch() }
+            sink.deferTurns(.everybody(.seconds(1)), times: 1_001)
+            try await stage.append("u3")
+            for _ in 0..<1_000 {
+                while await stage.clock.nextSleep() != .seconds(1) {}
+                stage.clock.advance(by: .seconds(1))
+            }
+            while await stage.clock.nextSleep() != .seconds(1) {}
+            #expect(stage.clock.sleepers == 1)
+        }
+    }
+
+    /// Nothing was sent, so it is no failure of the event's.
+    @Test func whatCouldNotBeIntendedWasNotSent() async throws {
+        let journal = InMemoryJournal()
+        await journal.close()
+        let sink = ScriptedSink(limits: Self.one, mustNotRepeat: true)
+        let runner = AttemptRunner(sink: sink, journal: journal, epoch: 1, clock: ManualClock())
+        let entry = JournalEntry(offset: .zero, event: DeliveryFixture.event(of: "u1"), rule: "rule")
+        let attempt = DeliveryAttempt(id: 1, offsets: [.zero], numbers: [.zero: 1])
+        let ended = await runner.run(attempt, [entry], [:])
+        guard case .refused = ended.result else {
+            Issue.record("\(ended)")
+            return
+        }
+        #expect(ended.journalError == .closed && sink.batches.isEmpty)
     }
 
     @Test func nothingIsSentThatCouldNotBeIntended() async throws {

@@ -7,8 +7,9 @@ import Testing
 /// The CRM answers 503 from Friday evening to Monday morning, the world goes on meanwhile, and on Saturday
 /// somebody deletes 5,000 users by mistake.
 ///
-/// The machines of two sinks on a virtual clock and a log in memory. What a real fleet does about such a
-/// deletion is in `MassDeletionTests`.
+/// The machines of two sinks on a virtual clock and a log in memory, so that many hours and odd sequences of
+/// events cost little. The whole of it, from a journal on disk to sockets, is in `HTTPWeekendOutageTests`,
+/// and what a person does about such a deletion in `MassDeletionTests`.
 @Suite struct WeekendOutageTests {
     @Test func nothingDiesNothingPilesUpAndAllArrivesOnMonday() {
         // What every machine of a test suite has time for, and the real thing.

@@ -167,20 +167,88 @@ import Testing
             shortage.mayGiveUp(at: second * 1_000_000_000, roomBytes: room, pages: pages)
         }
         #expect(!mayGiveUp(0, room: room, pages: 0))
-        shortage.begin(at: 0)
-        shortage.begin(at: 30_000_000_000)
+        shortage.look(.short, at: 0)
+        shortage.look(.short, at: 30_000_000_000)
         #expect(!mayGiveUp(39, room: room, pages: 0))
         #expect(mayGiveUp(40, room: room, pages: 0))
-        shortage.gaveUp(roomBytes: room, pages: 0)
+        shortage.gaveUp(at: 40_000_000_000, roomBytes: room, pages: 0)
         #expect(mayGiveUp(41, room: room - JournalFile.pageBytes, pages: 64))
-        shortage.gaveUp(roomBytes: room, pages: 64)
+        shortage.gaveUp(at: 41_000_000_000, roomBytes: room, pages: 64)
         // Not told, or nothing was given back yet.
         #expect(mayGiveUp(42, room: nil, pages: 128) && mayGiveUp(42, room: 0, pages: 64))
         #expect(!mayGiveUp(42, room: room - 64 * JournalFile.pageBytes, pages: 128))
+        // A little room for a moment makes the pause no shorter.
+        shortage.look(.nearlyShort, at: 400_000_000_000)
+        shortage.look(.short, at: 401_000_000_000)
         #expect(!mayGiveUp(641, room: room, pages: 128))
         #expect(mayGiveUp(642, room: room, pages: 128))
-        shortage.end()
+        shortage.look(.ended, at: 642_000_000_000)
         #expect(!mayGiveUp(9_999, room: room, pages: 128))
+    }
+
+    /// Making room ends where the disk is nearly short still, and that may last for months.
+    @Test func aDiskThatIsShortAgainLaterIsWaitedForAnew() {
+        var shortage = DiskShortage()
+        func look(_ look: DiskShortage.Look, _ second: Int64) {
+            shortage.look(look, at: second * 1_000_000_000)
+        }
+        func mayGiveUp(_ second: Int64) -> Bool {
+            shortage.mayGiveUp(at: second * 1_000_000_000, roomBytes: nil, pages: 0)
+        }
+        look(.short, 0)
+        #expect(mayGiveUp(40))
+        shortage.gaveUp(at: 40_000_000_000, roomBytes: nil, pages: 0)
+        // A journal that fills the disk by itself is short again soon.
+        look(.nearlyShort, 41)
+        look(.short, 60)
+        #expect(mayGiveUp(60))
+        look(.nearlyShort, 61)
+        look(.short, 9_000_000)
+        #expect(!mayGiveUp(9_000_039))
+        #expect(mayGiveUp(9_000_040))
+        // A clock that was set back makes nobody wait for longer.
+        look(.short, 100)
+        #expect(!mayGiveUp(139) && mayGiveUp(140))
+    }
+
+    @Test func whatMustStayForNowIsLookedThroughOnceAMinute() {
+        let second: Int64 = 1_000_000_000
+        var relief = JournalRelief()
+        (relief.after, relief.firstPinned) = (4_000, 7)
+        relief.wait(at: 0)
+        #expect(relief.isResting(at: 4 * second) && !relief.isResting(at: 5 * second))
+        #expect(relief.isWaiting && relief.after == 4_000 && relief.firstPinned == 7)
+        relief.wait(at: 5 * second)
+        #expect(!relief.isOutdated(at: 59 * second) && relief.isOutdated(at: 60 * second))
+        relief.goOn(after: 6)
+        #expect(!relief.isWaiting && relief.after == 6 && relief.firstPinned == nil)
+        relief.rest(at: 0)
+        #expect(!relief.isWaiting && relief.after == 0)
+    }
+
+    /// Its pages never go back, so nothing that is given up gives the disk any room.
+    @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"))
+    func aFileThatCannotShrinkGivesNothingUpForItsDisk() async throws {
+        let disk = try ScratchDisk(megabytes: 32)
+        let fixture = try JournalFixture(on: disk)
+        // As restored from a dump, say.
+        try fixture.edit("PRAGMA page_size = \(JournalFile.pageBytes); CREATE TABLE restored (id INTEGER)")
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a")])
+        _ = try await journal.lease("a")
+        let intake = SteadyIntake(journal: journal, fixture: fixture)
+        for _ in 0..<40 { #expect(await intake.append() == nil) }
+        try disk.fill()
+        #expect(await intake.untilRefused() != nil)
+        for _ in 0..<3 {
+            fixture.clock.advance(by: fixture.day)
+            _ = try await journal.retain()
+        }
+        #expect(try #require(try await fixture.sink("a")).waiting > intake.accepted / 2)
+        try disk.makeSpace()
+        #expect(try await recovers(intake))
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
     }
 
     @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"))

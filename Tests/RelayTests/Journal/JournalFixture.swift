@@ -77,7 +77,7 @@ struct JournalFixture {
     }
 
     func detached(_ sink: String? = nil) async throws -> [DetachedRange] {
-        try await SQLiteJournalInspection(path: path).detached(sink: sink, PageRequest())
+        try await SQLiteJournalInspection(path: path).detached(DetachedFilter(sink: sink), PageRequest())
     }
 
     func verify() async throws -> JournalVerification {
@@ -90,9 +90,10 @@ struct JournalFixture {
 extension SQLiteJournal {
     /// Settles everything up to an offset as delivered.
     func settle(_ lease: SinkLease, to cursor: Int64) async throws {
+        let ended = (lease.cursor.rawValue..<cursor).map { Offset(rawValue: $0 + 1) }
         try await settle(
             Settlement(
                 sink: lease.sink, epoch: lease.epoch, cursor: Offset(rawValue: cursor),
-                outcomes: [.delivered: Int(cursor - lease.cursor.rawValue)]))
+                outcomes: [.delivered: ended.count], ended: ended))
     }
 }

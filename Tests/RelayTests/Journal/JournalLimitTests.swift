@@ -100,12 +100,12 @@ import Testing
     @Test func receiptsAndRecordsGoWithTheirOwnAge() async throws {
         let journal = try await fixture.open()
         let lease = try await journal.lease("a")
-        let range = Offset(rawValue: 1)...Offset(rawValue: 1)
+        let offset = Offset(rawValue: 1)
         func settle() async throws {
             try await journal.settle(
                 Settlement(
-                    sink: "a", epoch: lease.epoch, cursor: Offset(rawValue: 1), range: range,
-                    receipts: [DeliveryReceipt(offset: range.lowerBound, outcome: .delivered, detail: "200")])
+                    sink: "a", epoch: lease.epoch, cursor: offset, ended: [offset],
+                    receipts: [DeliveryReceipt(offset: offset, outcome: .delivered, detail: "200")])
             )
         }
         func count(_ table: String) throws -> Int {

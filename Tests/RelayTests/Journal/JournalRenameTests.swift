@@ -56,6 +56,23 @@ import Testing
         await journal.close()
     }
 
+    /// A `renamedFrom` that stayed in the file says nothing of a sink that came back by the former name and
+    /// goes again: what rules of then still send it waits for it.
+    @Test func eventsOfASinkThatIsNotRenamedGoToNoOther() async throws {
+        let journal = try await fixture.open()
+        let heir = try await journal.lease("crm")
+        _ = try await journal.append(try fixture.submission(0..<1, to: ["crm"]))
+        try await journal.settle(heir, to: 1)
+        try await journal.keep(renamed + [SinkPolicy(name: "hubspot")])
+        let back = try await journal.lease("hubspot")
+        #expect(try await journal.keep(renamed) == [:])
+        _ = try await journal.append(try fixture.submission(1..<2, to: ["hubspot"]))
+        #expect(try await ids(journal, "crm", after: heir.cursor) == ["event-0"])
+        #expect(try await ids(journal, "hubspot", after: back.cursor) == ["event-1"])
+        #expect(try await fixture.sink("hubspot")?.waiting == 1)
+        await journal.close()
+    }
+
     /// What the same commit appends behind the rename has the new name already.
     @Test func whatIsRoutedByTheNewNameKeepsIt() throws {
         let tail = JournalTail()
@@ -123,6 +140,24 @@ import Testing
         #expect(try await fixture.sink("crm")?.waiting == 2)
         #expect(try await fixture.sink("hubspot") == nil)
         #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    /// What a replay's step found under the former name is looked for again under today's.
+    @Test func aReplaysStepOfBeforeARenameIsNotTaken() async throws {
+        let journal = try await fixture.open()
+        _ = try await journal.lease("hubspot")
+        _ = try await journal.append(try fixture.submission(0..<1, to: []))
+        let replay = try await journal.begin(
+            ReplayRequest(sink: "hubspot", filter: ReplayFilter(), since: 0, until: nil, after: .zero))
+        try await journal.keep(renamed)
+        let events = try fixture.submission(1..<2, to: ["hubspot"], replay: replay.id).events
+        let step = ReplayStep(events: events, end: Offset(rawValue: 1), isLast: true)
+        #expect(try await !journal.advance(replay, by: step))
+        #expect(try await ids(journal, "crm", after: .zero).isEmpty)
+        let today = try await SQLiteJournalInspection(path: fixture.path).unfinishedReplays()
+        #expect(today.map(\.request.sink) == ["crm"])
+        #expect(try await journal.advance(try #require(today.first), by: step))
         await journal.close()
     }
 

@@ -86,6 +86,31 @@ import Testing
         await journal.close()
     }
 
+    /// A step that fails has given up nothing, and nobody is told that it has.
+    @Test func whatWasNotCommittedIsNotToldAsGivenUp() async throws {
+        let journal = try await fixture.open(sizeMax: Self.sizeMax)
+        try await journal.keep([SinkPolicy(name: "a"), SinkPolicy(name: "b")])
+        for sink in ["a", "b"] { _ = try await journal.lease(sink) }
+        try fixture.edit(
+            """
+            CREATE TRIGGER stuck BEFORE UPDATE OF cursor ON sinks WHEN old.name = 'b' BEGIN
+                SELECT RAISE(ABORT, 'stuck');
+            END
+            """)
+        var count = 0
+        while count < 10_000 {
+            let next = try fixture.submission(count..<count + 100, to: ["a", "b"], bytes: 4_000)
+            guard (try? await journal.append(next)) != nil else { break }
+            count += 100
+        }
+        try #require(count < 10_000)
+        fixture.clock.advance(by: .seconds(6))
+        _ = try await journal.retain()
+        #expect(try await fixture.sink("a")?.detached == 0)
+        #expect(!fixture.isLogged("events for it were given up"))
+        await journal.close()
+    }
+
     @Test func aFullJournalRefusesEventsTakesSettlesAndRecoversByItself() async throws {
         let journal = try await fixture.open(sizeMax: Self.sizeMax)
         let lease = try await journal.lease("a")

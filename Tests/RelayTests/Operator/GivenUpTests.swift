@@ -7,8 +7,8 @@ import Testing
 /// What a sink will never get can be looked up, as long as receipts are kept.
 @Suite struct GivenUpTests {
     /// Two sinks with six events each; one is moved on, the other dropped.
-    private func make() async throws -> OperatorFixture {
-        let fixture = try await OperatorFixture()
+    private func make(_ clock: ManualClock = ManualClock()) async throws -> OperatorFixture {
+        let fixture = try await OperatorFixture(clock: clock)
         for sink in ["crm", "old"] { _ = try await fixture.journal.lease(sink) }
         try await fixture.append(1...6, to: ["crm", "old"])
         _ = try await fixture.ask("/sinks/crm/seek", #"{"to":4,"reason":"old news"}"#)
@@ -39,6 +39,25 @@ import Testing
         while try await fixture.hands.advanceReplays() {}
         let again = try await fixture.entries(after: horizon).map(\.event.id)
         #expect(again == (1...4).map { "event-\($0)" })
+    }
+
+    /// The events came a minute apart; `crm` was not given 1 to 4, and `old` none of the six.
+    @Test func theListIsFilteredByReasonAndTime() async throws {
+        let clock = ManualClock()
+        let start = clock.now
+        let fixture = try await make(clock)
+        func minute(_ minute: Int64) -> String {
+            Timestamp(nanoseconds: start + minute * OperatorFixture.minute).description
+        }
+        for (query, expected) in [
+            ("reason=OLD%20news", ["crm"]), ("reason=dropped&sink=crm", []), ("since=\(minute(5))", ["old"]),
+            ("since=\(minute(4))", ["old", "crm"]), ("until=\(minute(1))", []),
+            ("since=\(minute(2))&until=\(minute(3))&reason=old", ["crm"]),
+        ] {
+            let answer = try await fixture.ask("/detached?\(query)", method: "GET").json
+            #expect(answer["detached"]?.elements.map { $0["sink"]?.string } == expected, "\(query)")
+        }
+        #expect(try await fixture.ask("/detached?since=1d&until=2d", method: "GET").status == 400)
     }
 
     @Test func theListHasPagesAndRefusesWhatItDoesNotKnow() async throws {

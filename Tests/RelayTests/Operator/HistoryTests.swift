@@ -35,14 +35,14 @@ import Testing
                 ]))
         let answer = try await fixture.ask("/history?user=ada", method: "GET")
         let records = answer.json["history"]?.elements.map { $0 } ?? []
-        #expect(records.map { $0["eventId"]?.string } == ["event-3", "event-1", "event-2"])
-        #expect(records.map { $0["outcome"]?.string } == ["dead letter", "delivered", "waiting"])
-        #expect(records.map { $0["detail"]?.string } == ["HTTP 503", "HTTP 200", "HTTP 503"])
-        #expect(records[1]["operation"]?.string == "deactivate")
-        let at = records[1]["at"]?.string.flatMap { Timestamp($0) }?.nanoseconds
+        #expect(records.map { $0["eventId"]?.string } == ["event-1", "event-3", "event-2"])
+        #expect(records.map { $0["outcome"]?.string } == ["delivered", "dead letter", "waiting"])
+        #expect(records.map { $0["detail"]?.string } == ["HTTP 200", "HTTP 503", "HTTP 503"])
+        #expect(records[0]["operation"]?.string == "deactivate")
+        let at = records[0]["at"]?.string.flatMap { Timestamp($0) }?.nanoseconds
         #expect(at == start + OperatorFixture.minute)
         for (query, count) in [
-            ("&org=other", 0), ("&org=okta&limit=2", 2), ("&sink=crm", 3), ("&sink=audit", 0),
+            ("&org=other", 0), ("&org=okta&limit=1", 3), ("&sink=crm", 3), ("&sink=audit", 0),
             ("&since=\(Timestamp(nanoseconds: start + 1))", 2),
             ("&until=\(Timestamp(nanoseconds: start + 1))", 1),
         ] {
@@ -88,6 +88,66 @@ import Testing
         let eve = try await ask(fixture, "eve").records
         #expect(eve.map { $0["sink"]?.string } == ["crm", "audit", "crm"])
         #expect(try await ask(fixture, "nobody").records.isEmpty)
+    }
+
+    /// What is asked for is the removal, and it is older than all that waits.
+    @Test func whatWaitsDoesNotHideARemoval() async throws {
+        let fixture = try await OperatorFixture()
+        for sink in ["crm", "audit"] { _ = try await fixture.journal.lease(sink) }
+        try await fixture.append(1...1, type: "user.lifecycle.deactivate", user: "u77")
+        let lease = try await fixture.journal.lease("crm")
+        let removal = DeliveryReceipt.Removal(
+            operation: .deactivate, subject: Subject(org: "okta", userID: "u77"), eventID: "event-1")
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 1), outcomes: [.delivered: 1],
+                receipts: [
+                    DeliveryReceipt(
+                        offset: Offset(rawValue: 1), outcome: .delivered, detail: "HTTP 200",
+                        removal: removal)
+                ]))
+        try await fixture.append(2...61, user: "u77")
+        try await fixture.append(62...121, to: ["audit"], user: "u77")
+        try await fixture.bury("audit")
+        var (ids, before, pages) = ([] as [String], "", 0)
+        repeat {
+            let answer = try await fixture.ask("/history?user=u77&limit=25\(before)", method: "GET").json
+            let page = answer["history"]?.elements.compactMap { $0["eventId"]?.string } ?? []
+            if pages == 0 { #expect(page.first == "event-1" && page.count == 1 + 25 + 25) }
+            ids += page
+            before = answer["next"]?.string.map { "&before=\($0)" } ?? ""
+            #expect(answer["isCut"]?.bool == !before.isEmpty)
+            pages += 1
+        } while !before.isEmpty && pages < 9
+        #expect(pages == 3 && ids.sorted() == (1...121).map { "event-\($0)" }.sorted())
+        for before in ["1", "1.2.x", "1.2.3.4", "-1.0.0", ""] {
+            let answer = try await fixture.ask("/history?user=u77&before=\(before)", method: "GET")
+            #expect(answer.status == 400, "\(before)")
+        }
+    }
+
+    /// What waits of one event for several sinks is on one page.
+    @Test func noPageEndsWithinAnEvent() async throws {
+        let fixture = try await OperatorFixture()
+        let lease = try await fixture.journal.lease("crm")
+        _ = try await fixture.journal.lease("audit")
+        try await fixture.append(1...3, to: ["crm", "audit"], user: "u77")
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 3),
+                parked: (1...3).map { offset in
+                    ParkedDelivery(
+                        offset: Offset(rawValue: offset), subject: Subject(org: "okta", userID: "u77"),
+                        failures: [], notBefore: 0)
+                }))
+        var (pages, before) = ([] as [[String]], HistoryPlace?.none)
+        repeat {
+            let page = try await fixture.inspection.history(
+                HistoryFilter(user: "u77"), before: before, limit: 1)
+            pages.append(page.records.map { "\($0.eventID) \($0.sink)" })
+            before = page.next
+        } while before != nil && pages.count < 9
+        #expect(pages == (1...3).reversed().map { ["event-\($0) audit", "event-\($0) crm"] })
     }
 
     @Test func whatWasNotLookedAtIsNotClaimed() async throws {

@@ -91,6 +91,22 @@ struct OperatorFixture {
         }
     }
 
+    /// Ten events for `crm`: 1 is done, 3 is done out of order, 2 is parked, 4 to 10 wait behind the cursor.
+    ///
+    /// - Returns: The lease that they were settled by.
+    @discardableResult
+    func appendTen() async throws -> SinkLease {
+        let lease = try await journal.lease("crm")
+        try await append(1...10)
+        try await journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 3), outcomes: [.delivered: 2],
+                parked: [
+                    ParkedDelivery(offset: Offset(rawValue: 2), subject: nil, failures: [], notBefore: 0)
+                ]))
+        return lease
+    }
+
     /// The limits of `crm` stop it where it is.
     func trip() async throws {
         let lease = try await journal.lease("crm")

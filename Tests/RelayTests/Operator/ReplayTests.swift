@@ -191,7 +191,7 @@ import Testing
     func aReplayThatIsNotClearDoesNotBegin(_ body: String, _ status: Int) async throws {
         let fixture = try await OperatorFixture()
         #expect(try await fixture.ask("/replays", body).status == status)
-        #expect(try await fixture.inspection.replays().isEmpty)
+        #expect(try await fixture.inspection.replays(ReplayListFilter(), before: nil, limit: 9).isEmpty)
     }
 
     // MARK: - Cancelling
@@ -298,7 +298,8 @@ import Testing
         try await finish(second)
         let ids = try await second.entries(after: lease.cursor).map(\.event.id)
         #expect(ids == ["event-10"] + (5...9).map { "event-\($0)" })
-        #expect(try await second.inspection.replays().count == 1)
+        let replays = try await second.inspection.replays(ReplayListFilter(), before: nil, limit: 9)
+        #expect(replays.count == 1)
         #expect(try await second.sink().waiting == 6)
         await second.journal.close()
     }

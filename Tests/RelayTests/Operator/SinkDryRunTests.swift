@@ -7,24 +7,11 @@ import Testing
 
 /// What destroys something can be counted before it is done.
 @Suite struct SinkDryRunTests {
-    /// One is done, 3 is done out of order, 2 is parked, 4 to 10 wait behind the cursor.
-    private func make() async throws -> OperatorFixture {
-        let fixture = try await OperatorFixture()
-        let lease = try await fixture.journal.lease("crm")
-        try await fixture.append(1...10)
-        try await fixture.journal.settle(
-            Settlement(
-                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 3), outcomes: [.delivered: 2],
-                parked: [
-                    ParkedDelivery(offset: Offset(rawValue: 2), subject: nil, failures: [], notBefore: 0)
-                ]))
-        return fixture
-    }
-
     @Test(arguments: ["7", #""end""#, "3", "2", "0"]) func aSeekCountsWhatItWouldDo(
         _ target: String
     ) async throws {
-        let fixture = try await make()
+        let fixture = try await OperatorFixture()
+        try await fixture.appendTen()
         let before = try await fixture.sink()
         let dry = try await fixture.ask("/sinks/crm/seek", #"{"to":\#(target),"dryRun":true}"#)
         #expect(dry.status == 200 && dry.json["dryRun"]?.bool == true)
@@ -103,7 +90,8 @@ import Testing
     }
 
     @Test func aResumeCountsWhatItWouldLetPass() async throws {
-        let fixture = try await make()
+        let fixture = try await OperatorFixture()
+        try await fixture.appendTen()
         try await fixture.append(11...14, type: "user.lifecycle.delete.initiated")
         try await fixture.append(15...15, type: "user.session.start")
         try await fixture.append(16...18, to: ["audit"], type: "user.lifecycle.delete.initiated")

@@ -106,7 +106,7 @@ struct HTTPPaceTests {
             _ = try await sink.attempt(update(1))
             #expect(try await sink.takeTurn([update(2)]) == nil)
             _ = try await sink.attempt(update(2))
-            #expect(try await sink.takeTurn([update(3)]) == .seconds(20))
+            #expect(try await sink.takeTurn([update(3)]) == .everybody(.seconds(20)))
             // What makes no request needs no turn.
             let group = HTTPFixtures.delivery(try HTTPFixtures.event("group.lifecycle.create", user: nil))
             #expect(try await sink.takeTurn([group]) == nil)
@@ -146,7 +146,7 @@ struct HTTPPaceTests {
             let rate = RateLimit(count: 1, period: .seconds(30))
             let sink = try sink(receiver, client, ManualClock(), rate: rate)
             _ = try await sink.attempt(update(1))
-            #expect(try await sink.takeTurn([update(2)]) == .seconds(30))
+            #expect(try await sink.takeTurn([update(2)]) == .everybody(.seconds(30)))
         }
     }
 }

@@ -26,7 +26,7 @@ private final class Player {
         switch receipt.outcome {
         // Through its text form, as it comes back from a store.
         case .delivered, .superseded: state = receipt.state.flatMap { FoldState(json: $0.json) } ?? state
-        case .skipped, .retry, .rejected: #expect(receipt.state == nil)
+        case .skipped, .retry, .rejected, .deferred: #expect(receipt.state == nil)
         }
         return receipt.outcome
     }
@@ -95,6 +95,64 @@ struct HTTPSinkStateTests {
             let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
             #expect(try await player.play(create) == .delivered)
             #expect(receiver.requests.map(\.method) == ["PUT", "PUT", "PUT"])
+        }
+    }
+
+    /// A CRM whose contacts go with a deactivation.
+    @Test(arguments: [204, 404])
+    func whomADeactivationRemovedALateCreateMakes(_ status: Int) async throws {
+        try await withReceiver({ .respond($0.method == "DELETE" ? status : 200) }) { receiver, client in
+            let removal = HTTPRequestCase(
+                selector: .operation(.deactivate),
+                request: try HTTPFixtures.request("DELETE", receiver.url + "/contacts/{{ $.user.id }}"))
+            let player = try Player(receiver, client, on: [creation(receiver), removal])
+            let deactivate = try HTTPFixtures.event("user.lifecycle.deactivate", second: 5, id: "e5")
+            let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
+            #expect(try await player.play(deactivate) == .delivered)
+            #expect(try await player.play(create) == .delivered)
+            #expect(receiver.requests.map(\.method) == ["DELETE", "POST"])
+        }
+    }
+
+    // MARK: - Requests by the type of the event
+
+    private func creationByType(_ receiver: HTTPReceiver) throws -> HTTPRequestCase {
+        HTTPRequestCase(
+            selector: .eventType("user.lifecycle.create"), request: try creation(receiver).request)
+    }
+
+    @Test func whoIsThereIsNotMadeAgainWhateverNamesTheCreation() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client, on: [creationByType(receiver)])
+            let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
+            for _ in 0..<2 { #expect(try await player.play(create) == .delivered) }
+            #expect(receiver.requests.map(\.method) == ["POST", "PUT"])
+        }
+    }
+
+    @Test func aCreationThatIsNoUpdateByItsTypeHasNone() async throws {
+        try await withReceiver { receiver, client in
+            let none = HTTPRequestCase(selector: .operation(.update), request: nil)
+            let player = try Player(receiver, client, on: [creationByType(receiver), none])
+            let deactivate = try HTTPFixtures.event("user.lifecycle.deactivate", second: 5, id: "e5")
+            let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
+            #expect(try await player.play(deactivate) == .delivered)
+            #expect(try await player.play(create) == .delivered)
+            #expect(try await player.play(create) == .skipped("on.update is null"))
+            #expect(receiver.requests.map(\.method) == ["PUT", "POST"])
+        }
+    }
+
+    /// What several events come to is sent as the type says of the one that makes it that.
+    @Test func aCreationWithAnUpdateBehindItIsSentAsACreation() async throws {
+        try await withReceiver { receiver, client in
+            let player = try Player(receiver, client, on: [creationByType(receiver)])
+            let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
+            let update = try HTTPFixtures.event("user.account.update_profile", second: 2, id: "e2")
+            let delivery = Delivery(
+                offset: Offset(rawValue: 7), event: update, rule: "staff", attempt: 1, earlier: [create])
+            #expect(try await player.sink.deliver([delivery]).map(\.outcome) == [.delivered])
+            #expect(receiver.requests.map(\.method) == ["POST"])
         }
     }
 

@@ -275,7 +275,7 @@ struct HTTPSinkTests {
             let delivery = HTTPFixtures.delivery(try HTTPFixtures.event("user.lifecycle.create"))
             _ = try await sink.attempt(delivery)
             clock.advance(by: .seconds(10))
-            #expect(try await sink.takeTurn([delivery]) == .seconds(20))
+            #expect(try await sink.takeTurn([delivery]) == .everybody(.seconds(20)))
             clock.advance(by: .seconds(20))
             #expect(try await sink.attempt(delivery)?.outcome == .delivered)
         }

@@ -1,18 +1,25 @@
-public import Relay
 import JSON
+import Relay
+import RelayTesting
 import Rules
 import Testing
 
 /// What every journal must do, whatever it is made of; one function a promise.
-public struct JournalConformance: Sendable {
+struct JournalConformance: Sendable {
     private let journal: any Journal
+    private let move: @Sendable (String, Offset) async throws -> Void
     private let limit = ReadLimit(entries: 100, bytes: 1 << 20)
 
-    /// - Parameter journal: A fresh, empty one.
-    public init(_ journal: any Journal) { self.journal = journal }
+    /// - Parameters:
+    ///   - journal: A fresh, empty one.
+    ///   - move: Moves a sink's place in it, as an operator does.
+    init(_ journal: any Journal, move: @escaping @Sendable (String, Offset) async throws -> Void) {
+        self.journal = journal
+        self.move = move
+    }
 
     /// Every promise, each on a fresh journal.
-    public static let promises: [(name: String, check: @Sendable (JournalConformance) async throws -> Void)] =
+    static let promises: [(name: String, check: @Sendable (JournalConformance) async throws -> Void)] =
         [
             ("reads back what was appended", { try await $0.readsBack() }),
             ("knows duplicates by org and id", { try await $0.knowsDuplicates() }),
@@ -24,6 +31,8 @@ public struct JournalConformance: Sendable {
             ("keeps intents until the outcome is known", { try await $0.keepsIntents() }),
             ("keeps a hold and what limits have counted", { try await $0.keepsHolds() }),
             ("fences older leases", { try await $0.fences() }),
+            ("settles what is in flight when a sink is moved on", { try await $0.settlesMovedOn() }),
+            ("settles what is in flight when a sink is moved back", { try await $0.settlesMovedBack() }),
             ("limits a read", { try await $0.limitsReads() }),
             ("tells news", { try await $0.tellsNews() }),
             ("takes many appends at once", { try await $0.takesManyAtOnce() }),
@@ -192,6 +201,60 @@ public struct JournalConformance: Sendable {
         await #expect(throws: JournalError.fenced) {
             try await journal.settle(Settlement(sink: "a", epoch: old.epoch, cursor: old.cursor))
         }
+    }
+
+    private func parked(_ offset: Offset) -> ParkedDelivery {
+        ParkedDelivery(offset: offset, subject: nil, failures: [], notBefore: 1)
+    }
+
+    private func expectMoved(_ body: () async throws -> Void) async {
+        await #expect(throws: JournalError.moved) { try await body() }
+    }
+
+    /// The second is parked and being tried again, the third to fifth are in flight; two are given up.
+    private func settlesMovedOn() async throws {
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try submission(["1", "2", "3", "4", "5", "6"]))
+        let offsets = try await journal.read("a", after: lease.cursor, limit: limit).entries.map(\.offset)
+        var settlement = Settlement(sink: "a", epoch: lease.epoch, cursor: offsets[1])
+        settlement.parked = [parked(offsets[1])]
+        try await journal.settle(settlement)
+        try await journal.intend("a", epoch: lease.epoch, Array(offsets[1...4]))
+        try await move("a", offsets[2])
+        await expectMoved { try await journal.intend("a", epoch: lease.epoch, [offsets[5]]) }
+        let first = Settlement(
+            sink: "a", epoch: lease.epoch, cursor: offsets[1], settledAbove: [offsets[3], offsets[4]],
+            outcomes: [.delivered: 2], parked: [parked(offsets[4])], unparked: [offsets[1]],
+            ended: [offsets[1], offsets[3]], unknown: [offsets[4]])
+        await expectMoved { try await journal.settle(first) }
+        let last = Settlement(
+            sink: "a", epoch: lease.epoch, cursor: offsets[4],
+            deadLetters: [DeadLetter(offset: offsets[2], subject: nil, failures: [])], ended: [offsets[2]])
+        await expectMoved { try await journal.settle(last) }
+        let next = try await journal.lease("a")
+        #expect(next.cursor == offsets[4] && next.settledAbove.isEmpty)
+        #expect(next.parked.map(\.offset) == [offsets[4]] && next.intents == [offsets[4]])
+        await #expect(throws: JournalError.fenced) { try await journal.settle(last) }
+    }
+
+    /// Two are settled and come again; of three that are in flight one is delivered, one fails, and of one
+    /// nobody knows.
+    private func settlesMovedBack() async throws {
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try submission(["1", "2", "3", "4", "5"]))
+        let offsets = try await journal.read("a", after: lease.cursor, limit: limit).entries.map(\.offset)
+        var settlement = Settlement(sink: "a", epoch: lease.epoch, cursor: offsets[1])
+        (settlement.outcomes, settlement.ended) = ([.delivered: 2], Array(offsets[...1]))
+        try await journal.settle(settlement)
+        try await journal.intend("a", epoch: lease.epoch, Array(offsets[2...4]))
+        try await move("a", lease.cursor)
+        let last = Settlement(
+            sink: "a", epoch: lease.epoch, cursor: offsets[4], outcomes: [.delivered: 1], retries: 2,
+            parked: [parked(offsets[3]), parked(offsets[4])], ended: [offsets[2]], unknown: [offsets[4]])
+        await expectMoved { try await journal.settle(last) }
+        let next = try await journal.lease("a")
+        #expect(next.cursor == lease.cursor && next.settledAbove == [offsets[2]] && next.parked.isEmpty)
+        #expect(next.intents == [offsets[4]])
     }
 
     private func limitsReads() async throws {

@@ -1,0 +1,51 @@
+/// Where a sink stands after its place was moved under a lease.
+public struct MovedPlace: Sendable {
+    public let cursor: Offset
+    public let settledAbove: Set<Offset>
+    /// The offsets of its parked rows.
+    public let parked: Set<Offset>
+    /// Whether what lies behind it comes again; else it was moved forward alone.
+    public let isBack: Bool
+
+    public init(cursor: Offset, settledAbove: Set<Offset>, parked: Set<Offset>, isBack: Bool) {
+        self.cursor = cursor
+        self.settledAbove = settledAbove
+        self.parked = parked
+        self.isBack = isBack
+    }
+
+    /// Whether the sink has yet to get a delivery.
+    func waits(_ offset: Offset) -> Bool {
+        parked.contains(offset) || (offset > cursor && !settledAbove.contains(offset))
+    }
+}
+
+extension Settlement {
+    /// What of it holds at a place that was moved since the lease.
+    ///
+    /// What has ended has ended, wherever the sink stands now: it comes no second time, unless it had been
+    /// settled before the move. What was given up meanwhile stays so: no row and no dead letter of it is
+    /// made, and where it got through after all, that counts besides. Moved back, what failed comes again in
+    /// its place and is not parked.
+    ///
+    /// - Returns: It with the place that comes of it, and how many deliveries count twice.
+    public func held(at place: MovedPlace) -> (settlement: Settlement, twice: Int) {
+        var held = self
+        held.deadLetters = deadLetters.filter { place.waits($0.offset) }
+        let dead = Set(deadLetters.map(\.offset))
+        let late = ended.filter { !place.waits($0) && !dead.contains($0) }
+        if place.isBack {
+            held.parked = parked.filter { place.parked.contains($0.offset) }
+            let known = Set(parked.map(\.offset)).subtracting(unknown)
+            held.unsent += known.subtracting(held.parked.map(\.offset)).sorted()
+            held.cursor = place.cursor
+            held.settledAbove = Array(place.settledAbove.union(ended).union(dead))
+        } else {
+            held.parked = parked.filter { place.waits($0.offset) }
+            held.cursor = max(cursor, place.cursor)
+            held.settledAbove = Array(place.settledAbove.union(settledAbove))
+        }
+        held.settledAbove = held.settledAbove.filter { $0 > held.cursor }.sorted()
+        return (held, late.count)
+    }
+}

@@ -1,0 +1,81 @@
+import Config
+import JSON
+@testable import Relay
+import RelayTesting
+import Testing
+
+/// A sink that takes batches: the next one is made ready while one is with it, once it is full.
+@Suite(.timeLimit(.minutes(1))) struct DeliveryBatchTests {
+    private func limits(events: Int, bytes: Int = 1 << 20) -> SinkLimits {
+        SinkLimits(
+            batchEventsMax: events, batchBytesMax: bytes, concurrency: 1, readiesNextBatch: true,
+            foldsUsers: true, keepsState: false)
+    }
+
+    private func users(_ range: Range<Int>) -> [String?] { range.map { "u\($0)" } }
+
+    @Test func twoFullBatchesAreInFlightAndNoThird() {
+        let bench = DeliveryBench(limits(events: 10), users: users(0..<35))
+        #expect(bench.withSink == [Array(1...10), Array(11...20)])
+        bench.answer(1)
+        #expect(bench.withSink == [Array(11...20), Array(21...30)])
+        // What is left is not full.
+        bench.answer(11)
+        #expect(bench.withSink == [Array(21...30)])
+        bench.answer(21)
+        #expect(bench.withSink == [Array(31...35)])
+        bench.answerAll()
+        #expect(bench.delivered == 35 && bench.cursor == 35)
+    }
+
+    @Test func whatIsNotFullGathersBehindWhatIsUnderWay() {
+        let bench = DeliveryBench(limits(events: 10), users: users(0..<3))
+        #expect(bench.withSink == [[1, 2, 3]])
+        bench.append(users(3..<12))
+        bench.news()
+        #expect(bench.withSink == [[1, 2, 3]])
+        // Of the users that are with the sink nothing counts.
+        bench.append(users(0..<3))
+        bench.news()
+        #expect(bench.withSink == [[1, 2, 3]])
+        bench.append(users(12..<15))
+        bench.news()
+        #expect(bench.withSink == [[1, 2, 3], Array(4...12) + [16]])
+    }
+
+    @Test func aBatchIsFullByItsBytesToo() {
+        let size = DeliveryFixture.event(of: "u1").body.bytes.count
+        let bench = DeliveryBench(limits(events: 100, bytes: 3 * size + 20), users: users(1..<8))
+        #expect(bench.withSink == [[1, 2, 3], [4, 5, 6]])
+        bench.answer(1)
+        #expect(bench.withSink == [[4, 5, 6]])
+    }
+
+    @Test func theSecondBatchDoesNotPassTheFirstThatFailed() {
+        let bench = DeliveryBench(limits(events: 2), users: ["u1", "u2", "u3", "u4", "u1"])
+        #expect(bench.withSink == [[1, 2], [3, 4]])
+        bench.fail(1)
+        bench.answer(3)
+        #expect(bench.withSink.isEmpty && bench.cursor == 0 && bench.settledAbove == [3, 4])
+        bench.advance(by: .seconds(60))
+        #expect(bench.withSink == [[1]])
+        bench.answerAll()
+        #expect(bench.delivered == 5 && bench.cursor == 5)
+    }
+
+    /// The sink is called with one after the other, in their order.
+    @Test func batchesThatAreReadyStandInLine() async throws {
+        let sink = ScriptedSink(limits: limits(events: 2))
+        let stage = try await SinkWorkerTests.Stage(sink, InMemoryJournal())
+        sink.answer(.waits)
+        try await stage.append("u1", "u2", "u3", "u4", "u5")
+        try await stage.run {
+            #expect(await sink.nextBatch().map(\.offset.rawValue) == [1, 2])
+            while stage.board.snapshot[sink.name]?.inFlight != 4 { await Task.yield() }
+            #expect(sink.batches.count == 1)
+            sink.release()
+            #expect(await sink.nextBatch().map(\.offset.rawValue) == [3, 4])
+            #expect(await sink.nextBatch().map(\.offset.rawValue) == [5])
+        }
+    }
+}
