@@ -34,8 +34,12 @@ extension Journals {
 extension PageOption {
     var request: PageRequest { PageRequest(before: before, limit: limit) }
 
+    func noteNextPage(after ids: [Int64]) { size.noteNextPage(after: ids) }
+}
+
+extension LimitOption {
     /// Tells how to go on, when a list is as long as its limit.
-    func noteNextPage(after ids: [Int64]) {
+    func noteNextPage(after ids: [some CustomStringConvertible]) {
         guard ids.count == limit, let last = ids.last else { return }
         Terminal.note("more: --before \(last)")
     }

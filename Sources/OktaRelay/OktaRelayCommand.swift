@@ -37,15 +37,22 @@ struct OutputOption: ParsableArguments {
     var json = false
 }
 
-/// `--limit` and `--before`, where a command lists records newest first.
-struct PageOption: ParsableArguments {
+/// `--limit`, where a command lists records newest first.
+struct LimitOption: ParsableArguments {
     @Option(help: ArgumentHelp("Records to list, 1 to 1000.", valueName: "count"))
     var limit = 50
-
-    @Option(help: ArgumentHelp("Only records with a smaller id: the next page.", valueName: "id"))
-    var before: Int64?
 
     func validate() throws {
         guard (1...1_000).contains(limit) else { throw ValidationError("--limit is 1 to 1000, not \(limit)") }
     }
+}
+
+/// `--limit` and `--before`, where records have numbers.
+struct PageOption: ParsableArguments {
+    @OptionGroup var size: LimitOption
+
+    @Option(help: ArgumentHelp("Only records with a smaller id: the next page.", valueName: "id"))
+    var before: Int64?
+
+    var limit: Int { size.limit }
 }

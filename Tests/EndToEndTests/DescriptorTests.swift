@@ -21,14 +21,10 @@ import Testing
         let relay = try await setup.start(openFilesMax: 240)
         #expect(relay.log.contains("the limit of open files is too low for server.maxConnections"))
         let pid = try #require(relay.pid)
-        let sender = PatientSender(
-            .init(users: 20, events: 400, batchMax: 4, seed: 3, start: 1_772_000_000_000_000_000))
-        let before = sender.milestone(100)
-        async let traffic: Void = sender.send(to: setup.target)
-        for await _ in before {}
         // Far more than it may have. Who is connected already goes on, and so do the sinks.
-        let idle = try IdleConnections(500, port: setup.port)
-        await traffic
+        let (sender, idle) = try await send(to: setup, seed: 3) {
+            try IdleConnections(500, port: setup.port)
+        }
         #expect(sender.isDone)
         try await setup.waitUntilSettled()
         let started = try Self.cpuTime(of: pid)
@@ -70,13 +66,7 @@ import Testing
             rules: Destinations.rule(to: "users", "audit", "feed"))
         var relay = try await setup.start(openFilesMax: 240)
         let pid = try #require(relay.pid)
-        let sender = PatientSender(
-            .init(users: 20, events: 400, batchMax: 4, seed: 5, start: 1_772_000_000_000_000_000))
-        let before = sender.milestone(100)
-        async let traffic: Void = sender.send(to: setup.target)
-        for await _ in before {}
-        try Self.limitOpenFiles(of: pid, to: 3)
-        await traffic
+        let (sender, _) = try await send(to: setup, seed: 5) { try Self.limitOpenFiles(of: pid, to: 3) }
         let stranger = try? IdleConnections(1, port: setup.port)
         // Each returns as well where the process has ended.
         await relay.waitForLog("no connection can be taken for now")
@@ -110,6 +100,20 @@ import Testing
         } catch let error as RelayProcessError {
             #expect(error.description.contains("the limit of open files is 64, and this config needs at"))
         }
+    }
+
+    /// Sends 400 events once, and does something when a hundred of them are there.
+    private func send<Result>(
+        to setup: RelaySetup, seed: UInt64, meanwhile body: () throws -> Result
+    ) async throws -> (PatientSender, Result) {
+        let sender = PatientSender(
+            .init(users: 20, events: 400, batchMax: 4, seed: seed, start: 1_772_000_000_000_000_000))
+        let before = sender.milestone(100)
+        async let traffic: Void = sender.send(to: setup.target)
+        for await _ in before {}
+        let result = try body()
+        await traffic
+        return (sender, result)
     }
 
     /// Has a process that is running open no more files than that, for as long as it is not given another

@@ -38,6 +38,10 @@ import Testing
         let ranges = try await setup.json("sinks", "given-up", "audit")
         let range = try #require(ranges.elements.first { _ in true })
         #expect(range["entries"]?.int == 3 && range["reason"]?.string == "a person moved the sink on")
+        for (option, count) in [("--since", 1), ("--until", 0)] {
+            let some = try await setup.json("sinks", "given-up", "--reason", "MOVED the sink", option, "1d")
+            #expect(some.elements.map { $0 }.count == count, "\(option)")
+        }
         let table = try await setup.run("sinks", "given-up")
         #expect(table.status == 0 && table.output.contains("audit"), "\(table.errors)")
         let unknown = try await setup.run("sinks", "given-up", "nope")
@@ -89,13 +93,16 @@ import Testing
         try Rows.change(
             setup.folder.file("journal.sqlite"), "UPDATE replays SET ended_at = NULL, after_offset = 0")
         let list = try await setup.run("replay", "list")
-        #expect(list.status == 0 && list.output.contains("under way"), "\(list.output)")
+        #expect(list.status == 0 && list.output.contains("under-way"), "\(list.output)")
         let cancelled = try await setup.run("replay", "cancel", id)
         #expect(cancelled.status == 0 && cancelled.output.contains("is cancelled"), "\(cancelled.errors)")
         let again = try await setup.run("replay", "cancel", id)
         #expect(again.status == 1 && again.errors.contains("has ended"))
-        let replays = try await setup.json("replay", "list")
+        let replays = try await setup.json("replay", "list", "--state", "cancelled", "--sink", "audit")
         #expect(replays.elements.map { $0["isCancelled"]?.bool } == [true])
+        #expect(try await setup.json("replay", "list", "--state", "done").elements.map { $0 }.isEmpty)
+        let missing = try await setup.run("replay", "list", "--before", "nope")
+        #expect(missing.status == 1 && missing.errors.contains("there is no replay nope"))
     }
 
     @Test func whatCouldSendNothingIsNotRendered() async throws {

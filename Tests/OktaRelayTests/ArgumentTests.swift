@@ -1,5 +1,6 @@
 import ArgumentParser
 import JSON
+import Relay
 import Testing
 
 @testable import OktaRelay
@@ -41,7 +42,9 @@ import Testing
         ["dead-letters", "list", "--since", "2026-11-03", "--until", "2026-11-01"],
         ["history"], ["history", "--user", "00u1", "--operations"],
         ["history", "--operations", "--org", "a"], ["history", "--user", "u", "--since", "soon"],
-        ["replay", "list", "--sink", "crm"], ["replay", "cancel"], ["sinks", "given-up", "--limit", "0"],
+        ["history", "--user", "u", "--before", "17"], ["history", "--operations", "--before", "7.0.12"],
+        ["replay", "list", "--state", "lost"], ["replay", "list", "--limit", "1001"], ["replay", "cancel"],
+        ["sinks", "given-up", "--limit", "0"], ["sinks", "given-up", "--since", "1d", "--until", "2d"],
     ])
     func wrongCallsAreUsageErrors(_ arguments: [String]) {
         let error = #expect(throws: (any Error).self) { try OktaRelayCommand.parseAsRoot(arguments) }
@@ -55,6 +58,21 @@ import Testing
         #expect(try OktaRelayCommand.parseAsRoot(["replay", "list"]) is ReplayCommand.List)
         let cancel = try OktaRelayCommand.parseAsRoot(["replay", "cancel", "replay-1"])
         #expect(try #require(cancel as? ReplayCommand.Cancel).id == "replay-1")
+    }
+
+    /// What they go on behind is no number.
+    @Test func replaysAndAUsersHistoryHavePages() throws {
+        let list = try #require(
+            try OktaRelayCommand.parseAsRoot([
+                "replay", "list", "--sink", "crm", "--state", "under-way", "--before", "replay-1",
+                "--limit", "1000",
+            ]) as? ReplayCommand.List)
+        #expect(list.sink == "crm" && list.state == .underWay && list.before == "replay-1")
+        #expect(list.size.limit == 1_000)
+        let user = try OktaRelayCommand.parseAsRoot(["history", "--user", "u", "--before", "7.0.12"])
+        #expect(try #require(user as? HistoryCommand).before == "7.0.12")
+        let done = try OktaRelayCommand.parseAsRoot(["history", "--operations", "--before", "17"])
+        #expect(try #require(done as? HistoryCommand).before == "17")
     }
 
     @Test func operatorsFiltersReachTheirCommands() throws {

@@ -1,19 +1,16 @@
 import Config
 import Foundation
-import JSON
-import Logging
 import RelayTesting
 import Rules
 import Sinks
 import Synchronization
 import Testing
-import UnixSignals
 
 @testable import OktaRelay
 @testable import Relay
 
 /// What a reload does where one of its steps fails, and what comes in between two of them.
-@Suite struct ConfigReloaderTests {
+@Suite(.timeLimit(.minutes(1))) struct ConfigReloaderTests {
     @Test func nothingIsSwappedWhereANewSinkCannotBeLeased() async throws {
         let relay = try await ReloadedRelay(sinks: ["first"])
         try relay.write(sinks: ["first", "second"])
@@ -32,7 +29,7 @@ import UnixSignals
         try await relay.receive("before")
         try relay.write(sinks: ["first", "late"], from: "7d")
         let slow = Mutex<Task<Void, any Error>?>(nil)
-        relay.journal.whenLeased("late") {
+        relay.journal.during(.lease("late")) {
             try? await relay.receive("between")
             let former = relay.live.current
             // Awaited below.
@@ -52,6 +49,68 @@ import UnixSignals
         #expect(page.entries.map(\.event.id).sorted() == ["after", "before", "between", "slow"])
         await relay.journal.close()
         await relay.factory.shutdown()
+    }
+
+    // MARK: - Other names
+
+    /// Whatever of it the journal refuses, the sink goes on by its former name, and later the file is taken
+    /// over.
+    @Test(arguments: [InterposedJournal.Call.keep, .lease("new")])
+    func aRenameThatIsRefusedChangesNothing(_ refused: InterposedJournal.Call) async throws {
+        let relay = try await ReloadedRelay(sinks: ["former"])
+        try await relay.run {
+            try relay.write(sinks: ["new", "heir"], renamedFrom: "former")
+            relay.journal.refuseOnce(refused)
+            #expect(await relay.reload().sinks == relay.initial.sinks)
+            #expect(relay.fleet.delivering == ["former"] && relay.isShown("former"))
+            try await relay.receive("1")
+            try await relay.delivered(1, to: "former")
+            while relay.board.snapshot["former"]?.state != .closed { await Task.yield() }
+
+            #expect(Set(await relay.reload().sinks.map(\.name)) == ["new", "heir"])
+            #expect(relay.fleet.delivering == ["new", "heir"] && !relay.isShown("former"))
+            try await relay.receive("2")
+            try await relay.delivered(2, to: "heir")
+            try await relay.delivered(1, to: "new")
+            #expect(try await relay.inspection.status().sinks.map(\.name) == ["heir", "new"])
+        }
+    }
+
+    /// What was stored is carried out: it has its place, and its lease when the journal gives it.
+    @Test func aSinkWithAnotherNameIsDeliveredToWhateverTheJournalRefusesThen() async throws {
+        let clock = ManualClock()
+        let relay = try await ReloadedRelay(sinks: ["former"], clock: clock)
+        try await relay.run {
+            try relay.write(sinks: ["heir"], renamedFrom: "former")
+            relay.journal.refuseOnce(.lease("heir"))
+            #expect(await relay.reload().sinks.map(\.name) == ["heir"])
+            try await relay.receive("1")
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    try await relay.delivered(1, to: "heir")
+                    return true
+                }
+                group.addTask {
+                    while !Task.isCancelled { clock.advance(by: await clock.nextSleep()) }
+                    return false
+                }
+                while try await group.next() == false {}
+                group.cancelAll()
+            }
+            #expect(relay.fleet.delivering == ["heir"])
+        }
+    }
+
+    /// A worker that is there would lease the former name anew.
+    @Test(arguments: [true, false]) func aSinkHasNoWorkerWhileItIsRenamed(_ isEnabled: Bool) async throws {
+        let relay = try await ReloadedRelay(sinks: ["first", "former"])
+        try await relay.run {
+            try relay.write(sinks: ["first", "heir"], renamedFrom: "former", isLastEnabled: isEnabled)
+            relay.journal.during(.keep) { #expect(relay.fleet.delivering == ["first"]) }
+            _ = await relay.reload()
+            #expect(try await relay.inspection.status().sinks.map(\.name) == ["first", "heir"])
+            #expect(relay.fleet.delivering == (isEnabled ? ["first", "heir"] : ["first"]))
+        }
     }
 
     // MARK: - Warnings
@@ -89,141 +148,4 @@ import UnixSignals
         #expect(warnings.count == (expected == nil ? 0 : 1))
         if let expected { #expect(warnings.first?.text.contains(expected) == true, "\(warnings)") }
     }
-}
-
-/// The parts of a relay that a reload exchanges, with nothing running.
-private struct ReloadedRelay {
-    let folder: TemporaryFolder
-    let journal: InterposedJournal
-    let initial: RelayConfiguration
-    let live: LiveIntake
-    let fleet: SinkFleet
-    let factory: SinkFactory
-    let hands: Operator
-    private let reloader: ConfigReloader
-
-    init(sinks: [String]) async throws {
-        folder = try TemporaryFolder()
-        let path = folder.file("sinks.json")
-        try Self.config(sinks: sinks).write(toFile: path, atomically: true, encoding: .utf8)
-        initial = try #require(ConfigLoader().load(path: path).configuration)
-        let (clock, board) = (SystemClock(), SinkBoard())
-        let journalPath = folder.file("journal.sqlite")
-        let stored = try await SQLiteJournal(path: journalPath, retention: .seconds(86_400), clock: clock)
-        journal = InterposedJournal(stored)
-        let inspection = try SQLiteJournalInspection(path: journalPath)
-        let metrics = RelayMetrics(version: "test", startedAt: 0)
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
-        let fleet = SinkFleet(
-            SinkFleet.Surroundings(
-                journal: journal, clock: clock, metrics: metrics, board: board, stopTimeout: .seconds(1),
-                logger: logger))
-        self.fleet = fleet
-        factory = SinkFactory(clock: clock, logger: logger)
-        try await fleet.add(try await factory.members(initial.enabledSinks))
-        live = LiveIntake(initial.intakeSettings)
-        hands = Operator(
-            journal: stored, inspection: inspection, settings: initial.operatorSettings, clock: clock,
-            logger: logger, restart: { await fleet.restart($0) })
-        reloader = ConfigReloader(
-            path: path, initial: initial, hangups: await UnixSignalsSequence(trapping: []), live: live,
-            fleet: fleet, factory: factory,
-            admin: AdminServer(
-                initial.admin,
-                sources: AdminSources(journal: inspection, board: board, sinks: { fleet.sinks }),
-                metrics: metrics, readiness: Readiness(clock: clock), clock: clock, logger: logger),
-            hands: hands, keep: { try await stored.keep($0) }, inspection: inspection, clock: clock,
-            metrics: metrics, logger: logger)
-    }
-
-    /// - Parameters:
-    ///   - from: Of the last sink.
-    ///   - renamedFrom: Of the last sink.
-    static func config(sinks: [String], from: String? = nil, renamedFrom: String? = nil) -> String {
-        let all = sinks.map { name in
-            var more = ""
-            if name == sinks.last {
-                more += from.map { #","from":"\#($0)""# } ?? ""
-                more += renamedFrom.map { #","renamedFrom":"\#($0)""# } ?? ""
-            }
-            return #""\#(name)": {"type":"sqlite","path":"out.sqlite","table":"\#(name)"\#(more)}"#
-        }
-        let names = sinks.map { #""\#($0)""# }.joined(separator: ",")
-        return """
-            {"server":{"listen":"127.0.0.1:0"}, "admin":{"listen":"127.0.0.1:0","token":"t0ken-t0ken"},
-             "hooks":[{"name":"okta","path":"/okta","secrets":["s3cret-s3cret"]}],
-             "sinks":{\(all.joined(separator: ","))},
-             "rules":[{"name":"r","events":["*"],"sinks":[\(names)]}]}
-            """
-    }
-
-    func write(sinks: [String], from: String? = nil) throws {
-        try Self.config(sinks: sinks, from: from)
-            .write(toFile: folder.file("sinks.json"), atomically: true, encoding: .utf8)
-    }
-
-    func reload() async -> RelayConfiguration { await reloader.reload(initial) }
-
-    /// Appends an event as a request does that came now, or when those settings were in force.
-    func receive(_ id: String, by settings: IntakeSettings? = nil) async throws {
-        let settings = settings ?? live.current
-        let event = try LogEventFixture(uuid: id).event(receivedAt: SystemClock().now)
-        let route = settings.rules.route(event.routingFacts, event: event.body.root)
-        _ = try await journal.append(
-            Submission(events: [Submission.RoutedEvent(event: event, route: route)]))
-        withExtendedLifetime(settings) {}
-    }
-}
-
-/// A journal with something that is done once, when a sink has been leased.
-private final class InterposedJournal: Journal {
-    private let journal: SQLiteJournal
-    private let interludes = Mutex<[String: @Sendable () async -> Void]>([:])
-
-    init(_ journal: SQLiteJournal) { self.journal = journal }
-
-    func whenLeased(_ sink: String, _ body: @escaping @Sendable () async -> Void) {
-        interludes.withLock { $0[sink] = body }
-    }
-
-    func lease(_ sink: String) async throws(JournalError) -> SinkLease {
-        let lease = try await journal.lease(sink)
-        await interludes.withLock { $0.removeValue(forKey: sink) }?()
-        return lease
-    }
-
-    func append(
-        _ submission: Submission, answer: @escaping @Sendable (Result<AppendReceipt, JournalError>) -> Void
-    ) {
-        journal.append(submission, answer: answer)
-    }
-
-    func read(
-        _ sink: String, after offset: Offset, limit: ReadLimit
-    ) async throws(JournalError) -> JournalPage {
-        try await journal.read(sink, after: offset, limit: limit)
-    }
-
-    func read(_ sink: String, at offsets: [Offset]) async throws(JournalError) -> [JournalEntry] {
-        try await journal.read(sink, at: offsets)
-    }
-
-    func states(
-        _ sink: String, of subjects: [Subject]
-    ) async throws(JournalError) -> [Subject: FoldState] {
-        try await journal.states(sink, of: subjects)
-    }
-
-    func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) async throws(JournalError) {
-        try await journal.intend(sink, epoch: epoch, offsets)
-    }
-
-    func settle(_ settlement: Settlement) async throws(JournalError) {
-        try await journal.settle(settlement)
-    }
-
-    func news() -> AsyncStream<Void> { journal.news() }
-
-    func close() async { await journal.close() }
 }

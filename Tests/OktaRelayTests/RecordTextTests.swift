@@ -63,6 +63,10 @@ import Testing
         history.waiting = WaitingLook(lookedAt: 0, notLookedAt: [])
         history.givenUp = []
         #expect(!history.text(of: "00u1").contains("may be theirs"))
+        #expect(!history.text(of: "00u1").contains("more"))
+        history.next = HistoryPlace("7.0.12")
+        #expect(history.text(of: "00u1").contains("there is more: --before 7.0.12 shows it"))
+        #expect(String(decoding: history.json, as: UTF8.self).contains(#""isCut":true,"next":"7.0.12""#))
     }
 
     @Test func replaysTellTheirState() {
@@ -80,7 +84,7 @@ import Testing
         ]
         let lines = replays.table(delivered: ["crm"]).text().split(separator: "\n").dropFirst()
         for (line, parts) in zip(
-            lines, [["under way", "50 %"], ["waits"], ["cancelled", "50 %"], ["done", "100 %"]])
+            lines, [["under-way", "50 %"], ["waits"], ["cancelled", "50 %"], ["done", "100 %"]])
         {
             #expect(parts.allSatisfy { line.contains($0) }, "\(line)")
         }

@@ -13,7 +13,8 @@ struct HistoryCommand: AsyncParsableCommand {
             settled, as delivered, superseded or skipped; and what of the user's is a dead letter or waits. \
             What waits is looked through for the user, the newest first, up to a bound: the answer tells for \
             which sinks that was not all, and which sinks were not given events that may have been the \
-            user's. Exit code 1 where nothing is known of the user.
+            user's. Of each kind, removals, dead letters and what waits, it shows the newest, as many as \
+            --limit says, and tells where there are more. Exit code 1 where nothing is known of the user.
 
             Example:
               okta-relay history --user 00u1abcd2EFGHIJKL3x4
@@ -23,7 +24,7 @@ struct HistoryCommand: AsyncParsableCommand {
     )
 
     @OptionGroup var file: ConfigOption
-    @OptionGroup var page: PageOption
+    @OptionGroup var size: LimitOption
     @OptionGroup var output: OutputOption
 
     @Option(help: ArgumentHelp("The user's id at Okta.", valueName: "id"))
@@ -37,6 +38,9 @@ struct HistoryCommand: AsyncParsableCommand {
 
     @OptionGroup var time: TimeOption
 
+    @Option(help: ArgumentHelp("The next page, as the end of one says.", valueName: "place"))
+    var before: String?
+
     @Flag(help: "What operators did, newest first.")
     var operations = false
 
@@ -45,8 +49,9 @@ struct HistoryCommand: AsyncParsableCommand {
             throw ValidationError("name either --user or --operations")
         }
         guard user != nil || org == nil else { throw ValidationError("--org goes with --user") }
-        guard operations || page.before == nil else {
-            throw ValidationError("--before goes with --operations")
+        guard let before else { return }
+        guard operations ? Int64(before) != nil : HistoryPlace(before) != nil else {
+            throw ValidationError("--before is what the end of a page names, as it is there")
         }
     }
 
@@ -61,7 +66,9 @@ struct HistoryCommand: AsyncParsableCommand {
             user: user, org: org, sink: sink, since: time.since?.nanoseconds(now: now),
             until: time.until?.nanoseconds(now: now))
         let history = try await Journals.ask(configuration) { journal throws(JournalError) in
-            try await journal.history(filter, limit: page.limit, lookedAtMax: WaitingLook.eventsMax)
+            try await journal.history(
+                filter, before: before.flatMap { HistoryPlace($0) }, limit: size.limit,
+                lookedAtMax: WaitingLook.eventsMax)
         }
         if history.records.isEmpty, let sink { try await Journals.know(sink, configuration) }
         if output.json { Terminal.write(history.json) } else { Terminal.write(history.text(of: user)) }
@@ -73,10 +80,11 @@ struct HistoryCommand: AsyncParsableCommand {
         let filter = OperationFilter(
             sink: sink, since: time.since?.nanoseconds(now: now), until: time.until?.nanoseconds(now: now))
         let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-            try await journal.operations(filter, page.request)
+            try await journal.operations(
+                filter, PageRequest(before: before.flatMap { Int64($0) }, limit: size.limit))
         }
         if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
-        page.noteNextPage(after: records.map(\.id))
+        size.noteNextPage(after: records.map(\.id))
     }
 }
 
@@ -88,6 +96,7 @@ extension UserHistory {
                 ? "nothing was found of \(user): no receipt of a removal, no dead letter, nothing that waits"
                 : records.table.text(isHeadingBold: Terminal.isInteractive)
         ]
+        if let next { lines.append("there is more: --before \(next) shows it") }
         lines.append("looked through, of what waits: \(Wording.count(waiting.lookedAt, "event"))")
         for sink in waiting.notLookedAt {
             lines.append("older events wait for \(sink) that were not looked at: some may be theirs")

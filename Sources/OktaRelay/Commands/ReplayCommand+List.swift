@@ -8,24 +8,45 @@ extension ReplayCommand {
         static let configuration = CommandConfiguration(
             abstract: "List replays, newest first, and how far each is.",
             discussion: """
-                It reads the journal, whether or not a relay runs; the newest 100. One that waits has a sink \
-                that is not delivered to.
+                It reads the journal, whether or not a relay runs. One that waits has a sink that is not \
+                delivered to.
 
                 Example:
                   okta-relay replay list
+                  okta-relay replay list --sink crm --state under-way
                 """
         )
 
         @OptionGroup var file: ConfigOption
+        @OptionGroup var size: LimitOption
         @OptionGroup var output: OutputOption
+
+        @Option(help: ArgumentHelp("Only this sink's.", valueName: "name"))
+        var sink: String?
+
+        @Option(help: ArgumentHelp("Only those of this state, as the list shows it.", valueName: "state"))
+        var state: Replay.State?
+
+        @Option(help: ArgumentHelp("Only those behind this one: the next page.", valueName: "id"))
+        var before: String?
 
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
-            let replays = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.replays()
+            let delivered = Set(configuration.enabledSinks.map(\.name))
+            let filter = ReplayListFilter(sink: sink, state: state, delivered: delivered)
+            let (replays, isKnown) = try await Journals.ask(configuration) { journal throws(JournalError) in
+                let replays = try await journal.replays(filter, before: before, limit: size.limit)
+                guard replays.isEmpty, let before else { return (replays, true) }
+                return (replays, try await journal.replay(id: before) != nil)
             }
-            guard !output.json else { return Terminal.write(replays.json) }
-            Terminal.write(replays.table(delivered: Set(configuration.enabledSinks.map(\.name))))
+            guard isKnown else { throw Terminal.failure("there is no replay \(before ?? "")", .problems) }
+            if let sink, replays.isEmpty { try await Journals.know(sink, configuration) }
+            if output.json {
+                Terminal.write(replays.json)
+            } else {
+                Terminal.write(replays.table(delivered: delivered))
+            }
+            size.noteNextPage(after: replays.map(\.id))
         }
     }
 
@@ -67,17 +88,10 @@ extension [Replay] {
             .left("UNTIL"), .left("ENDED"),
         ])
         for replay in self {
-            let state =
-                switch (replay.endedAt, replay.isCancelled) {
-                case (_, true): "cancelled"
-                case (nil, _): delivered.contains(replay.request.sink) ? "under way" : "waits"
-                case (_?, false): "done"
-                }
             table.add(
-                replay.id, replay.request.sink, state, "\(Int(replay.share * 100)) %",
-                String(replay.appended),
-                Wording.time(replay.request.since), replay.request.until.map(Wording.time) ?? "-",
-                replay.endedAt.map(Wording.time) ?? "-")
+                replay.id, replay.request.sink, replay.state(delivered: delivered).rawValue,
+                "\(Int(replay.share * 100)) %", String(replay.appended), Wording.time(replay.request.since),
+                replay.request.until.map(Wording.time) ?? "-", replay.endedAt.map(Wording.time) ?? "-")
         }
         return table
     }

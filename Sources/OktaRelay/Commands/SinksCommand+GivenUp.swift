@@ -1,6 +1,5 @@
 import ArgumentParser
 import Config
-import JSON
 import Relay
 
 extension SinksCommand {
@@ -12,10 +11,12 @@ extension SinksCommand {
             discussion: """
                 A sink that stays behind too long gives up its oldest events, and so does one that is moved \
                 on or dropped. SINCE and UNTIL are what a replay has to be given to send all of a range \
-                again. Ranges are kept as long as receipts, those of sinks that are gone, too.
+                again; --since and --until go by the same times, of which a range has to have some. Ranges \
+                are kept as long as receipts, those of sinks that are gone, too.
 
                 Example:
                   okta-relay sinks given-up crm
+                  okta-relay sinks given-up --since 30d --reason maxSize
                   okta-relay replay --sink crm --since 2026-11-01T09:00:00Z --until 2026-11-03T07:30:00Z
                 """
         )
@@ -27,10 +28,19 @@ extension SinksCommand {
         @Argument(help: ArgumentHelp("Only this sink's.", valueName: "name"))
         var name: String?
 
+        @Option(help: ArgumentHelp("Only those whose reason has this in it.", valueName: "text"))
+        var reason: String?
+
+        @OptionGroup var time: TimeOption
+
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
+            let now = SystemClock().now
+            let filter = DetachedFilter(
+                sink: name, reason: reason, since: time.since?.nanoseconds(now: now),
+                until: time.until?.nanoseconds(now: now))
             let ranges = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.detached(sink: name, page.request)
+                try await journal.detached(filter, page.request)
             }
             if let name, ranges.isEmpty { try await Journals.know(name, configuration) }
             if output.json { Terminal.write(ranges.json) } else { Terminal.write(ranges.table) }
@@ -53,43 +63,5 @@ extension [DetachedRange] {
                 range.reason)
         }
         return table
-    }
-}
-
-/// What a resume did, for a person.
-struct ResumeText {
-    let text: String
-
-    /// - Parameter answer: The admin API's to a resume.
-    init(_ sink: String, _ answer: JSONValue) {
-        guard let hold = answer["was"]?.string else {
-            text = "\(sink) was not held"
-            return
-        }
-        let isExempt = answer["exemptTo"].map { !$0.isNull } ?? false
-        let waited = isExempt ? "passes whatever its limits" : "is counted by its limits"
-        text = "\(sink) was \(hold), and goes on; what waited \(waited)"
-    }
-}
-
-/// What a resume would let go on, for a person.
-struct WaitingText {
-    let text: String
-
-    /// - Parameter answer: The admin API's to a resume that is only tried.
-    init(_ sink: String, _ answer: JSONValue) {
-        guard let hold = answer["was"]?.string else {
-            text = "\(sink) is not held"
-            return
-        }
-        let (waiting, lookedAt) = (answer["waiting"]?.int ?? 0, answer["lookedAt"]?.int ?? 0)
-        var lines = ["\(sink) is \(hold): \(TextTable.printable(answer["reason"]?.string ?? "-"))"]
-        let effect = hold == SinkHold.Kind.tripped.rawValue ? "pass whatever" : "be counted by"
-        lines.append("would \(effect) its limits: \(Wording.count(waiting, "event"))")
-        for (operation, count) in answer["operations"]?.members.map({ $0 }) ?? [] {
-            lines.append("  \(operation.string ?? ""): \(count.int ?? 0)")
-        }
-        if lookedAt < waiting { lines.append("only the oldest \(lookedAt) of them were looked at") }
-        text = lines.joined(separator: "\n")
     }
 }

@@ -31,12 +31,17 @@ struct SinksCommand: AsyncParsableCommand {
         var name: String
 
         /// Asks for something to be done, and tells what came of it.
+        ///
+        /// - Parameter work: What takes long of it, for who waits.
         func change(
-            _ verb: String, _ parameters: (inout JSONWriter) -> Void = { _ in },
+            _ verb: String, saying work: String, _ parameters: (inout JSONWriter) -> Void = { _ in },
             text: (JSONValue) -> String
         ) async throws {
             let answer = try await OperatorLink.open(ConfigurationFile.load(file.config)) { link in
-                try await link.post("/sinks/\(name.percentEncoded)/\(verb)", parameters)
+                var bar = ProgressBar(verb)
+                defer { bar.finish() }
+                bar.show(work)
+                return try await link.post("/sinks/\(name.percentEncoded)/\(verb)", parameters)
             }
             if output.json { Terminal.write(answer.raw) } else { Terminal.write(text(answer)) }
         }
@@ -84,7 +89,7 @@ struct SinksCommand: AsyncParsableCommand {
         var reason: String?
 
         func run() async throws {
-            try await target.change("pause") { body in
+            try await target.change("pause", saying: "finishing what is in flight") { body in
                 if let reason { body.member("reason", reason) }
             } text: { _ in
                 "\(target.name) is paused; resume it with: okta-relay sinks resume \(target.name)"
@@ -112,7 +117,8 @@ struct SinksCommand: AsyncParsableCommand {
         var dryRun = false
 
         func run() async throws {
-            try await target.change("resume") { body in
+            let work = dryRun ? "counting what waits" : "letting it go on"
+            try await target.change("resume", saying: work) { body in
                 if dryRun { body.member("dryRun", true) }
             } text: { answer in
                 if dryRun { return WaitingText(target.name, answer).text }
@@ -157,7 +163,7 @@ struct SinksCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            try await target.change("seek") { body in
+            try await target.change("seek", saying: "counting what lies in between") { body in
                 body.member("to", to)
                 if let reason { body.member("reason", reason) }
                 if dryRun { body.member("dryRun", true) }
@@ -208,6 +214,8 @@ struct SinksCommand: AsyncParsableCommand {
         /// Call after call, because there may be much; the last answer counts all of it.
         private func drop(_ link: OperatorLink) async throws -> JSONValue {
             var bar = ProgressBar("dropping")
+            defer { bar.finish() }
+            if dryRun { bar.show("counting what would be lost") }
             var next: JSONValue?
             var all = 1
             while true {
@@ -218,10 +226,7 @@ struct SinksCommand: AsyncParsableCommand {
                     }
                 }
                 next = answer["next"].flatMap { $0.isNull ? nil : $0 }
-                guard let remaining = next?["remaining"]?.int else {
-                    bar.finish()
-                    return answer
-                }
+                guard let remaining = next?["remaining"]?.int else { return answer }
                 all = max(all, remaining)
                 bar.show(1 - Double(remaining) / Double(all))
             }

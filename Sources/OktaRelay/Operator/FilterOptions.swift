@@ -1,12 +1,14 @@
 public import ArgumentParser
 public import Config
 import JSON
-import Relay
+public import Relay
 import Rules
 
 extension PointInTime: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
 }
+
+extension Replay.State: ExpressibleByArgument {}
 
 /// `--since` and `--until`.
 struct TimeOption: ParsableArguments {

@@ -7,9 +7,10 @@ import UnixSignals
 
 /// Reads the config file again on SIGHUP: a valid one is swapped in whole, an invalid one changes nothing.
 ///
-/// The order makes the swap one moment for every event:
-/// 1. a sink whose name changes finishes what is in flight, and the journal knows it by the new one;
-/// 2. new sinks are leased, so that they miss nothing that the new rules send them;
+/// The order makes the swap one moment for every event, and lets nothing fail once a name has changed:
+/// 1. new sinks are leased, so that they miss nothing that the new rules send them;
+/// 2. a sink whose name changes finishes what is in flight, and the journal knows it by the new one; where
+///    the journal cannot say so, it goes on by the old one, and the reload ends;
 /// 3. sinks that changed finish what is in flight and come back with their new settings, so that none with
 ///    old settings meets an event that the new rules sent;
 /// 4. hooks, rules and limits are exchanged, in one value;
@@ -54,7 +55,7 @@ struct ConfigReloader: Service {
         } catch let error as SinkError {
             return refuse(error.reason, running)
         } catch let error as JournalError {
-            return refuse("the journal cannot take in a new sink: \(error.reason)", running)
+            return refuse("the journal cannot store it: \(error.reason)", running)
         } catch {
             return refuse("\(error)", running)
         }
@@ -100,18 +101,20 @@ struct ConfigReloader: Service {
     ) async throws {
         let settings = next.intakeSettings
         // All that can fail comes first, and changes nothing.
-        let members = try await factory.members(change.added + change.changed)
+        let heirs = try await heirs(among: change.added)
+        let newcomers = change.added.filter { heirs[$0.name] == nil }
+        let known = change.added.filter { heirs[$0.name] != nil } + change.changed
+        let members = try await factory.members(newcomers + known)
         do {
-            let heirs = next.enabledSinks.compactMap(\.renamedFrom)
-            await fleet.remove(change.removed.filter(heirs.contains))
-            SinkWarnings.log(try await keep(next.sinkPolicies), logger)
-            try await hands.enroll(change.added.starts(now: clock.now))
-            try await fleet.add(Array(members.prefix(change.added.count)))
+            try await hands.enroll(newcomers.starts(now: clock.now))
+            let leased = try await fleet.lease(Array(members.prefix(newcomers.count)))
+            try await rename(running, next, change.removed)
+            await fleet.add(leased)
         } catch {
             for member in members { await member.sink.shutdown() }
             throw error
         }
-        await fleet.replace(Array(members.dropFirst(change.added.count)))
+        await fleet.replace(Array(members.dropFirst(newcomers.count)), formers: heirs)
         let isLeft = live.swap(settings)
         await endStarts(of: next.enabledSinks.map(\.name), onceLeft: isLeft)
         hands.swap(next.operatorSettings)
@@ -125,5 +128,33 @@ struct ConfigReloader: Service {
             ]
         )
         await fleet.remove(change.removed)
+    }
+
+    /// Which sinks take over the place of another that the journal knows, by their names what that is called.
+    private func heirs(among added: [SinkConfiguration]) async throws -> [String: String] {
+        guard added.contains(where: { $0.renamedFrom != nil }) else { return [:] }
+        let known = Set(try await inspection.status().sinks.map(\.name))
+        var heirs: [String: String] = [:]
+        for sink in added { heirs[sink.name] = sink.renamedFrom.flatMap { known.contains($0) ? $0 : nil } }
+        return heirs
+    }
+
+    /// Tells the journal what the file says of sinks; one whose name changes has no worker meanwhile.
+    ///
+    /// Where the journal cannot take it, those sinks go on as before.
+    private func rename(
+        _ running: RelayConfiguration, _ next: RelayConfiguration, _ removed: [String]
+    ) async throws {
+        let formers = next.sinks.compactMap(\.renamedFrom).filter(removed.contains)
+        // Made while the workers are there: without them nothing may fail.
+        let asBefore = try await factory.members(running.sinks.filter { formers.contains($0.name) })
+        await fleet.remove(formers)
+        do {
+            SinkWarnings.log(try await keep(next.sinkPolicies), logger)
+        } catch {
+            await fleet.replace(asBefore)
+            throw error
+        }
+        for member in asBefore { await member.sink.shutdown() }
     }
 }

@@ -55,6 +55,7 @@ enum PreviewJSON {
         case .rejected(let reason): member("rejected", reason, to: &writer)
         case .retry(_, let reason): member("retry", reason, to: &writer)
         case .superseded: writer.member("outcome", "superseded")
+        case .deferred: writer.member("outcome", "deferred")
         case .delivered: writer.member("outcome", "delivered")
         }
     }

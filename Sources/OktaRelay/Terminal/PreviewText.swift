@@ -67,6 +67,7 @@ struct PreviewText {
         case .rejected(let reason): "a dead letter: \(reason)"
         case .superseded: "superseded: a newer event was there"
         case .retry(_, let reason): "tried again: \(reason)"
+        case .deferred: "sent when its turn has come"
         case .delivered: "nothing is left to do"
         }
     }

@@ -19,7 +19,11 @@ enum Terminal {
     static func write(_ table: TextTable) { write(table.text(isHeadingBold: isInteractive)) }
 
     /// Writes to standard error, where scripts that read the result don't see it.
-    static func note(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
+    static func note(_ text: String) {
+        // A progress bar may stand there.
+        let start = isatty(STDERR_FILENO) == 1 ? "\r\u{1B}[K" : ""
+        FileHandle.standardError.write(Data("\(start)\(text)\n".utf8))
+    }
 
     /// Says why a command ends here, and gives the exit code to throw.
     static func failure(_ text: String, _ status: ExitStatus = .cannot) -> ExitCode {

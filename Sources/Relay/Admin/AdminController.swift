@@ -119,14 +119,14 @@ struct AdminController: Sendable {
     private func read(_ parts: [String], _ query: AdminParameters) async throws -> HTTPAnswer {
         switch (parts.first, parts.count) {
         case ("metrics", 1): return await metricsText()
-        case ("status", 1): return try await status()
-        case ("sinks", 1): return try await sinks()
+        case ("status", 1): return try await status(query)
+        case ("sinks", 1): return try await sinks(query)
         case ("sinks", 3) where parts[2] == "rows": return try await rows(of: parts[1], query)
         case ("events", 1): return try await events(query)
         case ("dead-letters", 1): return try await deadLetters(query)
-        case ("dead-letters", 2): return try await deadLetter(parts[1])
+        case ("dead-letters", 2): return try await deadLetter(parts[1], query)
         case ("quarantine", 1): return try await quarantine(query)
-        case ("quarantine", 2): return try await quarantined(parts[1])
+        case ("quarantine", 2): return try await quarantined(parts[1], query)
         default:
             throw AdminProblem(
                 .notFound,
@@ -143,7 +143,8 @@ struct AdminController: Sendable {
             .ok, fields: [.contentType: PrometheusText.contentType], body: Array(text.utf8))
     }
 
-    private func status() async throws -> HTTPAnswer {
+    private func status(_ query: AdminParameters) async throws -> HTTPAnswer {
+        try query.only([])
         let status = try await sources.journal.status()
         return .json { object in
             let state = readiness.state
@@ -157,7 +158,8 @@ struct AdminController: Sendable {
         }
     }
 
-    private func sinks() async throws -> HTTPAnswer {
+    private func sinks(_ query: AdminParameters) async throws -> HTTPAnswer {
+        try query.only([])
         let status = try await sources.journal.status()
         return .json { object in
             object.name("sinks")
@@ -167,6 +169,7 @@ struct AdminController: Sendable {
     }
 
     private func rows(of name: String, _ query: AdminParameters) async throws -> HTTPAnswer {
+        try query.only(["after", "limit"])
         let browsable = sources.sinks().compactMap { $0 as? any RowBrowsing }
         guard let sink = browsable.first(where: { $0.name == name }) else {
             let names = browsable.map(\.name).joined(separator: ", ")
@@ -182,6 +185,7 @@ struct AdminController: Sendable {
     }
 
     private func events(_ query: AdminParameters) async throws -> HTTPAnswer {
+        try query.only(["before", "limit"])
         let page = try query.page()
         let events = try await sources.journal.events(page)
         return .list("events", events, page, id: \.id) { AdminJSON.write($0, to: &$1) }
@@ -194,7 +198,8 @@ struct AdminController: Sendable {
         return .list("deadLetters", letters, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
-    private func deadLetter(_ id: String) async throws -> HTTPAnswer {
+    private func deadLetter(_ id: String, _ query: AdminParameters) async throws -> HTTPAnswer {
+        try query.only([])
         guard let id = Int64(id), let letter = try await sources.journal.deadLetter(id: id) else {
             throw AdminProblem(.notFound, "no dead letter has this id; /dead-letters lists them")
         }
@@ -210,7 +215,8 @@ struct AdminController: Sendable {
         return .list("quarantine", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
-    private func quarantined(_ id: String) async throws -> HTTPAnswer {
+    private func quarantined(_ id: String, _ query: AdminParameters) async throws -> HTTPAnswer {
+        try query.only([])
         guard let id = Int64(id), let record = try await sources.journal.quarantined(id: id) else {
             throw AdminProblem(.notFound, "nothing in the quarantine has this id; /quarantine lists it")
         }

@@ -64,6 +64,8 @@ extension AdminJSON {
         object.array { list in
             for record in history.records { write(record, to: &list) }
         }
+        object.member("isCut", history.next != nil)
+        object.member("next", history.next?.description)
         object.name("waiting")
         object.object { waiting in
             waiting.member("lookedAt", history.waiting.lookedAt)

@@ -57,8 +57,8 @@ struct AdminParameters {
     /// Refuses parameters of other names: a filter that is misspelt would mean everything.
     func only(_ names: [String]) throws(AdminProblem) {
         guard let other = values.keys.sorted().first(where: { !names.contains($0) }) else { return }
-        throw AdminProblem(
-            .badRequest, "there is no parameter \(other); there are \(names.joined(separator: ", "))")
+        let known = names.isEmpty ? "none is understood here" : "there are \(names.joined(separator: ", "))"
+        throw AdminProblem(.badRequest, "there is no parameter \(other); \(known)")
     }
 
     func page() throws(AdminProblem) -> PageRequest {
