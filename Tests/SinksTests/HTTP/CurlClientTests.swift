@@ -31,6 +31,23 @@ struct CurlClientTests {
         }
     }
 
+    @Test func aRequestHasNothingOfTheOneBefore() async throws {
+        try await withReceiver { receiver, client in
+            let all = ["POST", "GET", "HEAD", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "POST"]
+            for (index, method) in all.enumerated() {
+                let body = index.isMultiple(of: 3) ? String(repeating: "x", count: 9 - index) : nil
+                let headers = index.isMultiple(of: 2) ? [(name: "X-Even", value: "\(index)")] : []
+                _ = try await client.send(request(method, receiver.url, headers: headers, body: body))
+            }
+            let requests = receiver.requests
+            #expect(requests.map(\.method) == all)
+            #expect(requests.map(\.text.utf8.count) == [9, 0, 0, 6, 0, 0, 3, 0, 0])
+            #expect(requests.map { $0.header("x-even") } == ["0", nil, "2", nil, "4", nil, "6", nil, "8"])
+            #expect(
+                requests.map { $0.header("content-length") } == ["9", nil, nil, "6", nil, nil, "3", nil, "0"])
+        }
+    }
+
     @Test func sendsHeadersAsGivenAndReadsThoseOfTheResponse() async throws {
         let script: @Sendable (HTTPReceiver.Request) -> HTTPReceiver.Behaviour = { _ in
             .respond(201, headers: ["X-Thing:  spaced "], body: #"{"id":"c1"}"#)
