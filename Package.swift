@@ -118,7 +118,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Benchmarks/Driver",
-            swiftSettings: strict
+            swiftSettings: strict,
+            linkerSettings: standalone
         ),
         .executableTarget(
             name: "RulesBenchmark",

@@ -1,3 +1,4 @@
+import Config
 import Dispatch
 import Foundation
 import Relay
@@ -6,12 +7,15 @@ import Synchronization
 
 /// Journals that hold entries already, made by the journal's own code in this process.
 enum Backlog {
+    /// Bytes that a journal may take: 10,000,000 events, which take 25 GB, give nothing up.
+    static let sizeMax = 100 << 30
+
     /// Writes a journal in which every event waits for each of the sinks.
     static func write(_ events: some Sequence<Event>, to path: String, waitingFor sinks: [String]) throws {
         let batches = Batches(events)
         try block {
-            let journal = try await SQLiteJournal(
-                path: path, retention: .seconds(30 * 86_400), clock: SystemClock())
+            let limits = JournalConfiguration(path: path, sizeMax: sizeMax)
+            let journal = try await SQLiteJournal(limits, clock: SystemClock())
             for sink in sinks { _ = try await journal.lease(sink) }
             let route = Route(choices: sinks.map { Route.Choice(sink: $0, rule: "all") })
             while let batch = batches.next() {

@@ -30,7 +30,8 @@ final class RelayProcess {
             {"server": {"listen": "127.0.0.1:\(port)"},
              "admin": {"listen": "127.0.0.1:\(adminPort)", "token": "\(Self.token)"},
              "hooks": [{"name": "okta", "path": "\(RequestPool.path)", "secrets": ["\(RequestPool.secret)"]}],
-             "journal": {"path": "journal.sqlite"}, "sinks": {\(members)}, "rules": [\(rules)]}
+             "journal": {"path": "journal.sqlite", "maxSize": "\(Backlog.sizeMax >> 30)GiB"},
+             "sinks": {\(members)}, "rules": [\(rules)]}
             """
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let path = "\(folder)/sinks.json"
@@ -54,9 +55,11 @@ final class RelayProcess {
 
     /// Deliveries that are settled and that still wait, over the sinks of its config: a journal made for
     /// several rows has more.
-    func deliveries() -> (settled: Int, waiting: Int) {
+    func deliveries() -> (settled: Int, waiting: Int) { Self.deliveries(status()) }
+
+    private static func deliveries(_ known: [JSONValue]?) -> (settled: Int, waiting: Int) {
+        guard let known else { return (0, .max) }
         var (settled, waiting) = (0, 0)
-        guard let known = status() else { return (0, .max) }
         for sink in known {
             for name in ["delivered", "superseded", "skipped", "dead"] {
                 settled += sink[name]?.int ?? 0
@@ -88,14 +91,17 @@ final class RelayProcess {
         let start = monotonic()
         let before = deliveries().settled
         while case let elapsed = Double(monotonic() - start) / 1e9, elapsed < seconds {
-            let now = deliveries()
-            if now.waiting == 0 { return Double(now.settled - before) / elapsed }
-            if let held = status()?.first(where: { $0["hold"]?.kind == .object }) {
+            let known = status()
+            let now = Self.deliveries(known)
+            let drained = Double(now.settled - before)
+            if now.waiting == 0 { return drained / elapsed }
+            if let held = known?.first(where: { $0["hold"]?.kind == .object }) {
                 throw BenchmarkError(
                     "\(held["name"]?.string ?? "a sink") is held: \(held["hold"]?.raw ?? [])")
             }
-            // Each look costs the relay a millisecond or more.
-            usleep(50_000)
+            // A look costs the relay milliseconds, so there are few before the end comes near.
+            let left = drained > 0 ? Double(now.waiting) * elapsed / drained : 0.1
+            usleep(UInt32(min(0.5, max(0.01, left / 2)) * 1e6))
         }
         throw BenchmarkError("a sink did not drain in \(Int(seconds)) s")
     }

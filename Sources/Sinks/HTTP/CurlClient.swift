@@ -36,7 +36,7 @@ public final class CurlClient: Sendable {
             }
         } onCancel: {
             ticket.isCancelled.store(true, ordering: .releasing)
-            mailbox.wake()
+            mailbox.noteCancelled()
         }
         return try result.get()
     }
@@ -85,6 +85,7 @@ struct CurlJob: Sendable {
 final class CurlMailbox: Sendable {
     private struct State {
         var jobs: [CurlJob] = []
+        var isSomeCancelled = false
         /// The address of the loop's handle while it runs, 0 otherwise.
         ///
         /// Only `curl_multi_wakeup` may be called on it from other threads, and only under the lock, for the
@@ -113,7 +114,13 @@ final class CurlMailbox: Sendable {
         if !isTaken { job.continuation.resume(returning: .failure(.closed)) }
     }
 
-    func wake() { state.withLock { $0.wake() } }
+    /// A ticket says that its job was cancelled.
+    func noteCancelled() {
+        state.withLock { state in
+            state.isSomeCancelled = true
+            state.wake()
+        }
+    }
 
     func requestClose() {
         state.withLock { state in
@@ -142,10 +149,10 @@ final class CurlMailbox: Sendable {
         state.withLock { $0.multi = address }
     }
 
-    func take() -> (jobs: [CurlJob], isClosing: Bool) {
+    func take() -> (jobs: [CurlJob], isSomeCancelled: Bool, isClosing: Bool) {
         state.withLock { state in
-            defer { state.jobs = [] }
-            return (state.jobs, state.isClosing)
+            defer { (state.jobs, state.isSomeCancelled) = ([], false) }
+            return (state.jobs, state.isSomeCancelled, state.isClosing)
         }
     }
 

@@ -14,8 +14,8 @@ final class CurlLoop {
 
     private let mailbox: CurlMailbox
     private let reuse: ConnectionReuse
-    private var active: [UnsafeMutableRawPointer: CurlTransfer] = [:]
-    private var idleHandles: [UnsafeMutableRawPointer] = []
+    private var active: [UnsafeMutableRawPointer: CurlHandle] = [:]
+    private var idleHandles: [CurlHandle] = []
 
     init(mailbox: CurlMailbox, reuse: ConnectionReuse) {
         self.mailbox = mailbox
@@ -27,13 +27,13 @@ final class CurlLoop {
         guard let multi = curl_multi_init() else { return mailbox.closed() }
         mailbox.open(multi: multi)
         while true {
-            let (jobs, isClosing) = mailbox.take()
-            if isClosing {
-                for job in jobs { job.continuation.resume(returning: .failure(.closed)) }
+            let post = mailbox.take()
+            if post.isClosing {
+                for job in post.jobs { job.continuation.resume(returning: .failure(.closed)) }
                 break
             }
-            for job in jobs { start(job, in: multi) }
-            dropCancelled(in: multi)
+            for job in post.jobs { start(job, in: multi) }
+            if post.isSomeCancelled { dropCancelled(in: multi) }
             var running: Int32 = 0
             curl_multi_perform(multi, &running)
             finishDone(in: multi)
@@ -42,8 +42,8 @@ final class CurlLoop {
                 poll(nil, 0, 10)
             }
         }
-        for transfer in active.values { end(transfer, in: multi, with: .failure(.closed)) }
-        for easy in idleHandles { curl_easy_cleanup(easy) }
+        for handle in active.values { end(handle, in: multi, with: .failure(.closed)) }
+        idleHandles = []
         mailbox.closed()
         curl_multi_cleanup(multi)
     }
@@ -52,50 +52,43 @@ final class CurlLoop {
         guard !job.ticket.isCancelled.load(ordering: .acquiring) else {
             return job.continuation.resume(returning: .failure(.cancelled))
         }
-        guard let easy = idleHandles.popLast() ?? curl_easy_init() else {
+        guard let handle = idleHandles.popLast() ?? CurlHandle(reuse: reuse) else {
             return job.continuation.resume(returning: .failure(.notSent("out of memory")))
         }
-        let transfer = CurlTransfer(job: job, easy: easy, reuse: reuse)
-        guard transfer.configure(), curl_multi_add_handle(multi, easy) == CURLM_OK else {
-            transfer.freeHeaders()
-            curl_easy_cleanup(easy)
+        guard handle.begin(job), curl_multi_add_handle(multi, handle.easy) == CURLM_OK else {
             let failure = CurlFailure.invalidRequest("libcurl does not take the request's options")
             return job.continuation.resume(returning: .failure(failure))
         }
-        active[easy] = transfer
+        active[handle.easy] = handle
     }
 
     private func dropCancelled(in multi: UnsafeMutableRawPointer) {
-        let cancelled = active.values.filter { $0.job.ticket.isCancelled.load(ordering: .acquiring) }
-        for transfer in cancelled { end(transfer, in: multi, with: .failure(.cancelled)) }
+        let cancelled = active.values.filter { handle in
+            handle.transfer.map { $0.job.ticket.isCancelled.load(ordering: .acquiring) } ?? false
+        }
+        for handle in cancelled { end(handle, in: multi, with: .failure(.cancelled)) }
     }
 
     private func finishDone(in multi: UnsafeMutableRawPointer) {
         var left: Int32 = 0
         while let message = curl_multi_info_read(multi, &left) {
             guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle,
-                let transfer = active[easy]
+                let handle = active[easy], let transfer = handle.transfer
             else { continue }
             // The message is libcurl's and goes away with the handle's removal.
             let code = relay_curl_message_result(message)
-            end(transfer, in: multi, with: transfer.result(code))
+            end(handle, in: multi, with: transfer.result(code, easy))
         }
     }
 
     private func end(
-        _ transfer: CurlTransfer, in multi: UnsafeMutableRawPointer,
+        _ handle: CurlHandle, in multi: UnsafeMutableRawPointer,
         with result: Result<CurlResponse, CurlFailure>
     ) {
-        active[transfer.easy] = nil
-        curl_multi_remove_handle(multi, transfer.easy)
-        transfer.freeHeaders()
-        if idleHandles.count < Self.idleHandlesMax {
-            // Keeps the handle's memory; connections belong to the multi handle.
-            curl_easy_reset(transfer.easy)
-            idleHandles.append(transfer.easy)
-        } else {
-            curl_easy_cleanup(transfer.easy)
-        }
-        transfer.job.continuation.resume(returning: result)
+        active[handle.easy] = nil
+        curl_multi_remove_handle(multi, handle.easy)
+        let continuation = handle.transfer?.job.continuation
+        if handle.end(), idleHandles.count < Self.idleHandlesMax { idleHandles.append(handle) }
+        continuation?.resume(returning: result)
     }
 }

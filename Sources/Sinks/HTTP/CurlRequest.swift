@@ -1,5 +1,3 @@
-import CCurl
-
 /// One outbound request, ready to be sent as it is.
 public struct CurlRequest: Sendable {
     public var method: String
@@ -57,7 +55,7 @@ public struct CurlRequest: Sendable {
                 throw .invalidRequest("header \(name) would hold a line break or another control character")
             }
         }
-        _ = try CurlURL(url, policy: policy)
+        try CurlURL.validate(url, policy: policy)
     }
 
     /// Headers that say where a message ends or what becomes of its connection: a second opinion about those
@@ -124,57 +122,5 @@ public enum CurlFailure: Error, Sendable, Equatable {
         case .cancelled: "cancelled"
         case .closed: "the client was shut down"
         }
-    }
-}
-
-/// The parts of a URL that are judged before it is called.
-struct CurlURL {
-    /// `scheme://host[:port]`, safe to show.
-    let origin: String
-
-    init(_ text: String, policy: AddressPolicy) throws(CurlFailure) {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
-            throw .invalidRequest("the URL holds a space or a control character")
-        }
-        guard let handle = curl_url() else { throw .notSent("out of memory") }
-        defer { curl_url_cleanup(handle) }
-        let flags = UInt32(CURLU_DISALLOW_USER | CURLU_PATH_AS_IS)
-        let code = curl_url_set(handle, CURLUPART_URL, text, flags)
-        guard code == CURLUE_OK else {
-            let isUser = code == CURLUE_USER_NOT_ALLOWED
-            throw .invalidRequest(
-                isUser ? "the URL holds a user name; use auth" : "the URL is not an absolute http(s) URL")
-        }
-        guard let scheme = Self.part(CURLUPART_SCHEME, of: handle)?.lowercased(),
-            let host = Self.part(CURLUPART_HOST, of: handle), !host.isEmpty
-        else { throw .invalidRequest("the URL has no host") }
-        guard scheme == "https" || scheme == "http" else {
-            throw .invalidRequest("the URL's scheme is neither https nor http")
-        }
-        guard scheme == "https" || policy.allowsHTTP else {
-            throw .invalidRequest("plain http is refused unless \"allowHttp\": true")
-        }
-        let path = Self.part(CURLUPART_PATH, of: handle) ?? "/"
-        guard !path.split(separator: "/").contains(where: Self.isDotSegment) else {
-            throw .invalidRequest("the URL's path holds a . or .. segment")
-        }
-        let port = Self.part(CURLUPART_PORT, of: handle)
-        origin = "\(scheme)://\(host)" + (port.map { ":\($0)" } ?? "")
-    }
-
-    /// A value that renders as `..` would address another resource than the mapping means.
-    private static func isDotSegment(_ segment: Substring) -> Bool {
-        // At its longest it is %2e%2e.
-        guard segment.utf8.count <= 6 else { return false }
-        let plain = segment.lowercased().split(separator: "%2e", omittingEmptySubsequences: false)
-            .joined(separator: ".")
-        return plain == "." || plain == ".."
-    }
-
-    private static func part(_ part: CURLUPart, of handle: OpaquePointer) -> String? {
-        var text: UnsafeMutablePointer<CChar>?
-        guard curl_url_get(handle, part, &text, 0) == CURLUE_OK, let text else { return nil }
-        defer { curl_free(text) }
-        return String(cString: text)
     }
 }

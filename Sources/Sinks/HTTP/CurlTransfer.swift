@@ -1,11 +1,9 @@
 import CCurl
 import Foundation
-import Relay
 
-/// One request while libcurl has it: its options, and what the callbacks saw.
+/// One request while libcurl has it: what may happen to it, and what the callbacks saw.
 ///
-/// Lives and is used on the loop's thread only. libcurl's callbacks get it as an unretained pointer, which is
-/// good because the loop holds it until the handle is out of the multi handle.
+/// Lives and is used on the loop's thread only.
 final class CurlTransfer {
     /// Bytes of headers, and of the body, that are kept.
     static let keptBytesMax = 64 * 1024
@@ -13,9 +11,6 @@ final class CurlTransfer {
     static let readBytesMax = 1024 * 1024
 
     let job: CurlJob
-    let easy: UnsafeMutableRawPointer
-    private let reuse: ConnectionReuse
-    private var headerList: UnsafeMutablePointer<curl_slist>?
 
     // What the callbacks saw.
     private var sends = 0
@@ -29,112 +24,9 @@ final class CurlTransfer {
     private var body: [UInt8] = []
     private var bodyBytes = 0
 
-    init(job: CurlJob, easy: UnsafeMutableRawPointer, reuse: ConnectionReuse) {
-        self.job = job
-        self.easy = easy
-        self.reuse = reuse
-    }
+    init(job: CurlJob) { self.job = job }
 
-    func freeHeaders() {
-        if let headerList { curl_slist_free_all(headerList) }
-        headerList = nil
-    }
-
-    // MARK: - Options
-
-    /// Sets every option; false when libcurl refuses one.
-    func configure() -> Bool {
-        let request = job.request
-        let context = Unmanaged.passUnretained(self).toOpaque()
-        let milliseconds = max(1, Int(request.timeout.nanoseconds / 1_000_000))
-        return relay_curl_set_string(easy, CURLOPT_URL, request.url) == CURLE_OK
-            && setBounds(milliseconds: milliseconds)
-            && setPolicy(request.policy)
-            && setMethod(request)
-            && setHeaders(request)
-            && relay_curl_set_write_function(easy, CURLOPT_HEADERFUNCTION, onHeader) == CURLE_OK
-            && relay_curl_set_write_function(easy, CURLOPT_WRITEFUNCTION, onBody) == CURLE_OK
-            && relay_curl_set_opensocket_function(easy, onOpenSocket) == CURLE_OK
-            && relay_curl_set_prereq_function(easy, onSend) == CURLE_OK
-            && [CURLOPT_HEADERDATA, CURLOPT_WRITEDATA, CURLOPT_OPENSOCKETDATA, CURLOPT_PREREQDATA]
-                .allSatisfy { relay_curl_set_pointer(easy, $0, context) == CURLE_OK }
-    }
-
-    private func setBounds(milliseconds: Int) -> Bool {
-        let options: [(CURLoption, Int)] = [
-            (CURLOPT_NOSIGNAL, 1),
-            (CURLOPT_TIMEOUT_MS, milliseconds),
-            (CURLOPT_CONNECTTIMEOUT_MS, min(milliseconds, 5_000)),
-            (CURLOPT_TCP_KEEPALIVE, 1),
-            (CURLOPT_MAXAGE_CONN, job.request.mayRepeat ? reuse.repeatable : reuse.once),
-            // So that a changed DNS answer is noticed.
-            (CURLOPT_MAXLIFETIME_CONN, 300),
-            // Without it libcurl joins the resolver's thread when a transfer ends early, and a name server
-            // that is silent would hold up every other transfer.
-            (CURLOPT_QUICK_EXIT, 1),
-            (CURLOPT_CONNECT_ONLY, job.request.connectsOnly ? 1 : 0),
-        ]
-        return options.allSatisfy { relay_curl_set_long(easy, $0.0, $0.1) == CURLE_OK }
-    }
-
-    private func setPolicy(_ policy: AddressPolicy) -> Bool {
-        let options: [(CURLoption, Int)] = [
-            (CURLOPT_FOLLOWLOCATION, 0),
-            (CURLOPT_PATH_AS_IS, 1),
-            (CURLOPT_SSL_VERIFYPEER, 1),
-            (CURLOPT_SSL_VERIFYHOST, 2),
-            (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
-            (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS)),
-            // A burst would wait for the first connection to tell whether it multiplexes, over plain http
-            // until its first response.
-            (CURLOPT_PIPEWAIT, 0),
-        ]
-        return options.allSatisfy { relay_curl_set_long(easy, $0.0, $0.1) == CURLE_OK }
-            && relay_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, policy.allowsHTTP ? "http,https" : "https")
-                == CURLE_OK
-            // An empty string, or libcurl takes a proxy from the environment, and behind a proxy the address
-            // check would see the proxy only.
-            && relay_curl_set_string(easy, CURLOPT_PROXY, "") == CURLE_OK
-    }
-
-    private func setMethod(_ request: CurlRequest) -> Bool {
-        if request.method == "HEAD", request.body == nil {
-            return relay_curl_set_long(easy, CURLOPT_NOBODY, 1) == CURLE_OK
-        }
-        let hasLength = request.body != nil || ["POST", "PUT", "PATCH"].contains(request.method)
-        guard hasLength else {
-            return relay_curl_set_long(easy, CURLOPT_HTTPGET, 1) == CURLE_OK
-                && relay_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, request.method) == CURLE_OK
-        }
-        let body = request.body ?? []
-        guard relay_curl_set_long(easy, CURLOPT_POST, 1) == CURLE_OK,
-            relay_curl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)) == CURLE_OK
-        else { return false }
-        // libcurl copies as many bytes as the size above says, so the buffer need not outlive this call.
-        let code = body.withUnsafeBytes { bytes in
-            bytes.baseAddress.map { relay_curl_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, $0) }
-                ?? relay_curl_set_string(easy, CURLOPT_COPYPOSTFIELDS, "")
-        }
-        return code == CURLE_OK
-            && relay_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, request.method) == CURLE_OK
-    }
-
-    private func setHeaders(_ request: CurlRequest) -> Bool {
-        // A name and a colon alone take out what libcurl would add by itself.
-        var lines = ["Expect:"]
-        if !request.headers.contains(where: { HTTPHeaderList.areSame($0.name, "content-type") }) {
-            lines.append("Content-Type:")
-        }
-        // An empty value is written with a semicolon: https://curl.se/libcurl/c/CURLOPT_HTTPHEADER.html
-        lines += request.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
-        for line in lines {
-            guard let longer = curl_slist_append(headerList, line) else { return false }
-            headerList = longer
-        }
-        return relay_curl_set_list(easy, CURLOPT_HTTPHEADER, headerList) == CURLE_OK
-    }
-
-    // MARK: - Callbacks
+    // MARK: - What happens
 
     /// Whether the request may go out on this connection, kept or new.
     ///
@@ -217,9 +109,9 @@ final class CurlTransfer {
 
     /// What the transfer came to.
     ///
-    /// Once a response's head is whole its status tells what the destination did,
-    /// whatever becomes of the body.
-    func result(_ code: CURLcode) -> Result<CurlResponse, CurlFailure> {
+    /// Once a response's head is whole its status tells what the destination did, whatever becomes of the
+    /// body.
+    func result(_ code: CURLcode, _ easy: UnsafeMutableRawPointer) -> Result<CurlResponse, CurlFailure> {
         if isHeadComplete || job.request.connectsOnly && code == CURLE_OK {
             var seconds: curl_off_t = 0
             relay_curl_get_offset(easy, CURLINFO_RETRY_AFTER, &seconds)
@@ -258,33 +150,4 @@ final class CurlTransfer {
         default: return .outcomeUnknown(reason)
         }
     }
-}
-
-// MARK: - libcurl's side of the callbacks
-
-private func transfer(_ context: UnsafeMutableRawPointer) -> CurlTransfer {
-    Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue()
-}
-
-private let onHeader: curl_write_callback = { bytes, size, count, context in
-    guard let bytes, let context else { return 0 }
-    let length = size * count
-    return transfer(context).takeHeader(UnsafeRawBufferPointer(start: bytes, count: length)) ? length : 0
-}
-
-private let onBody: curl_write_callback = { bytes, size, count, context in
-    guard let context else { return 0 }
-    let length = size * count
-    return transfer(context).takeBody(UnsafeRawBufferPointer(start: bytes, count: length)) ? length : 0
-}
-
-private let onOpenSocket: curl_opensocket_callback = { context, _, address in
-    guard let context, let address else { return CURL_SOCKET_BAD }
-    return transfer(context).openSocket(address)
-}
-
-private let onSend: curl_prereq_callback = { context, address, _, _, _ in
-    guard let context, let address else { return CURL_PREREQFUNC_ABORT }
-    let isAllowed = transfer(context).maySend(to: String(cString: address))
-    return isAllowed ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }
