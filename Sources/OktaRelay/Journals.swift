@@ -24,10 +24,14 @@ extension Journals {
         let status = try await ask(configuration) { journal throws(JournalError) in
             try await journal.status()
         }
-        let names = Set(configuration.sinks.map(\.name) + status.sinks.map(\.name))
-        guard !names.contains(sink) else { return }
-        throw Terminal.failure(
-            "there is no sink \(sink); there are \(names.sorted().joined(separator: ", "))", .problems)
+        try know("sink", sink, among: configuration.sinks.map(\.name) + status.sinks.map(\.name))
+    }
+
+    /// - Parameter name: Nil is none, and fine.
+    static func know(_ kind: String, _ name: String?, among names: [String]) throws {
+        guard let name, !names.contains(name) else { return }
+        let others = Set(names).sorted().joined(separator: ", ")
+        throw Terminal.failure("there is no \(kind) \(name); there are \(others)", .problems)
     }
 }
 

@@ -81,6 +81,38 @@ import Testing
         #expect(await relay.stop() == 0)
     }
 
+    /// Sinks that are gone are known by what they were not given; rules and hooks by the config.
+    @Test func namesThatNobodyKnowsAreRefusedAndThoseOfDroppedSinksAreNot() async throws {
+        let setup = try setup()
+        let relay = try await setup.start()
+        _ = try await setup.run("sinks", "pause", "audit")
+        #expect(try await setup.post(events(77...77, type: "user.lifecycle.deactivate")) == 200)
+        try await setup.wait(for: "it to be settled") { $0.sink("users")?["waiting"]?.int == 0 }
+        #expect(await relay.stop() == 0)
+        let text = try String(contentsOfFile: setup.configPath, encoding: .utf8)
+        let audit = try #require(Destinations.sqlite.split(separator: ",\n").last)
+        try setup.write(
+            text.replacing(",\n\(audit)", with: "").replacing(#"["users", "audit"]"#, with: #"["users"]"#),
+            to: "sinks.json")
+        let dropped = try await setup.run("sinks", "drop", "audit", "--force")
+        #expect(dropped.status == 0, "\(dropped.errors)")
+        let gone = try await setup.run("history", "--user", "00u77", "--sink", "audit")
+        #expect(gone.status == 1 && !gone.errors.contains("there is no sink"), "\(gone.errors)")
+        #expect(gone.output.contains("audit was not given 1 event of"), "\(gone.output)")
+        for (command, text) in [
+            (["history", "--user", "00u77", "--sink", "nope"], "there is no sink nope; there are users"),
+            (["history", "--operations", "--sink", "nope"], "there is no sink nope; there are users"),
+            (["dead-letters", "list", "--rule", "nope"], "there is no rule nope; there are users"),
+            (["quarantine", "list", "--hook", "nope"], "there is no hook nope; there are okta"),
+        ] {
+            let refused = try await RelayBinary.run(
+                command + ["--config", setup.configPath], in: setup.folder.path)
+            #expect(refused.status == 1 && refused.errors.contains(text), "\(command): \(refused.errors)")
+        }
+        #expect(try await setup.run("dead-letters", "list", "--rule", "users").status == 0)
+        #expect(try await setup.run("quarantine", "list", "--hook", "okta").status == 0)
+    }
+
     @Test func replaysAreListedAndCancelled() async throws {
         let setup = try setup()
         let relay = try await setup.start()

@@ -44,6 +44,12 @@ import Testing
         ["history", "--operations", "--org", "a"], ["history", "--user", "u", "--since", "soon"],
         ["history", "--user", "u", "--before", "17"], ["history", "--operations", "--before", "7.0.12"],
         ["replay", "list", "--state", "lost"], ["replay", "list", "--limit", "1001"], ["replay", "cancel"],
+        ["dead-letters", "discard", "--error", ""], ["dead-letters", "redrive", "--sink", "a", "--rule", ""],
+        ["dead-letters", "list", "--sink", ""], ["quarantine", "resubmit", "--reason", ""],
+        ["history", "--user", ""], ["history", "--operations", "--sink", ""],
+        ["replay", "--sink", "crm", "--since", "7d", "--user", ""], ["replay", "list", "--sink", ""],
+        ["sinks", "given-up", ""], ["sinks", "pause", "crm", "--reason", ""],
+        ["sinks", "seek", "crm", "--to", "end", "--reason", ""], ["sinks", "drop", ""],
         ["sinks", "given-up", "--limit", "0"], ["sinks", "given-up", "--since", "1d", "--until", "2d"],
     ])
     func wrongCallsAreUsageErrors(_ arguments: [String]) {

@@ -51,6 +51,24 @@ import Testing
         await relay.factory.shutdown()
     }
 
+    /// Whoever pauses a sink while a reload takes it in is not told so for nothing.
+    @Test func aPauseDuringTheReloadThatBringsASinkIsKept() async throws {
+        let relay = try await ReloadedRelay(sinks: ["first"])
+        try await relay.run {
+            try relay.write(sinks: ["first", "second"])
+            relay.journal.during(.keep) { _ = try? await relay.hands.pause("second", reason: "not yet") }
+            #expect(await relay.reload().sinks.map(\.name) == ["first", "second"])
+            try await relay.receive("1")
+            try await relay.delivered(1, to: "first")
+            while relay.board.snapshot["second"]?.state != .paused {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
+            let status = try await relay.inspection.status().sinks.first { $0.name == "second" }
+            #expect(status?.delivered == 0 && status?.waiting == 1)
+        }
+    }
+
     // MARK: - Other names
 
     /// Whatever of it the journal refuses, the sink goes on by its former name, and later the file is taken

@@ -200,8 +200,8 @@ final class InterposedJournal: Journal {
         try await journal.intend(sink, epoch: epoch, offsets)
     }
 
-    func settle(_ settlement: Settlement) async throws(JournalError) {
-        try await journal.settle(settlement)
+    func record(_ settlement: Settlement) async throws(JournalError) -> SettleResult {
+        try await journal.record(settlement)
     }
 
     func news() -> AsyncStream<Void> { journal.news() }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Config
 import Relay
+import Rules
 
 /// `dead-letters`: deliveries that were given up on.
 struct DeadLettersCommand: AsyncParsableCommand {
@@ -37,7 +38,10 @@ struct DeadLettersCommand: AsyncParsableCommand {
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
                 try await journal.deadLetters(filter.filter(now: now), page.request)
             }
-            if let sink = filter.sink, records.isEmpty { try await Journals.know(sink, configuration) }
+            if records.isEmpty {
+                if let sink = filter.sink { try await Journals.know(sink, configuration) }
+                try Journals.know("rule", filter.rule, among: configuration.rules.map(\.name))
+            }
             if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
             page.noteNextPage(after: records.map(\.id))
         }

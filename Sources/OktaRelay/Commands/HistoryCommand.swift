@@ -48,6 +48,7 @@ struct HistoryCommand: AsyncParsableCommand {
         guard operations != (user != nil) else {
             throw ValidationError("name either --user or --operations")
         }
+        try refuseEmpty([("--user", user), ("--org", org), ("--sink", sink)])
         guard user != nil || org == nil else { throw ValidationError("--org goes with --user") }
         guard let before else { return }
         guard operations ? Int64(before) != nil : HistoryPlace(before) != nil else {
@@ -65,12 +66,18 @@ struct HistoryCommand: AsyncParsableCommand {
         let filter = HistoryFilter(
             user: user, org: org, sink: sink, since: time.since?.nanoseconds(now: now),
             until: time.until?.nanoseconds(now: now))
+        var bar = ProgressBar("history")
+        defer { bar.finish() }
+        bar.show("looking through what waits")
         let history = try await Journals.ask(configuration) { journal throws(JournalError) in
             try await journal.history(
                 filter, before: before.flatMap { HistoryPlace($0) }, limit: size.limit,
                 lookedAtMax: WaitingLook.eventsMax)
         }
-        if history.records.isEmpty, let sink { try await Journals.know(sink, configuration) }
+        bar.finish()
+        if history.records.isEmpty, history.givenUp.isEmpty, let sink {
+            try await Journals.know(sink, configuration)
+        }
         if output.json { Terminal.write(history.json) } else { Terminal.write(history.text(of: user)) }
         if history.records.isEmpty { throw ExitStatus.problems.code }
     }
@@ -83,6 +90,7 @@ struct HistoryCommand: AsyncParsableCommand {
             try await journal.operations(
                 filter, PageRequest(before: before.flatMap { Int64($0) }, limit: size.limit))
         }
+        if let sink, records.isEmpty { try await Journals.know(sink, configuration) }
         if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
         size.noteNextPage(after: records.map(\.id))
     }

@@ -41,6 +41,9 @@ struct QuarantineCommand: AsyncParsableCommand {
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
                 try await journal.quarantine(filter.filter(now: now), page.request)
             }
+            if records.isEmpty {
+                try Journals.know("hook", filter.hook, among: configuration.hooks.map(\.name))
+            }
             if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
             page.noteNextPage(after: records.map(\.id))
         }

@@ -30,6 +30,8 @@ extension ReplayCommand {
         @Option(help: ArgumentHelp("Only those behind this one: the next page.", valueName: "id"))
         var before: String?
 
+        func validate() throws { try refuseEmpty([("--sink", sink), ("--before", before)]) }
+
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
             let delivered = Set(configuration.enabledSinks.map(\.name))

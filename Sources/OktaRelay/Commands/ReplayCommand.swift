@@ -75,6 +75,9 @@ extension ReplayCommand {
             guard render == nil || !dryRun else {
                 throw ValidationError("--render sends nothing and counts as well; leave --dry-run out")
             }
+            try refuseEmpty([
+                ("--sink", sink), ("--rule", rule), ("--type", type), ("--user", user), ("--render", render),
+            ])
         }
 
         func run() async throws {

@@ -33,6 +33,8 @@ extension SinksCommand {
 
         @OptionGroup var time: TimeOption
 
+        func validate() throws { try refuseEmpty([("the sink's name", name), ("--reason", reason)]) }
+
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
             let now = SystemClock().now

@@ -30,6 +30,8 @@ struct SinksCommand: AsyncParsableCommand {
         @Argument(help: ArgumentHelp("The sink.", valueName: "name"))
         var name: String
 
+        func validate() throws { try refuseEmpty([("the sink's name", name)]) }
+
         /// Asks for something to be done, and tells what came of it.
         ///
         /// - Parameter work: What takes long of it, for who waits.
@@ -43,7 +45,11 @@ struct SinksCommand: AsyncParsableCommand {
                 bar.show(work)
                 return try await link.post("/sinks/\(name.percentEncoded)/\(verb)", parameters)
             }
-            if output.json { Terminal.write(answer.raw) } else { Terminal.write(text(answer)) }
+            guard !output.json else { return Terminal.write(answer.raw) }
+            Terminal.write(text(answer))
+            if answer["isFinishing"]?.bool == true {
+                Terminal.write("what was in flight is not finished yet; it goes on as told when it is")
+            }
         }
     }
 
@@ -87,6 +93,8 @@ struct SinksCommand: AsyncParsableCommand {
 
         @Option(help: ArgumentHelp("Why, for whoever sees it paused; no secrets.", valueName: "text"))
         var reason: String?
+
+        func validate() throws { try refuseEmpty([("--reason", reason)]) }
 
         func run() async throws {
             try await target.change("pause", saying: "finishing what is in flight") { body in
@@ -156,6 +164,7 @@ struct SinksCommand: AsyncParsableCommand {
         var dryRun = false
 
         func validate() throws {
+            try refuseEmpty([("--reason", reason)])
             guard to == "end" || Int64(to).map({ $0 >= 0 }) ?? false || PointInTime(to) != nil else {
                 throw ValidationError(
                     "--to is an offset, \"end\" or a point in time; for that \(PointInTime.advice)")

@@ -10,6 +10,12 @@ extension PointInTime: ExpressibleByArgument {
 
 extension Replay.State: ExpressibleByArgument {}
 
+/// An empty text, of a variable that a script has not set, say, would fit everything, or nothing.
+func refuseEmpty(_ options: [(name: String, value: String?)]) throws {
+    guard let empty = options.first(where: { $0.value?.isEmpty == true }) else { return }
+    throw ValidationError("\(empty.name) is empty; leave it out, or give it a value")
+}
+
 /// `--since` and `--until`.
 struct TimeOption: ParsableArguments {
     @Option(
@@ -58,6 +64,12 @@ struct DeadLetterOptions: ParsableArguments {
 
     @OptionGroup var time: TimeOption
 
+    private var texts: [(name: String, value: String?)] {
+        [("sink", sink), ("rule", rule), ("type", type), ("user", user), ("error", error)]
+    }
+
+    func validate() throws { try refuseEmpty(texts.map { ("--\($0.name)", $0.value) }) }
+
     /// Whether nothing is left out.
     var isEmpty: Bool {
         sink == nil && rule == nil && type == nil && user == nil && error == nil && time.since == nil
@@ -71,11 +83,7 @@ struct DeadLetterOptions: ParsableArguments {
     }
 
     func write(to body: inout JSONWriter, now: Int64) {
-        for (name, value) in [
-            ("sink", sink), ("rule", rule), ("type", type), ("user", user), ("error", error),
-        ] where value != nil {
-            body.member(name, value)
-        }
+        for (name, value) in texts where value != nil { body.member(name, value) }
         time.write(to: &body, now: now)
     }
 }
@@ -100,6 +108,12 @@ struct QuarantineOptions: ParsableArguments {
 
     @OptionGroup var time: TimeOption
 
+    private var texts: [(name: String, value: String?)] {
+        [("hook", hook), ("reason", reason), ("type", type), ("user", user)]
+    }
+
+    func validate() throws { try refuseEmpty(texts.map { ("--\($0.name)", $0.value) }) }
+
     /// Whether nothing is left out.
     var isEmpty: Bool {
         hook == nil && reason == nil && type == nil && user == nil && time.since == nil && time.until == nil
@@ -112,10 +126,7 @@ struct QuarantineOptions: ParsableArguments {
     }
 
     func write(to body: inout JSONWriter, now: Int64) {
-        for (name, value) in [("hook", hook), ("reason", reason), ("type", type), ("user", user)]
-        where value != nil {
-            body.member(name, value)
-        }
+        for (name, value) in texts where value != nil { body.member(name, value) }
         time.write(to: &body, now: now)
     }
 }

@@ -61,7 +61,7 @@ struct OperatorLink {
                 configuration.journal, clock: clock, logger: logger)
             let hands = Operator(
                 journal: journal, inspection: inspection, settings: configuration.operatorSettings,
-                clock: clock, logger: logger, restart: { _ in })
+                clock: clock, logger: logger, restart: { _ in [] })
             return (journal, hands)
         } catch {
             throw Terminal.failure(

@@ -187,14 +187,16 @@ struct AdminController: Sendable {
     private func events(_ query: AdminParameters) async throws -> HTTPAnswer {
         try query.only(["before", "limit"])
         let page = try query.page()
-        let events = try await sources.journal.events(page)
+        let events = try await sources.journal.events(page.andOneMore)
         return .list("events", events, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
     private func deadLetters(_ query: AdminParameters) async throws -> HTTPAnswer {
         try query.only(AdminParameters.deadLetterNames + ["before", "limit"])
         let page = try query.page()
-        let letters = try await sources.journal.deadLetters(query.deadLetterFilter(now: clock.now), page)
+        let filter = try query.deadLetterFilter(now: clock.now)
+        let letters = try await sources.journal.deadLetters(filter, page.andOneMore)
+        if letters.isEmpty { try await sources.hands?.know(filter.sink) }
         return .list("deadLetters", letters, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
@@ -211,7 +213,8 @@ struct AdminController: Sendable {
     private func quarantine(_ query: AdminParameters) async throws -> HTTPAnswer {
         try query.only(AdminParameters.quarantineNames + ["before", "limit"])
         let page = try query.page()
-        let records = try await sources.journal.quarantine(query.quarantineFilter(now: clock.now), page)
+        let records = try await sources.journal.quarantine(
+            query.quarantineFilter(now: clock.now), page.andOneMore)
         return .list("quarantine", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
@@ -239,6 +242,8 @@ private final class LiveToken: Sendable {
 
 extension HTTPAnswer {
     /// A page of a list; `next` is the `before` of the page behind it, or null on the last one.
+    ///
+    /// - Parameter records: Of ``PageRequest/andOneMore``, which tells whether there is a page behind it.
     static func list<Record>(
         _ name: String, _ records: [Record], _ page: PageRequest, id: (Record) -> Int64,
         _ write: (Record, inout JSONWriter) -> Void
@@ -246,9 +251,9 @@ extension HTTPAnswer {
         .json { object in
             object.name(name)
             object.array { array in
-                for record in records { write(record, &array) }
+                for record in records.prefix(page.limit) { write(record, &array) }
             }
-            object.member("next", records.count < page.limit ? nil : records.last.map(id))
+            object.member("next", records.count > page.limit ? id(records[page.limit - 1]) : nil)
         }
     }
 }

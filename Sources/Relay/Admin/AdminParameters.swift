@@ -45,7 +45,9 @@ struct AdminParameters {
             case .array where value.elements.allSatisfy { $0.kind == .number }:
                 values[name] = value.elements.map { String(decoding: $0.raw, as: UTF8.self) }
                     .joined(separator: ",")
-            case .null: continue
+            // A member of the next that a dry run answers with.
+            case .null where Self.positionNames.contains(name): continue
+            case .null: throw AdminProblem(.badRequest, "\(name) is null; leave it out, or give it a value")
             case .array, .object:
                 throw AdminProblem(.badRequest, "\(name) must be a text, a number, true or false")
             }
@@ -53,6 +55,27 @@ struct AdminParameters {
     }
 
     subscript(name: String) -> String? { values[name] }
+
+    /// What a filter has to fit, nil where there is none; an empty text would fit everything, or nothing.
+    func filter(_ name: String) throws(AdminProblem) -> String? {
+        guard let text = values[name] else { return nil }
+        guard !text.isEmpty else {
+            throw AdminProblem(.badRequest, "\(name) is empty; leave it out, or give it a value")
+        }
+        return text
+    }
+
+    /// Why a person does something, for whoever reads of it; nil where it is not said.
+    func reason() throws(AdminProblem) -> String? {
+        guard let reason = values["reason"] else { return nil }
+        guard (1...Self.reasonBytesMax).contains(reason.utf8.count) else {
+            throw AdminProblem(.badRequest, "reason must be 1 to \(Self.reasonBytesMax) bytes")
+        }
+        return reason
+    }
+
+    /// Longer reasons would be texts, not reasons.
+    private static let reasonBytesMax = 1_000
 
     /// Refuses parameters of other names: a filter that is misspelt would mean everything.
     func only(_ names: [String]) throws(AdminProblem) {
@@ -124,22 +147,23 @@ struct AdminParameters {
 
     static let deadLetterNames = ["ids", "sink", "rule", "type", "user", "error", "since", "until"]
     static let quarantineNames = ["ids", "hook", "reason", "type", "user", "since", "until"]
-    static let stepNames = ["limit", "dryRun", "after", "through", "remaining", "operation"]
+    private static let positionNames = ["after", "through", "remaining", "operation"]
+    static let stepNames = ["limit", "dryRun"] + positionNames
     static let replayNames = ["sink", "rule", "type", "user", "since", "until"]
 
     func deadLetterFilter(now: Int64) throws(AdminProblem) -> DeadLetterFilter {
         let range = try range(now: now)
         return DeadLetterFilter(
-            ids: try ids(), sink: self["sink"], rule: self["rule"],
-            eventType: self["type"].map { EventTypePattern($0) }, user: self["user"], error: self["error"],
-            since: range.since, until: range.until)
+            ids: try ids(), sink: try filter("sink"), rule: try filter("rule"),
+            eventType: try filter("type").map { EventTypePattern($0) }, user: try filter("user"),
+            error: try filter("error"), since: range.since, until: range.until)
     }
 
     func quarantineFilter(now: Int64) throws(AdminProblem) -> QuarantineFilter {
         let range = try range(now: now)
         return QuarantineFilter(
-            ids: try ids(), hook: self["hook"], reason: self["reason"],
-            eventType: self["type"].map { EventTypePattern($0) }, user: self["user"],
+            ids: try ids(), hook: try filter("hook"), reason: try filter("reason"),
+            eventType: try filter("type").map { EventTypePattern($0) }, user: try filter("user"),
             since: range.since, until: range.until)
     }
 
@@ -171,7 +195,8 @@ struct AdminParameters {
         return ReplayOrder(
             sink: sink,
             filter: ReplayFilter(
-                rule: self["rule"], eventType: self["type"].map { EventTypePattern($0) }, user: self["user"]),
+                rule: try filter("rule"), eventType: try filter("type").map { EventTypePattern($0) },
+                user: try filter("user")),
             since: since, until: range.until)
     }
 }

@@ -9,16 +9,18 @@ extension OperatorAPI {
         try parameters.only(["sink", "state", "before", "limit"])
         let limit = try parameters.limit()
         let filter = ReplayListFilter(
-            sink: parameters["sink"], state: try parameters.replayState(),
+            sink: try parameters.filter("sink"), state: try parameters.replayState(),
             delivered: hands.settings.delivered)
         if let before = parameters["before"] { _ = try await replay(before) }
-        let replays = try await hands.inspection.replays(filter, before: parameters["before"], limit: limit)
+        let replays = try await hands.inspection.replays(
+            filter, before: parameters["before"], limit: limit + 1)
+        if replays.isEmpty { try await hands.know(filter.sink) }
         return .json { object in
             object.name("replays")
             object.array { list in
-                for replay in replays { list.object { AdminJSON.write(replay, to: &$0) } }
+                for replay in replays.prefix(limit) { list.object { AdminJSON.write(replay, to: &$0) } }
             }
-            object.member("next", replays.count < limit ? nil : replays.last?.id)
+            object.member("next", replays.count > limit ? replays[limit - 1].id : nil)
         }
     }
 
@@ -50,14 +52,15 @@ extension OperatorAPI {
         }
         let range = try parameters.range(now: hands.clock.now)
         let filter = HistoryFilter(
-            user: user, org: parameters["org"], sink: parameters["sink"], since: range.since,
-            until: range.until)
+            user: user, org: try parameters.filter("org"), sink: try parameters.filter("sink"),
+            since: range.since, until: range.until)
         let place = parameters["before"].flatMap { HistoryPlace($0) }
         guard place != nil || parameters["before"] == nil else {
             throw AdminProblem(.badRequest, "before must be the next of an answer, as it is there")
         }
         let history = try await hands.inspection.history(
             filter, before: place, limit: try parameters.limit(), lookedAtMax: WaitingLook.eventsMax)
+        if history.records.isEmpty, history.givenUp.isEmpty { try await hands.know(filter.sink) }
         return .json { AdminJSON.write(history, to: &$0) }
     }
 
@@ -66,8 +69,9 @@ extension OperatorAPI {
         let page = try parameters.page()
         let range = try parameters.range(now: hands.clock.now)
         let filter = OperationFilter(
-            sink: parameters["sink"], since: range.since, until: range.until)
-        let records = try await hands.inspection.operations(filter, page)
+            sink: try parameters.filter("sink"), since: range.since, until: range.until)
+        let records = try await hands.inspection.operations(filter, page.andOneMore)
+        if records.isEmpty { try await hands.know(filter.sink) }
         return .list("operations", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
@@ -76,8 +80,10 @@ extension OperatorAPI {
         let page = try parameters.page()
         let range = try parameters.range(now: hands.clock.now)
         let filter = DetachedFilter(
-            sink: parameters["sink"], reason: parameters["reason"], since: range.since, until: range.until)
-        let ranges = try await hands.inspection.detached(filter, page)
+            sink: try parameters.filter("sink"), reason: try parameters.filter("reason"),
+            since: range.since, until: range.until)
+        let ranges = try await hands.inspection.detached(filter, page.andOneMore)
+        if ranges.isEmpty { try await hands.know(filter.sink) }
         return .list("detached", ranges, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 }

@@ -42,6 +42,7 @@ public struct OperatorAPI: Sendable {
             switch problem {
             case .notFound: return .error(.notFound, problem.text)
             case .refused: return .error(.conflict, problem.text)
+            case .misled: return .error(.badRequest, problem.text)
             }
         } catch let error as JournalError {
             return .error(.serviceUnavailable, "the journal cannot be used: \(error.reason)")
@@ -71,6 +72,11 @@ public struct OperatorAPI: Sendable {
                 return try await get(AdminParameters(query: request.query))
             }
             if request.method == .post, let post {
+                // A filter that is not looked at would mean everything.
+                guard request.query.isEmpty else {
+                    throw AdminProblem(
+                        .badRequest, "a POST has its parameters in the body, as members of a JSON object")
+                }
                 return try await post(try AdminParameters(body: body))
             }
             return .error(
@@ -110,20 +116,15 @@ public struct OperatorAPI: Sendable {
 
     @Sendable private func pause(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only(["reason"])
-        let reason = parameters["reason"] ?? "paused by a person"
-        guard !reason.isEmpty, reason.utf8.count <= Self.reasonBytesMax else {
-            throw AdminProblem(.badRequest, "reason must be 1 to \(Self.reasonBytesMax) bytes")
-        }
-        try await hands.pause(sink, reason: reason)
+        let reason = try parameters.reason() ?? "paused by a person"
+        let isFinishing = try await hands.pause(sink, reason: reason)
         return .json { object in
             object.member("sink", sink)
             object.member("hold", SinkHold.Kind.paused.rawValue)
             object.member("reason", reason)
+            object.member("isFinishing", isFinishing)
         }
     }
-
-    /// Longer reasons would be texts, not reasons.
-    private static let reasonBytesMax = 1_000
 
     @Sendable private func resume(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only(["dryRun"])
@@ -137,13 +138,14 @@ public struct OperatorAPI: Sendable {
             object.member("dryRun", false)
             object.member("was", report.ended?.kind.rawValue)
             object.member("exemptTo", report.exemptTo?.rawValue)
+            object.member("isFinishing", report.isFinishing)
         }
     }
 
     @Sendable private func seek(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only(["to", "reason", "dryRun"])
         let target = try parameters.seekTarget(now: hands.clock.now)
-        let reason = parameters["reason"] ?? "a person moved the sink on"
+        let reason = try parameters.reason() ?? "a person moved the sink on"
         let isDryRun = try parameters.flag("dryRun")
         let report =
             isDryRun
@@ -156,6 +158,7 @@ public struct OperatorAPI: Sendable {
             object.member("to", report.to.rawValue)
             object.member("givenUp", report.givenUp)
             object.member("repeated", report.repeated)
+            object.member("isFinishing", report.isFinishing)
         }
     }
 

@@ -81,28 +81,29 @@ public final class SinkFleet: Service {
     /// taken in.
     public func add(_ members: [Member]) async throws(JournalError) { await add(try await lease(members)) }
 
-    /// Sinks that are leased and not delivered to yet.
+    /// Sinks that the journal knows, and that are not delivered to yet.
     public struct Leased: Sendable {
-        fileprivate let assignments: [SinkAssignment]
+        fileprivate let members: [Member]
     }
 
     /// Does what can fail of taking sinks in: they miss nothing that is routed to them from then on.
     ///
     /// Where they are not taken in after all, whoever made them shuts them down.
     public func lease(_ members: [Member]) async throws(JournalError) -> Leased {
-        var assignments: [SinkAssignment] = []
-        for member in members {
-            let predecessor = state.withLock { $0.unended[member.sink.name] }
-            // A lease now would fence the worker that is still settling; the journal knows the sink's place.
-            let lease = predecessor == nil ? try await surroundings.journal.lease(member.sink.name) : nil
-            assignments.append(SinkAssignment(member, lease: lease, after: predecessor, surroundings))
+        for member in members where state.withLock({ $0.unended[member.sink.name] }) == nil {
+            _ = try await surroundings.journal.lease(member.sink.name)
         }
-        return Leased(assignments: assignments)
+        return Leased(members: members)
     }
 
     /// Takes in sinks that are leased.
+    ///
+    /// Their workers lease them anew: somebody may have paused or moved one since.
     public func add(_ sinks: Leased) async {
-        for assignment in sinks.assignments { await start(assignment) }
+        for member in sinks.members {
+            let predecessor = state.withLock { $0.unended[member.sink.name] }
+            await start(SinkAssignment(member, after: predecessor, surroundings))
+        }
     }
 
     /// Exchanges sinks for others of the same names, once those have finished what is in flight.
@@ -118,7 +119,7 @@ public final class SinkFleet: Service {
             let predecessor = state.withLock { state in
                 state.unended[name] ?? formers[name].flatMap { state.unended[$0] }
             }
-            return SinkAssignment(member, lease: nil, after: predecessor, surroundings)
+            return SinkAssignment(member, after: predecessor, surroundings)
         }
         for assignment in assignments { await start(assignment) }
         await stop(assignments.compactMap(\.predecessor))
@@ -128,9 +129,13 @@ public final class SinkFleet: Service {
     ///
     /// It waits until what was in flight is finished, as long as a stop may take. Names of sinks that are not
     /// delivered to are left out.
-    public func restart(_ names: [String]) async {
+    ///
+    /// - Returns: Those that are not done by then; each goes on as told when it is.
+    @discardableResult
+    public func restart(_ names: [String]) async -> [String] {
         let members = state.withLock { state in names.compactMap { state.members[$0] } }
-        await wait(for: members.map { ($0.name, $0.restart()) }, saying: "it goes on as told when it is done")
+        return await wait(
+            for: members.map { ($0.name, $0.restart()) }, saying: "it goes on as told when it is done")
     }
 
     /// Takes sinks out, and waits until their deliveries in flight are finished, as long as a stop may take.
@@ -166,23 +171,29 @@ public final class SinkFleet: Service {
     }
 
     /// Waits for workers to end, but no longer than a stop may take.
+    ///
+    /// - Returns: Whose have not ended by then.
+    @discardableResult
     private func wait(
         for ends: [(name: String, isReached: OneShot<Bool>)], saying consequence: String
-    ) async {
-        guard !ends.isEmpty else { return }
-        await withTaskGroup(of: Void.self) { group in
+    ) async -> [String] {
+        guard !ends.isEmpty else { return [] }
+        return await withTaskGroup(of: Void.self) { group in
             group.addTask { [surroundings] in
                 // Cancelled where all ended in time; the answers are known then.
                 try? await surroundings.clock.sleep(for: surroundings.stopTimeout + Self.grace)
                 for end in ends { end.isReached.resolve(false) }
             }
+            var unended: [String] = []
             for end in ends where await !end.isReached.value {
+                unended.append(end.name)
                 surroundings.logger.warning(
                     "a sink is still finishing what is in flight; \(consequence)",
                     metadata: ["sink": "\(end.name)"]
                 )
             }
             group.cancelAll()
+            return unended
         }
     }
 

@@ -21,6 +21,12 @@ extension FailedAttempt {
         return writer.text
     }
 
+    /// Whether all of it can be read.
+    static func isWhole(_ text: String) -> Bool {
+        guard let root = try? JSONDocument(text).root, root.kind == .array else { return false }
+        return root.elements.map { $0 }.count == failures(ofText: text).count
+    }
+
     static func failures(ofText text: String) -> [FailedAttempt] {
         guard let root = try? JSONDocument(text).root else { return [] }
         return root.elements.compactMap { element in

@@ -68,11 +68,16 @@ enum JournalCheck {
         let entry = "the entry \(row[0] as Int64)"
         guard row[3], row[4] else { return "\(entry) names a hook or a route that is not there" }
         guard let body = row[5] as Data? else { return "\(entry) has no body" }
+        return problem(ofBody: body, event: row[1], type: row[2], entry)
+    }
+
+    /// What is wrong with the body of something.
+    static func problem(ofBody body: Data, event id: String, type: String, _ owner: String) -> String? {
         guard let event = try? JSONDocument(Array(body)).root else {
-            return "the body of \(entry) is not JSON"
+            return "the body of \(owner) is not JSON"
         }
-        guard event["uuid"]?.string == row[1], event["eventType"]?.string == row[2] else {
-            return "the body of \(entry) is another event's"
+        guard event["uuid"]?.string == id, event["eventType"]?.string == type else {
+            return "the body of \(owner) is another event's"
         }
         return nil
     }

@@ -77,13 +77,20 @@ public struct PageRequest: Sendable, Equatable {
     /// Only records with a smaller id; nil starts at the newest.
     public let before: Int64?
     /// 1 to 1,000.
-    public let limit: Int
+    public private(set) var limit: Int
 
     public static let limitMax = 1_000
 
     public init(before: Int64? = nil, limit: Int = 100) {
         self.before = before
         self.limit = min(max(limit, 1), Self.limitMax)
+    }
+
+    /// The same, and the record behind it where there is one.
+    var andOneMore: PageRequest {
+        var page = self
+        page.limit += 1
+        return page
     }
 }
 

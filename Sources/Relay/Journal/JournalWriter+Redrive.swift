@@ -14,6 +14,10 @@ extension JournalWriter {
         let replay = try operationTime(work.operation).map {
             "redrive-\(Timestamp(nanoseconds: $0).description)"
         }
+        // Without a replay's id the journal would take the entries for duplicates, and drop them.
+        guard step.isDryRun || replay != nil else {
+            throw JournalError.cannotCommit(reason: "it has no note of the operation that is to go on")
+        }
         work.report.replay = replay
         var events: [Submission.RoutedEvent] = []
         try forEachLetter(filter, &work) { row in

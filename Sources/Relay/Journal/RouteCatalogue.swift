@@ -83,6 +83,13 @@ struct RouteCatalogue {
         return writer.text
     }
 
+    /// The numbers of routes that cannot be read.
+    static func damaged(_ db: Database) throws -> [Int64] {
+        try Row.fetchAll(db, sql: "SELECT id, choices FROM routes ORDER BY id").compactMap { row in
+            (try? route(ofText: row[1])) == nil ? row[0] : nil
+        }
+    }
+
     private static func route(ofText text: String) throws -> Route {
         let pairs = try JSONDocument(text).root.elements.map { $0.elements.compactMap(\.string) }
         return Route(

@@ -76,6 +76,8 @@ public struct ResumeReport: Sendable, Equatable {
     public let ended: SinkHold?
     /// Everything up to here passes whatever the limits; nil where nothing does.
     public let exemptTo: Offset?
+    /// Whether the sink's worker is still finishing what was in flight.
+    var isFinishing = false
 }
 
 /// What a seek did.
@@ -86,6 +88,8 @@ public struct SeekReport: Sendable, Equatable {
     public let givenUp: Int
     /// Entries that it gets again.
     public let repeated: Int
+    /// Whether the sink's worker is still finishing what was in flight.
+    var isFinishing = false
 }
 
 /// What a drop did, or would do with force.

@@ -6,7 +6,7 @@ public protocol OperationsInspection: Sendable {
     ///
     /// - Parameters:
     ///   - id: Only those that come behind that replay; nil starts at the newest.
-    ///   - limit: 1 to 1,000.
+    ///   - limit: 1 to 1,001.
     func replays(
         _ filter: ReplayListFilter, before id: String?, limit: Int
     ) async throws(JournalError) -> [Replay]

@@ -14,14 +14,16 @@ public final class Operator: Sendable {
     let inspection: any Inspection
     let clock: any RelayClock
     /// Has the workers of these sinks go on as the journal says now; nothing where none runs.
-    private let restart: @Sendable ([String]) async -> Void
+    ///
+    /// It gives those that are still finishing what was in flight.
+    private let restart: @Sendable ([String]) async -> [String]
     private let live: Mutex<OperatorSettings>
     private let newReplays = NewsStand()
     private let logger: Logger
 
     public init(
         journal: any JournalOperations, inspection: any Inspection, settings: OperatorSettings,
-        clock: any RelayClock, logger: Logger, restart: @escaping @Sendable ([String]) async -> Void
+        clock: any RelayClock, logger: Logger, restart: @escaping @Sendable ([String]) async -> [String]
     ) {
         self.journal = journal
         self.inspection = inspection
@@ -42,23 +44,24 @@ public final class Operator: Sendable {
 
     // MARK: - Sinks
 
-    func pause(_ sink: String, reason: String) async throws {
+    /// - Returns: Whether its worker is still finishing what was in flight.
+    func pause(_ sink: String, reason: String) async throws -> Bool {
         guard try await journal.pause(sink, reason: reason) else { throw try await unknown(sink) }
         logger.notice("a person paused a sink", metadata: ["sink": "\(sink)"])
-        await restart([sink])
+        return await !restart([sink]).isEmpty
     }
 
     func resume(_ sink: String) async throws -> ResumeReport {
-        guard let report = try await journal.resume(sink) else { throw try await unknown(sink) }
+        guard var report = try await journal.resume(sink) else { throw try await unknown(sink) }
         guard report.ended != nil else { return report }
         logger.notice("a person resumed a sink", metadata: ["sink": "\(sink)"])
-        await restart([sink])
+        report.isFinishing = await !restart([sink]).isEmpty
         return report
     }
 
     func seek(_ sink: String, to target: SeekTarget, reason: String) async throws -> SeekReport {
         let offset = try await offset(of: target)
-        guard let report = try await journal.seek(sink, to: offset, reason: reason) else {
+        guard var report = try await journal.seek(sink, to: offset, reason: reason) else {
             throw try await unknown(sink)
         }
         logger.notice(
@@ -67,7 +70,7 @@ public final class Operator: Sendable {
                 "sink": "\(sink)", "from": "\(report.from)", "to": "\(report.to)",
                 "givenUp": "\(report.givenUp)", "repeated": "\(report.repeated)",
             ])
-        await restart([sink])
+        report.isFinishing = await !restart([sink]).isEmpty
         return report
     }
 
@@ -112,21 +115,36 @@ public final class Operator: Sendable {
 
     func redrive(_ filter: DeadLetterFilter, _ step: OperationStep) async throws -> StepReport {
         try await know(filter.sink)
+        try await check(step, of: "dead-letters redrive")
         return try await journal.redrive(filter, step, sinks: settings.delivered)
     }
 
     func discard(_ filter: DeadLetterFilter, _ step: OperationStep) async throws -> StepReport {
         try await know(filter.sink)
+        try await check(step, of: "dead-letters discard")
         return try await journal.discard(filter, step)
     }
 
     func resubmit(_ filter: QuarantineFilter, _ step: OperationStep) async throws -> StepReport {
+        try await check(step, of: "quarantine resubmit")
         let (settings, now) = (settings, clock.now)
         return try await journal.resubmit(filter, step) { settings.judge($0, at: now) }
     }
 
+    /// A step that goes on goes on with what the journal notes of an operation of its kind.
+    private func check(_ step: OperationStep, of command: String) async throws {
+        guard let operation = step.position?.operation else { return }
+        // The newest up to this id.
+        let page = PageRequest(before: operation &+ 1, limit: 1)
+        let noted = try await inspection.operations(OperationFilter(), page).first
+        guard let noted, noted.id == operation, noted.command == command else {
+            throw OperatorProblem.misled(
+                "no \(command) has the operation \(operation): send all members of next as they are there")
+        }
+    }
+
     /// A name that nobody knows is a slip of the pen, and not an empty list.
-    private func know(_ sink: String?) async throws {
+    func know(_ sink: String?) async throws {
         guard let sink, settings.sinks[sink] == nil else { return }
         guard try await !inspection.status().sinks.contains(where: { $0.name == sink }) else { return }
         throw try await unknown(sink)
@@ -272,10 +290,12 @@ public enum OperatorProblem: Error {
     case notFound(String)
     /// It must not be done as things are.
     case refused(String)
+    /// It cannot be meant as it is said.
+    case misled(String)
 
     public var text: String {
         switch self {
-        case .notFound(let text), .refused(let text): text
+        case .notFound(let text), .refused(let text), .misled(let text): text
         }
     }
 }

@@ -174,12 +174,44 @@ import Testing
         }
     }
 
+    /// One that names no operation, or that of something else, would lose the letter or falsify a note.
+    @Test func aStepGoesOnWithItsOwnOperationOnly() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...3)
+        try await fixture.bury()
+        _ = try await fixture.ask("/sinks/crm/seek", #"{"to":"end"}"#)
+        let first = try await fixture.ask("/dead-letters/discard", #"{"limit":1}"#)
+        let discard = try #require(first.json["next"]?["operation"]?.int)
+        let noted = try fixture.rows("SELECT id, command, entries FROM operations")
+        #expect(noted.map(\.[0]) == ["\(discard - 1)", "\(discard)"])
+        for operation in [discard - 1, discard, discard + 1] {
+            let body = #"{"after":0,"through":9,"operation":\#(operation),"limit":1}"#
+            #expect(try await fixture.ask("/dead-letters/redrive", body).status == 400)
+            #expect(try await fixture.ask("/quarantine/resubmit", body).status == 400)
+            guard operation != discard else { continue }
+            #expect(try await fixture.ask("/dead-letters/discard", body).status == 400)
+        }
+        // The journal itself loses nothing, either.
+        let position = OperationStep.Position(
+            after: 0, through: 9, remaining: 1, operation: Int64(discard + 1))
+        await #expect(throws: JournalError.self) {
+            try await fixture.journal.redrive(
+                DeadLetterFilter(), OperationStep(position: position), sinks: ["crm"])
+        }
+        #expect(try await fixture.letters().count == 2)
+        #expect(try fixture.rows("SELECT id, command, entries FROM operations") == noted)
+    }
+
     @Test(arguments: [
         (#"{"usr":"00u1"}"#, 400), (#"{"sink":"nope"}"#, 404), (#"[1]"#, 400), (#"{"ids":["a"]}"#, 400),
         (#"{"ids":[1.5]}"#, 400), (#"{"limit":0}"#, 400), (#"{"limit":1001}"#, 400),
         (#"{"dryRun":"yes"}"#, 400),
         (#"{"since":"soon"}"#, 400), (#"{"after":3}"#, 400), (#"{"after":3,"through":9}"#, 400),
-        ("{", 400), (#"{"sink":{"a":1}}"#, 400),
+        ("{", 400), (#"{"sink":{"a":1}}"#, 400), (#"{"sink":null}"#, 400), (#"{"error":null}"#, 400),
+        (#"{"error":""}"#, 400), (#"{"sink":"crm","type":""}"#, 400), (#"{"dryRun":null}"#, 400),
+        (#"{"after":0,"through":9,"operation":99999}"#, 400),
+        (#"{"after":0,"through":9,"operation":9223372036854775807}"#, 400),
     ])
     func aWishThatIsNotClearChangesNothing(_ body: String, _ status: Int) async throws {
         let fixture = try await OperatorFixture()

@@ -66,7 +66,12 @@ import Testing
         let next = try #require(first["next"]?.int)
         let second = try await fixture.ask("/detached?limit=1&before=\(next)", method: "GET").json
         #expect(second["detached"]?.elements.map { $0["sink"]?.string } == ["crm"])
+        #expect(second["next"]?.isNull == true)
         #expect(try await fixture.ask("/detached?snk=crm", method: "GET").status == 400)
+        #expect(try await fixture.ask("/detached?sink=", method: "GET").status == 400)
+        #expect(try await fixture.ask("/detached?sink=nope", method: "GET").status == 404)
+        // One that is gone, and of which there is something.
+        #expect(try await fixture.ask("/detached?sink=old", method: "GET").status == 200)
         #expect(try await fixture.ask("/detached").status == 405)
     }
 }

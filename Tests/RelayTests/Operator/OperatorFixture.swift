@@ -21,9 +21,16 @@ struct OperatorFixture {
     /// Which sinks' workers were told to go on.
     final class Restarts: Sendable {
         private let names = Mutex<[String]>([])
+        private let finishing = Mutex<[String]>([])
 
         var all: [String] { names.withLock { $0 } }
-        func add(_ more: [String]) { names.withLock { $0 += more } }
+        func add(_ more: [String]) -> [String] {
+            names.withLock { $0 += more }
+            return finishing.withLock { $0 }.filter(more.contains)
+        }
+
+        /// What is in flight at this sink is not finished in time.
+        func hang(_ sink: String) { finishing.withLock { $0.append(sink) } }
     }
 
     static let minute: Int64 = 60_000_000_000

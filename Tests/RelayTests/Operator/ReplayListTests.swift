@@ -58,6 +58,11 @@ import Testing
             before = page["next"]?.string.map { "&before=\($0)" } ?? ""
         } while !before.isEmpty && found.count < 9
         #expect(found == ids.reversed())
+        for (limit, isLast) in [(4, false), (5, true), (6, true)] {
+            let page = try await fixture.ask("/replays?limit=\(limit)", method: "GET").json
+            #expect(page["next"]?.isNull == isLast, "\(limit)")
+        }
+        #expect(try await fixture.ask("/replays?sink=nope", method: "GET").status == 404)
         #expect(try await fixture.ask("/replays?before=nope", method: "GET").status == 404)
     }
 
