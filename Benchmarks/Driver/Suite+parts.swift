@@ -113,7 +113,7 @@ extension Suite {
                 sink: "users", epoch: lease.epoch, cursor: Offset(rawValue: Int64(last)), settledAbove: [],
                 outcomes: [.delivered: 64],
                 ended: (last - 63...last).map { Offset(rawValue: Int64($0)) })
-            try await journal.settle(settlement)
+            _ = try await journal.record(settlement)
         }
         let settled = monotonic()
         await journal.close()

@@ -126,9 +126,9 @@ public final class InMemoryJournal: Journal {
         if let refusal = try open({ $0.intend(sink, epoch: epoch, offsets) }) { throw refusal }
     }
 
-    public func settle(_ settlement: Settlement) async throws(JournalError) {
+    public func record(_ settlement: Settlement) async throws(JournalError) -> SettleResult {
         let now = clock.now
-        if let refusal = try open({ $0.settle(settlement, at: now) }) { throw refusal }
+        return try open { $0.settle(settlement, at: now) }.get()
     }
 
     public func news() -> AsyncStream<Void> {
@@ -152,5 +152,12 @@ public final class InMemoryJournal: Journal {
         let value = log.withLock { log -> Value? in log.isClosed ? nil : body(&log) }
         guard let value else { throw .closed }
         return value
+    }
+}
+
+extension Journal {
+    /// Records a settlement, and throws ``Relay/JournalError/moved`` where the sink's place was moved.
+    public func settle(_ settlement: Settlement) async throws(JournalError) {
+        guard try await record(settlement) == .whole else { throw .moved }
     }
 }

@@ -38,6 +38,15 @@ struct MemoryLog {
             MovedPlace(
                 cursor: cursor, settledAbove: settledAbove, parked: Set(parked.keys), isBack: isMovedBack)
         }
+
+        /// Ends the intents of what is settled and not parked.
+        mutating func endSettledIntents() {
+            let (place, parked) = (place, parked)
+            intents = intents.filter { offset in
+                let isSettled = offset <= place.cursor || place.settledAbove.contains(offset)
+                return !isSettled || parked[offset] != nil
+            }
+        }
     }
 
     struct Key: Hashable {
@@ -86,6 +95,7 @@ struct MemoryLog {
     mutating func lease(_ sink: String) -> SinkLease {
         var state = sinks[sink] ?? SinkState(cursor: horizon)
         state.epoch += 1
+        state.endSettledIntents()
         (state.isMoved, state.isMovedBack) = (false, false)
         sinks[sink] = state
         return SinkLease(
@@ -101,8 +111,9 @@ struct MemoryLog {
         )
     }
 
-    /// What an operator does: the sink goes on behind another offset. Forward, what it passes is given up;
-    /// backward, what had been settled comes again.
+    /// What an operator does: the sink goes on behind another offset.
+    ///
+    /// Forward, what it passes is given up; backward, what had been settled comes again.
     mutating func move(_ sink: String, to offset: Offset) {
         guard var state = sinks[sink] else { return }
         if offset < state.cursor {
@@ -111,7 +122,6 @@ struct MemoryLog {
             state.isMovedBack = true
         } else {
             state.parked = state.parked.filter { $0.key > offset }
-            state.intents = state.intents.filter { $0 > offset }
             state.settledAbove = state.settledAbove.filter { $0 > offset }
         }
         state.cursor = offset
@@ -144,9 +154,11 @@ struct MemoryLog {
     }
 
     /// Changes nothing where the lease is another's; where the place was moved, takes what holds there.
-    mutating func settle(_ settlement: Settlement, at now: Int64) -> JournalError? {
-        guard var state = sinks[settlement.sink] else { return .moved }
-        guard state.epoch == settlement.epoch else { return .fenced }
+    mutating func settle(
+        _ settlement: Settlement, at now: Int64
+    ) -> Result<SettleResult, JournalError> {
+        guard var state = sinks[settlement.sink] else { return .failure(.moved) }
+        guard state.epoch == settlement.epoch else { return .failure(.fenced) }
         let settlement = state.isMoved ? settlement.held(at: state.place).settlement : settlement
         state.cursor = max(state.cursor, settlement.cursor)
         state.settledAbove = Set(settlement.settledAbove.filter { $0 > state.cursor })
@@ -155,12 +167,8 @@ struct MemoryLog {
         for parked in settlement.parked { state.parked[parked.offset] = parked }
         for offset in settlement.unparked { state.parked[offset] = nil }
         state.states.merge(settlement.states) { $1 }
-        let ended = settlement.endedIntents
-        let settled = state
-        state.intents = state.intents.filter { offset in
-            let isSettled = offset <= settled.cursor || settled.settledAbove.contains(offset)
-            return !ended.contains(offset) && (!isSettled || settled.parked[offset] != nil)
-        }
+        state.intents.subtract(settlement.endedIntents)
+        if state.isMoved { state.intents.subtract(settlement.ended) } else { state.endSettledIntents() }
         state.hold = settlement.hold ?? state.hold
         state.limitCounts = settlement.limitCounts ?? state.limitCounts
         state.receipts += settlement.receipts
@@ -169,7 +177,7 @@ struct MemoryLog {
             bury(letter, of: settlement.sink, at: now)
         }
         sinks[settlement.sink] = state
-        return state.isMoved ? .moved : nil
+        return .success(state.isMoved ? .held(settlement) : .whole)
     }
 
     private mutating func bury(_ letter: DeadLetter, of sink: String, at now: Int64) {

@@ -86,8 +86,8 @@ public final class WatchedJournal: Journal {
         try await journal.intend(sink, epoch: epoch, offsets)
     }
 
-    public func settle(_ settlement: Settlement) async throws(JournalError) {
-        try await journal.settle(settlement)
+    public func record(_ settlement: Settlement) async throws(JournalError) -> SettleResult {
+        try await journal.record(settlement)
     }
 
     public func news() -> AsyncStream<Void> { journal.news() }

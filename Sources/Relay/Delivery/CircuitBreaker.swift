@@ -38,10 +38,17 @@ struct CircuitBreaker {
     /// Since when it is not closed, as far as ``takeOutage(at:)`` has not counted; nanoseconds since 1970.
     private(set) var openSince: Int64?
 
-    /// - Parameter hold: What the sink's lease says.
-    init(hold: SinkHold? = nil) {
+    /// - Parameters:
+    ///   - hold: What the sink's lease says.
+    ///   - last: The one of this process's lease before. A sink that was away then is prepared now, and still
+    ///     has to show with one delivery that it is back.
+    init(hold: SinkHold? = nil, after last: CircuitBreaker? = nil) {
         state = hold.map(State.held) ?? .preparing(isRunning: false)
         reason = hold?.reason
+        guard hold == nil, let last, last.failures > 0 else { return }
+        // Whoever resumes a sink has it begin anew.
+        if case .held = last.state { return }
+        (failures, reason, openSince) = (last.failures, last.reason, last.openSince)
     }
 
     /// The sink's limits have stopped it.

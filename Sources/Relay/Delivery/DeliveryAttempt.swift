@@ -38,6 +38,16 @@ struct AttemptRunner: Sendable {
         var intended: [Offset] = []
         /// Why nothing could be intended, so that the sink was not called.
         var journalError: JournalError?
+
+        /// Whether it shows that the sink is away, or could not be asked.
+        var isFailure: Bool {
+            switch result {
+            case .failed, .refused: true
+            case .deferred: false
+            case .receipts(let receipts):
+                receipts.contains { if case .failed = $0.contact { true } else { false } }
+            }
+        }
     }
 
     let sink: any Sink

@@ -102,7 +102,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
     init(
         lease: SinkLease, limits: SinkLimits, policy: DeliveryPolicy, generator: Generator,
-        bounds: DeliveryBounds = DeliveryBounds(),
+        bounds: DeliveryBounds = DeliveryBounds(), after last: CircuitBreaker? = nil,
         operation: @escaping (Event) -> Operation = { $0.meaning.operation }
     ) {
         self.limits = limits
@@ -111,7 +111,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         self.schedule = RetrySchedule(policy.retry)
         self.generator = generator
         self.bounds = bounds
-        breaker = CircuitBreaker(hold: lease.hold)
+        breaker = CircuitBreaker(hold: lease.hold, after: last)
         window = DeliveryWindow(lease, offsetsMax: bounds.windowMax)
         line = DeliveryLine(foldsUsers: limits.foldsUsers)
         parked = ParkedLanes(lease.parked)
@@ -170,8 +170,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
     /// What a clock that was ahead has put into the lease waits and counts no longer than if it were of now.
     private mutating func boundLease(at now: Int64) {
-        parked.bound(
-            notBefore: now + schedule.delayMax.nanoseconds, giveUpAt: now + schedule.giveUpAfter.nanoseconds)
+        parked.bound(notBefore: now + schedule.delayMax.nanoseconds)
         tripwire.clockWasSet(to: now)
     }
 

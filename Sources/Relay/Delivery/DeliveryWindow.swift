@@ -5,8 +5,9 @@ import JSON
 /// Its invariant is the cursor's: everything at or below ``cursor`` is settled or parked; ``settled``
 /// are the
 /// offsets above it of which that is true as well. It never holds more than ``offsetsMax`` offsets, so what
-/// may repeat after a crash, and what the cursor's row carries, stay small. Each offset costs the same,
-/// however full the window is.
+/// may repeat after a crash, and what the cursor's row carries, stay small; what was settled far above the
+/// cursor, before that was moved back, takes no room until reading has come there. Each offset costs the
+/// same, however full the window is.
 struct DeliveryWindow {
     /// Bodies in memory; above it nothing is read ahead.
     static let bytesMax = 64 * 1024 * 1024
@@ -20,6 +21,8 @@ struct DeliveryWindow {
     /// What was read behind the cursor, ascending; it begins at `first`.
     private var slots: [Slot] = []
     private var first = 0
+    /// Of `settled` what lies behind `readEnd`, descending.
+    private var ahead: [Offset]
     /// Read and not settled.
     private var openCount = 0
     /// Of the bodies that were read and not settled.
@@ -36,12 +39,14 @@ struct DeliveryWindow {
         cursor = lease.cursor
         readEnd = lease.cursor
         settled = Set(lease.settledAbove)
+        ahead = settled.sorted(by: >)
     }
 
     /// How many entries may be read now; never nothing where the window holds no entry at all.
     var room: Int {
-        if isEmpty { return max(1, offsetsMax - settled.count) }
-        return bytes < Self.bytesMax ? max(0, offsetsMax - openCount - settled.count) : 0
+        let room = offsetsMax - openCount - (settled.count - ahead.count)
+        if isEmpty { return max(1, room) }
+        return bytes < Self.bytesMax ? max(0, room) : 0
     }
 
     var isEmpty: Bool { openCount == 0 }
@@ -61,6 +66,7 @@ struct DeliveryWindow {
         }
         openCount += new.count
         readEnd = page.end
+        while let next = ahead.last, next <= readEnd { ahead.removeLast() }
         advance()
         return new
     }
@@ -83,6 +89,7 @@ struct DeliveryWindow {
         openCount = 0
         bytes = 0
         readEnd = cursor
+        ahead = settledAbove.reversed()
     }
 
     private mutating func advance() {

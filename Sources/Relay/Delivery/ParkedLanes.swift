@@ -137,11 +137,11 @@ struct ParkedLanes {
         return deliveries.values.filter { $0.giveUpAt != nil }
     }
 
-    /// Lets no delivery wait, or be tried, longer than until these times.
-    mutating func bound(notBefore: Int64, giveUpAt: Int64) {
-        for offset in deliveries.keys {
-            if let time = deliveries[offset]?.giveUpAt { deliveries[offset]?.giveUpAt = min(time, giveUpAt) }
-            guard let time = deliveries[offset]?.notBefore, time > notBefore else { continue }
+    /// Lets no delivery wait longer than until this time.
+    ///
+    /// Whether a clock was ahead then or is behind now nobody can tell, so nothing is given up sooner for it.
+    mutating func bound(notBefore: Int64) {
+        for (offset, delivery) in deliveries where delivery.notBefore > notBefore {
             deliveries[offset]?.notBefore = notBefore
         }
         for (lane, line) in lanes where line.time > notBefore {
@@ -151,10 +151,11 @@ struct ParkedLanes {
     }
 
     /// The wall clock was set back; what was to wait a while waits no longer for that.
+    ///
+    /// Nothing is given up sooner.
     mutating func clockWasSetBack(by nanoseconds: Int64) {
         for (offset, delivery) in deliveries where delivery.notBefore > 0 {
             deliveries[offset]?.notBefore -= nanoseconds
-            deliveries[offset]?.giveUpAt? -= nanoseconds
         }
         turns = []
         for lane in lanes.keys {

@@ -17,14 +17,14 @@ final class SinkAssignment: Sendable {
 
     var name: String { member.sink.name }
 
-    /// - Parameter lease: The sink's; nil takes it when the predecessor has ended.
+    /// - Parameter predecessor: Nil leases the sink at once.
     init(
-        _ member: SinkFleet.Member, lease: SinkLease?, after predecessor: SinkAssignment?,
+        _ member: SinkFleet.Member, after predecessor: SinkAssignment?,
         _ surroundings: SinkFleet.Surroundings
     ) {
         self.member = member
         self.predecessor = predecessor
-        shift = SinkShift(member, lease: lease, after: predecessor, surroundings)
+        shift = SinkShift(member, after: predecessor, surroundings)
         var quiet = surroundings.logger
         quiet.logLevel = max(quiet.logLevel, .critical)
         group = ServiceGroup(

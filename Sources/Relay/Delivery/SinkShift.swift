@@ -17,7 +17,6 @@ final class SinkShift: Service {
     }
 
     private let member: SinkFleet.Member
-    private let lease: SinkLease?
     private let predecessor: SinkAssignment?
     private let surroundings: SinkFleet.Surroundings
     private let state = Mutex(State())
@@ -26,11 +25,10 @@ final class SinkShift: Service {
     private static let journalRetry = Duration.seconds(1)
 
     init(
-        _ member: SinkFleet.Member, lease: SinkLease?, after predecessor: SinkAssignment?,
+        _ member: SinkFleet.Member, after predecessor: SinkAssignment?,
         _ surroundings: SinkFleet.Surroundings
     ) {
         self.member = member
-        self.lease = lease
         self.predecessor = predecessor
         self.surroundings = surroundings
     }
@@ -38,15 +36,13 @@ final class SinkShift: Service {
     func run() async throws {
         await predecessor?.waitForEnd()
         var end = SinkWorker.End.stopped
-        var lease = lease
+        var standing: SinkWorker.Standing?
         var reason: String?
         while !isToStop {
-            if state.withLock({ $0.isStale }) || lease == nil { lease = await newLease() }
-            guard let current = lease else { break }
-            lease = nil
-            let worker = worker(current)
+            guard let lease = await newLease() else { break }
+            let worker = worker(lease)
             guard begin(worker) else { continue }
-            end = await worker.serve()
+            (end, standing) = await worker.serve(after: standing)
             let isStale = state.withLock { state in
                 state.worker = nil
                 return state.isStale

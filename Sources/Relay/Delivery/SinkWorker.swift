@@ -31,6 +31,12 @@ public struct SinkWorker: Service {
         case shutOut(JournalError)
     }
 
+    /// How the sink was doing when a worker ended, and what was told of that.
+    struct Standing {
+        var breaker: CircuitBreaker
+        var reporter: SinkReporter
+    }
+
     /// How long the worker waits before it asks the journal again for what it could not do.
     private static let journalRetry = Duration.seconds(1)
 
@@ -70,15 +76,18 @@ public struct SinkWorker: Service {
 
     /// Runs until ``stop()`` or a graceful shutdown, until it is cancelled, or until its lease is no longer
     /// good; leaves the sink as it is.
-    public func serve() async -> End {
+    public func serve() async -> End { await serve(after: nil).end }
+
+    /// The same for a worker that goes on where one with the lease before has ended.
+    func serve(after last: Standing?) async -> (end: End, standing: Standing) {
         await withGracefulShutdownHandler {
             // A group that discards: one that keeps results would grow with every delivery.
             await withDiscardingTaskGroup { tasks in
                 let news = journal.news()
                 tasks.addTask { [input] in for await _ in news { input.yield(.news) } }
-                let end = await drive(&tasks)
+                let ended = await drive(&tasks, after: last)
                 tasks.cancelAll()
-                return end
+                return ended
             }
         } onGracefulShutdown: {
             stop()
@@ -100,7 +109,8 @@ public struct SinkWorker: Service {
         case read(Result<JournalPage, JournalError>)
         case readParked([Offset], Result<[JournalEntry], JournalError>)
         case delivered(AttemptRunner.Ended)
-        case settled(Settlement, JournalError?)
+        /// What was recorded, which may be nothing or a part, and why no more.
+        case settled(Settlement?, JournalError?)
 
         /// The end that it means, where the journal has said that this lease is no longer good.
         var end: End? {
@@ -125,45 +135,53 @@ public struct SinkWorker: Service {
 
     // MARK: - The loop
 
-    private func drive(_ tasks: inout DiscardingTaskGroup) async -> End {
+    private func drive(
+        _ tasks: inout DiscardingTaskGroup, after last: Standing?
+    ) async -> (end: End, standing: Standing) {
         var machine = Machine(
             lease: lease, limits: sink.limits, policy: policy, generator: SystemRandomNumberGenerator(),
-            operation: sink.operation(of:))
-        var reporter = SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
+            after: last?.breaker, operation: sink.operation(of:))
+        var reporter =
+            last?.reporter
+            ?? SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
         var means = Means(alarm: WorkerAlarm(clock) { [input] in input.yield(.timePassed) })
         var end = End.stopped
         var isHurried = false
         act(&machine, &tasks, &means)
-        for await event in inputs {
+        loop: for await event in inputs {
             switch (event, event.end) {
             case (_, .shutOut(let error)):
                 reporter.isShutOut(error, now: clock.now)
-                return .shutOut(error)
+                end = .shutOut(error)
+                break loop
             case (_, .moved):
                 // Nothing more begins; what is in flight ends by itself, and is settled like what has ended.
                 end = .moved
-                finish(&machine)
+                finish(&machine, means)
                 take(event, &machine, reporter)
-            case (.finish, _): finish(&machine)
+            case (.finish, _): finish(&machine, means)
             case (.stop, _):
-                finish(&machine)
+                finish(&machine, means)
                 if !isHurried { setDeadline(&tasks) }
                 isHurried = true
             case (.stopDeadline, _):
                 logger.warning(
                     "the stop waits no longer for what is with the sink; that is delivered again later",
                     metadata: ["deliveries": "\(machine.inFlight)"])
-                return end
+                break loop
             default: take(event, &machine, reporter)
             }
+            if case .delivered(let ended) = event, ended.isFailure { means.calls.open() }
             act(&machine, &tasks, &means)
             reporter.isAt(machine.breaker, inFlight: machine.inFlight, now: clock.now)
-            if machine.isStopped { return end }
+            if machine.isStopped { break }
         }
-        return end
+        return (end, Standing(breaker: machine.breaker, reporter: reporter))
     }
 
-    private func finish(_ machine: inout Machine) {
+    /// Nothing begins any more, nor goes to the sink from the line.
+    private func finish(_ machine: inout Machine, _ means: borrowing Means) {
+        means.calls.close()
         if !machine.isStopping { machine.stop(at: clock.now) }
     }
 
@@ -209,9 +227,9 @@ public struct SinkWorker: Service {
                 machine.attemptFailed(error, attempt: ended.attempt, isSent: false, at: now)
             case .deferred(let deferral): machine.attemptDeferred(ended.attempt, deferral, at: now)
             }
-        case .settled(let settlement, nil), .settled(let settlement, .moved?):
+        case .settled(let recorded, nil), .settled(let recorded, .moved?):
             machine.settleSucceeded()
-            reporter.settled(settlement)
+            if let recorded { reporter.settled(recorded) }
         case .settled(_, let error?):
             logger.error("deliveries could not be settled", metadata: ["reason": "\(error.reason)"])
             machine.settleFailed()
@@ -246,19 +264,34 @@ public struct SinkWorker: Service {
                     }
                 }
                 let call = sink.limits.readiesNextBatch ? means.calls.join() : nil
-                tasks.addTask { [input, runner, unsettled] in
-                    await call?.comes()
-                    // Whoever was cancelled in line tells nobody, for nobody listens any more.
-                    if call == nil || !Task.isCancelled {
-                        await input.yield(.delivered(runner.run(attempt, entries, unsettled)))
+                tasks.addTask { [runner, unsettled] in
+                    await make(call) {
+                        await runner.run(attempt, entries, unsettled)
+                    } without: {
+                        AttemptRunner.Ended(attempt: attempt.id, result: .deferred(.everybody(.zero)))
                     }
-                    call?.ended()
                 }
             case .wake(let time): means.alarm.set(to: time)
             default:
                 tasks.addTask { [input] in await input.yield(perform(action)) }
             }
         }
+    }
+
+    /// Makes a call when it comes, and reports how it ended; where the line is closed by then it is not made.
+    private func make(
+        _ call: CallLine.Place?, _ body: () async -> AttemptRunner.Ended,
+        without: () -> AttemptRunner.Ended
+    ) async {
+        let isOpen = await call?.comes() ?? true
+        // Whoever was cancelled in line tells nobody, for nobody listens any more.
+        if call != nil, Task.isCancelled {
+            call?.ended(isFailure: false)
+            return
+        }
+        let ended = isOpen ? await body() : without()
+        input.yield(.delivered(ended))
+        call?.ended(isFailure: ended.isFailure)
     }
 
     private func perform(_ action: Machine.Action) async -> Input {
@@ -280,10 +313,13 @@ public struct SinkWorker: Service {
             )
         case .settle(let settlement):
             let result = await patiently { () async throws(JournalError) in
-                try await journal.settle(settlement)
+                try await journal.record(settlement)
             }
-            guard case .failure(let error) = result else { return .settled(settlement, nil) }
-            return .settled(settlement, error)
+            switch result {
+            case .success(.whole): return .settled(settlement, nil)
+            case .success(.held(let held)): return .settled(held, .moved)
+            case .failure(let error): return .settled(nil, error)
+            }
         case .deliver, .wake: return .timePassed
         }
     }

@@ -30,6 +30,8 @@ struct Tripwire {
     private var inFlight: [Offset: (operation: Operation, subject: Subject?)] = [:]
     /// When the deletion of a user was counted.
     private var deleted: [Subject: Int64] = [:]
+    /// See ``clockWasSet(to:)``.
+    private var clockSetAt: Int64 = 0
     /// Whether ``text`` has changed since ``takeText()``.
     private var hasChanged = false
 
@@ -84,13 +86,15 @@ struct Tripwire {
         if inFlight.values.contains(where: { $0.subject == subject && $0.operation == operation }) {
             return false
         }
-        return deleted[subject].map { now - $0 > limit.period.nanoseconds } ?? true
+        return deleted[subject].map { now - past($0, at: now) > limit.period.nanoseconds } ?? true
     }
 
     /// Deliveries within the period; forgets older ones.
     private mutating func delivered(_ operation: Operation, _ limit: RateLimit, at now: Int64) -> Int {
         let oldest = Self.step(now - limit.period.nanoseconds, of: limit)
-        counts[operation] = counts[operation]?.filter { $0.key >= oldest }
+        counts[operation] = counts[operation]?.filter {
+            Self.step(past($0.key, at: now), of: limit) >= oldest
+        }
         return counts[operation]?.values.reduce(0, +) ?? 0
     }
 
@@ -113,17 +117,13 @@ struct Tripwire {
             + " limit is \(limit.count)/\(unit): look whether what waits is meant, then resume the sink"
     }
 
-    /// The wall clock was set back; what was counted in its future counts as just now.
-    mutating func clockWasSet(to now: Int64) {
-        for (operation, limit) in limits {
-            let step = Self.step(now, of: limit)
-            for (time, count) in counts[operation] ?? [:] where time > step {
-                counts[operation]?[time] = nil
-                counts[operation]?[step, default: 0] += count
-            }
-        }
-        for (subject, time) in deleted where time > now { deleted[subject] = now }
-    }
+    /// The wall clock was set back, or is the first one that is read.
+    ///
+    /// What was counted in its future counts as of now, until the clock has come to where it was counted: for
+    /// whether the clock was ahead then or is behind now nobody can tell.
+    mutating func clockWasSet(to now: Int64) { clockSetAt = now }
+
+    private func past(_ time: Int64, at now: Int64) -> Int64 { time > now ? clockSetAt : time }
 
     // MARK: - Text
 

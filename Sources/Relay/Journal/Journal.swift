@@ -38,8 +38,8 @@ public protocol Journal: Sendable {
     /// Records what became of deliveries and moves the cursor, in one durable transaction.
     ///
     /// Where the sink's place was moved since the lease, what holds there (``Settlement/held(at:)``) is
-    /// recorded, and then ``JournalError/moved`` is thrown.
-    func settle(_ settlement: Settlement) async throws(JournalError)
+    /// recorded and returned; ``JournalError/moved`` is thrown where there is no place of that name any more.
+    func record(_ settlement: Settlement) async throws(JournalError) -> SettleResult
 
     /// Yields whenever entries may have appeared behind an earlier ``read(_:after:limit:)``; it never misses
     /// one, and may yield too often. Ends when the journal closes.

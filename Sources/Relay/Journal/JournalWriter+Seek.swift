@@ -61,6 +61,8 @@ extension JournalWriter {
     /// Moves a place forward: what waits up to there is counted and listed as detached, and the sink will
     /// never get it.
     ///
+    /// Intents stay until the next lease: what is with the sink may be wanted again before that ends.
+    ///
     /// - Parameters:
     ///   - isOneOutage: Whether it belongs to what was given up for the same reason a short while ago.
     /// - Returns: How much waited.
@@ -70,11 +72,8 @@ extension JournalWriter {
         isOneOutage: Bool = false, at now: Int64, _ db: Database
     ) throws -> Int {
         try list(waiting, of: place.name, because: reason, isOneOutage: isOneOutage, at: now, db)
-        for table in ["parked", "intents"] {
-            try db.execute(
-                sql: "DELETE FROM \(table) WHERE sink_id = ? AND \"offset\" <= ?",
-                arguments: [place.id, last])
-        }
+        try db.execute(
+            sql: #"DELETE FROM parked WHERE sink_id = ? AND "offset" <= ?"#, arguments: [place.id, last])
         let cursor = max(place.cursor, last)
         try move(place, .forward, to: cursor, settledAbove: place.settledAbove.filter { $0 > cursor }, db)
         try db.execute(

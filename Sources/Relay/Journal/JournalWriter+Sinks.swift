@@ -24,6 +24,8 @@ extension JournalWriter {
         guard let row = try Row.fetchOne(db, sql: select, arguments: [sink]),
             let settledAbove = OffsetRanges.offsets(ofText: row[3])
         else { throw JournalError.unusable(reason: "the row of sink \(sink) is damaged") }
+        // Those that were given up ended with the last lease.
+        try endIntents(sinkID: row[0], cursor: Offset(rawValue: row[2]), settledAbove: settledAbove, db)
         return SinkLease(
             sink: sink,
             epoch: row[1],
@@ -74,9 +76,7 @@ extension JournalWriter {
 
     /// Records what became of deliveries.
     ///
-    /// - Returns: Whether the lease is still good: false where the sink's place was moved since, and only
-    ///   what holds there was recorded.
-    func settle(_ settlement: Settlement, at now: Int64) throws -> Bool {
+    func settle(_ settlement: Settlement, at now: Int64) throws -> SettleResult {
         let db = try database
         let leased = try leasedRow(of: settlement.sink, epoch: settlement.epoch, db)
         let sinkID = leased.id
@@ -92,11 +92,11 @@ extension JournalWriter {
         try move(settlement, sinkID: sinkID, twice: twice, db)
         try park(settlement, sinkID: sinkID, db)
         try bury(settlement, sinkID: sinkID, at: now, db)
-        try endIntents(settlement, sinkID: sinkID, db)
+        try endIntents(settlement, sinkID: sinkID, isMoved: leased.change != .none, db)
         try writeReceipts(settlement, at: now, db)
         if let hold = settlement.hold { try self.hold(settlement.sink, hold) }
         try write(settlement.states, sinkID: sinkID, db)
-        return leased.change == .none
+        return leased.change == .none ? .whole : .held(settlement)
     }
 
     private func write(_ states: [Subject: FoldState], sinkID: Int64, _ db: Database) throws {
@@ -207,20 +207,33 @@ extension JournalWriter {
     }
 
     /// An intent ends with its delivery, and where that is parked with a known outcome.
-    private func endIntents(_ settlement: Settlement, sinkID: Int64, _ db: Database) throws {
-        let ended = settlement.endedIntents.sorted()
+    ///
+    /// - Parameter isMoved: Whether some of what is with the sink may lie at a place that was passed.
+    private func endIntents(
+        _ settlement: Settlement, sinkID: Int64, isMoved: Bool, _ db: Database
+    ) throws {
+        let ended = settlement.endedIntents.union(isMoved ? settlement.ended : []).sorted()
+        try db.cachedStatement(
+            sql: #"DELETE FROM intents WHERE sink_id = ? AND "offset" IN (SELECT value FROM json_each(?))"#
+        ).execute(arguments: [sinkID, "\(ended.map(\.rawValue))"])
+        guard !isMoved else { return }
+        try endIntents(
+            sinkID: sinkID, cursor: settlement.cursor, settledAbove: settlement.settledAbove, db)
+    }
+
+    /// Ends the intents of what is settled and not parked.
+    private func endIntents(
+        sinkID: Int64, cursor: Offset, settledAbove: [Offset], _ db: Database
+    ) throws {
         try db.cachedStatement(
             sql: """
-                DELETE FROM intents WHERE sink_id = ?1 AND (
-                    "offset" IN (SELECT value FROM json_each(?2))
-                    OR ("offset" <= ?3 OR "offset" IN (SELECT value FROM json_each(?4))) AND NOT EXISTS (
+                DELETE FROM intents WHERE sink_id = ?1
+                    AND ("offset" <= ?2 OR "offset" IN (SELECT value FROM json_each(?3)))
+                    AND NOT EXISTS (
                         SELECT 1 FROM parked
-                        WHERE parked.sink_id = ?1 AND parked."offset" = intents."offset"))
+                        WHERE parked.sink_id = ?1 AND parked."offset" = intents."offset")
                 """
-        ).execute(arguments: [
-            sinkID, "\(ended.map(\.rawValue))", settlement.cursor.rawValue,
-            "\(settlement.settledAbove.map(\.rawValue))",
-        ])
+        ).execute(arguments: [sinkID, cursor.rawValue, "\(settledAbove.map(\.rawValue))"])
     }
 
     private func writeReceipts(_ settlement: Settlement, at now: Int64, _ db: Database) throws {

@@ -34,14 +34,15 @@ extension Settlement {
         held.deadLetters = deadLetters.filter { place.waits($0.offset) }
         let dead = Set(deadLetters.map(\.offset))
         let late = ended.filter { !place.waits($0) && !dead.contains($0) }
+        held.parked = parked.filter {
+            place.isBack ? place.parked.contains($0.offset) : place.waits($0.offset)
+        }
+        let known = Set(parked.map(\.offset)).subtracting(unknown)
+        held.unsent += known.subtracting(held.parked.map(\.offset)).sorted()
         if place.isBack {
-            held.parked = parked.filter { place.parked.contains($0.offset) }
-            let known = Set(parked.map(\.offset)).subtracting(unknown)
-            held.unsent += known.subtracting(held.parked.map(\.offset)).sorted()
             held.cursor = place.cursor
             held.settledAbove = Array(place.settledAbove.union(ended).union(dead))
         } else {
-            held.parked = parked.filter { place.waits($0.offset) }
             held.cursor = max(cursor, place.cursor)
             held.settledAbove = Array(place.settledAbove.union(settledAbove))
         }

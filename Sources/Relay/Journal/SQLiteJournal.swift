@@ -110,10 +110,9 @@ public final class SQLiteJournal: Journal {
         try await committer.commit { try $0.intend(sink, epoch: epoch, offsets) }
     }
 
-    public func settle(_ settlement: Settlement) async throws(JournalError) {
+    public func record(_ settlement: Settlement) async throws(JournalError) -> SettleResult {
         let now = clock.now
-        let isLeaseGood = try await committer.commit { try $0.settle(settlement, at: now) }
-        guard isLeaseGood else { throw .moved }
+        return try await committer.commit { try $0.settle(settlement, at: now) }
     }
 
     /// Takes over what the configuration says of its sinks: how long entries wait for each, and what it was

@@ -234,3 +234,10 @@ public struct Settlement: Sendable, Equatable {
         Set(unparked + parked.map(\.offset) + unsent).subtracting(unknown)
     }
 }
+
+/// How much of a settlement was recorded.
+public enum SettleResult: Sendable, Equatable {
+    case whole
+    /// Only this, for the sink's place was moved since it was leased: lease it again.
+    case held(Settlement)
+}

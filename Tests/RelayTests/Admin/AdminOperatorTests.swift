@@ -59,6 +59,24 @@ import Testing
         }
     }
 
+    /// `?dryRun=true` that nobody looks at would do it, and a filter would mean everything.
+    @Test func aPostWithAQueryChangesNothing() async throws {
+        try await run { fixture, port in
+            _ = try await fixture.journal.lease("crm")
+            try await fixture.append(1...3)
+            try await fixture.bury()
+            _ = try await fixture.ask("/sinks/crm/pause")
+            for path in ["/sinks/crm/resume?dryRun=true", "/dead-letters/discard?sink=crm"] {
+                let answer = try await RawHTTPClient.send("POST", path, port: port, headers: [Self.auth])
+                #expect(answer.status == 400)
+                let error = try JSONDocument(answer.body).root["error"]?.string
+                #expect(error?.contains("in the body") == true)
+            }
+            #expect(try await fixture.sink().hold?.kind == .paused)
+            #expect(try await fixture.letters().count == 3)
+        }
+    }
+
     @Test func aBodyIsBounded() async throws {
         try await run { fixture, port in
             let body = Array(#"{"reason":"\#(String(repeating: "x", count: 300_000))"}"#.utf8)
@@ -90,7 +108,14 @@ import Testing
             #expect(try await get("/dead-letters?ids=1,3").1["deadLetters"]?.elements.map { $0 }.count == 2)
             let (_, letter) = try await get("/dead-letters/2")
             #expect(letter["attemptCount"]?.int == 1 && letter["attemptsLeftOut"]?.int == 0)
+            for (limit, isLast) in [(2, false), (3, true)] {
+                let (_, page) = try await get("/dead-letters?limit=\(limit)")
+                #expect(page["deadLetters"]?.elements.map { $0 }.count == limit)
+                #expect(page["next"]?.isNull == isLast)
+            }
             #expect(try await get("/dead-letters?usr=x").0 == 400)
+            #expect(try await get("/dead-letters?error=").0 == 400)
+            #expect(try await get("/dead-letters?sink=nope").0 == 404)
             #expect(try await get("/quarantine?type=user.*&user=x").0 == 200)
             #expect(try await get("/detached").1["detached"]?.elements.map { $0 }.count == 0)
             #expect(try await get("/quarantine?reason=JSON&since=soon").0 == 400)

@@ -41,4 +41,37 @@ import Testing
         let waits = waits(10, .unavailable(reason: "busy", retryAfter: .seconds(90)))
         #expect(waits.allSatisfy { $0 == 90 * Self.second })
     }
+
+    /// Its place was moved, say, and another worker goes on.
+    @Test func aSinkThatIsAwayStaysOnTrialForTheNextWorker() {
+        var breaker = CircuitBreaker()
+        for _ in 0..<3 {
+            _ = breaker.takePreparation()
+            breaker.failed(.unavailable(reason: "away"), at: 5) { _, _ in .zero }
+            breaker.timePassed(to: 5)
+        }
+        var next = CircuitBreaker(after: breaker)
+        let isAsked = next.takePreparation()
+        next.prepared()
+        #expect(isAsked && next.state == .halfOpen && next.failures == 3 && next.reason == "away")
+        #expect(next.openSince == 5)
+        next.succeeded()
+        var last = CircuitBreaker(after: next)
+        _ = last.takePreparation()
+        last.prepared()
+        #expect(last.state == .closed && last.reason == nil)
+    }
+
+    @Test func whoeverResumesASinkHasItBeginAnew() {
+        var breaker = CircuitBreaker()
+        _ = breaker.takePreparation()
+        breaker.failed(.unavailable(reason: "away"), at: 5) { _, _ in .zero }
+        let hold = SinkHold(kind: .paused, reason: "maintenance", since: 6)
+        let paused = CircuitBreaker(hold: hold, after: breaker)
+        #expect(paused.state == .held(hold) && paused.reason == "maintenance" && paused.openSince == nil)
+        var resumed = CircuitBreaker(after: paused)
+        _ = resumed.takePreparation()
+        resumed.prepared()
+        #expect(resumed.state == .closed && resumed.reason == nil)
+    }
 }

@@ -2,6 +2,7 @@ import Config
 import JSON
 @testable import Relay
 import RelayTesting
+import ServiceLifecycle
 import Testing
 
 /// A sink that takes batches: the next one is made ready while one is with it, once it is full.
@@ -77,5 +78,57 @@ import Testing
             #expect(await sink.nextBatch().map(\.offset.rawValue) == [3, 4])
             #expect(await sink.nextBatch().map(\.offset.rawValue) == [5])
         }
+    }
+
+    /// A stop, and a pause or a move of the sink: what stands in line is not written any more.
+    @Test func aStopSendsAwayWhoStandsInLine() async throws {
+        let sink = ScriptedSink(limits: limits(events: 2))
+        let journal = InMemoryJournal()
+        let stage = try await SinkWorkerTests.Stage(sink, journal)
+        sink.answer(.waits)
+        try await stage.append("u1", "u2", "u3", "u4", "u5")
+        try await stage.run {
+            _ = await sink.nextBatch()
+            while stage.board.snapshot[sink.name]?.inFlight != 4 { await Task.yield() }
+            await stage.group.triggerGracefulShutdown()
+            // The worker has asked for its deadline: the stop has come through.
+            _ = await stage.clock.nextSleep()
+            sink.release()
+        }
+        #expect(sink.batches.count == 1 && sink.hasShutDown)
+        #expect(try await journal.status().sinks.first?.waiting == 3)
+    }
+
+    /// The database hangs: the one delivery after that is the trial, and not what stood in line.
+    @Test func aFailureSendsAwayWhoStandsInLine() async throws {
+        let sink = ScriptedSink(limits: limits(events: 2))
+        let stage = try await SinkWorkerTests.Stage(sink, InMemoryJournal())
+        sink.answer(.fails(.unavailable(reason: "timed out", retryAfter: .seconds(5))))
+        try await stage.append("u1", "u2", "u3", "u4", "u5")
+        try await stage.run {
+            #expect(await sink.nextBatch().map(\.offset.rawValue) == [1, 2])
+            _ = await stage.clock.nextSleep()
+            stage.clock.advance(by: .seconds(6))
+            #expect(await sink.nextBatch().count == 1)
+            var left = 4
+            while left > 0 { left -= await sink.nextBatch().count }
+        }
+    }
+
+    @Test func aLineThatWasOpenedAnewLetsOnlyThoseInWhoJoinThen() async {
+        var line = CallLine()
+        let (first, second) = (line.join(), line.join())
+        let isFirstOpen = await first.comes()
+        first.ended(isFailure: true)
+        line.open()
+        let third = line.join()
+        let isSecondOpen = await second.comes()
+        second.ended(isFailure: false)
+        let isThirdOpen = await third.comes()
+        third.ended(isFailure: false)
+        #expect(isFirstOpen && !isSecondOpen && isThirdOpen)
+        let last = line.join()
+        line.close()
+        #expect(await !last.comes())
     }
 }

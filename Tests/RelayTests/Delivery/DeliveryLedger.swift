@@ -55,8 +55,8 @@ struct DeliveryLedger {
     /// Deliveries of which nobody knows whether the sink has them.
     private var uncertain: Set<Offset> = []
     let windowMax: Int
-    /// What a lease may have settled above its cursor, and it has more where its place was moved back.
-    private var aboveMax = 0
+    /// What the lease had settled above its cursor, which is much where its place was moved back.
+    private var leasedAbove: Set<Offset> = []
     /// Whether a user's events are sorted, so that they need not come in the order of the journal.
     let sorts: Bool
     /// Whether times can be compared at all.
@@ -94,7 +94,6 @@ struct DeliveryLedger {
         detached.formUnion(waiting)
         givenUp += waiting.count
         parked = parked.filter { $0.key > offset }
-        intents = intents.filter { $0 > offset }
         cursor = max(cursor, offset)
         settledAbove = settledAbove.filter { $0 > cursor }
         isMoved = true
@@ -112,6 +111,11 @@ struct DeliveryLedger {
         exemptTo = min(exemptTo, offset)
         (isMoved, isMovedBack) = (true, true)
         return again
+    }
+
+    /// What is with the sink while its place is moved is intended until it ends, or until the next lease.
+    private mutating func endSettledIntents() {
+        for offset in intents where isSettled(offset) { intents.remove(offset) }
     }
 
     /// The process died: of what it had intended nobody knows anything.
@@ -143,7 +147,8 @@ struct DeliveryLedger {
         notBefore = [:]
         (isMoved, isMovedBack) = (false, false)
         repeating = []
-        aboveMax = max(windowMax, settledAbove.count + 1)
+        leasedAbove = settledAbove
+        endSettledIntents()
         ended = Set(routed.map(\.offset).filter { isSettled($0) })
         told = states
         withSink = []
@@ -270,7 +275,8 @@ struct DeliveryLedger {
     mutating func settle(_ settlement: Settlement, at now: Int64) -> Bool {
         check(settlement.epoch == epoch, "a settlement of another lease")
         let above = Set(settlement.settledAbove)
-        check(above.count < aboveMax, "\(above.count) offsets settled above the cursor")
+        let new = above.subtracting(leasedAbove).count
+        check(new < windowMax, "\(new) offsets settled above the cursor")
         check(above.allSatisfy { $0 > settlement.cursor }, "settled above, and below the cursor")
         let count = settlement.outcomes.values.reduce(0, +) + settlement.deadLetters.count
         check(settlement.ended.count == count, "\(settlement.ended.count) of \(count) ends are told")
@@ -294,7 +300,7 @@ struct DeliveryLedger {
             ended.insert(letter.offset)
         }
         intents.subtract(settlement.endedIntents)
-        for offset in intents where isSettled(offset) { intents.remove(offset) }
+        if isMoved { intents.subtract(settlement.ended) } else { endSettledIntents() }
         if let hold = settlement.hold { self.hold(hold, at: now) }
         limitCounts = settlement.limitCounts ?? limitCounts
         states.merge(settlement.states) { $1 }

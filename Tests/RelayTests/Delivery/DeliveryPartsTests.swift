@@ -150,7 +150,25 @@ import Testing
         _ = window.add(page([1, 2, 3], end: 3))
         window.close(offset(3))
         #expect(window.room == 0)
-        #expect(DeliveryWindow(lease(settledAbove: [2, 3, 4, 5]), offsetsMax: 3).room == 1)
+    }
+
+    /// As after a person has moved the sink back under load.
+    @Test func whatIsSettledFarAboveTheCursorTakesNoRoomUntilItIsRead() {
+        var window = DeliveryWindow(lease(settledAbove: [101, 102, 103]), offsetsMax: 4)
+        #expect(window.room == 4)
+        _ = window.add(page([1, 2], end: 2))
+        window.close(offset(2))
+        #expect(window.room == 2 && window.settledAbove == [2, 101, 102, 103].map(offset))
+        let new = window.add(page([100, 101], end: 101)).map(\.offset)
+        #expect(new == [offset(100)] && window.room == 0)
+        window.rewind()
+        #expect(window.room == 4)
+        _ = window.add(page([1, 2, 100, 101], end: 101))
+        #expect(window.room == 0)
+        window.close(offset(1))
+        #expect(window.room == 2 && window.cursor == offset(2))
+        window.close(offset(100))
+        #expect(window.isEmpty && window.room == 4 && window.settledAbove == [102, 103].map(offset))
     }
 
     // MARK: - ParkedLanes

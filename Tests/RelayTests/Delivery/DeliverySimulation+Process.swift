@@ -78,8 +78,7 @@ extension DeliverySimulation {
             let last = Offset(rawValue: Int64.random(in: 0...Int64(ledger.rows.count), using: &random))
             ledger.detach(upTo: last)
             mirrored { try $0.detach(upTo: last, at: now) }
-        // What was given up while it was with the sink is intended no more, so it may come twice for that.
-        case 2 where ledger.cursor > .zero && !ledger.isMoved: seekBack()
+        case 2 where ledger.cursor > .zero: seekBack()
         default: _ = resume()
         }
     }
@@ -98,7 +97,8 @@ extension DeliverySimulation {
     /// A person moves the sink back, and its worker is told so a moment later.
     func seekBack() {
         let target = Offset(rawValue: Int64.random(in: 0..<ledger.cursor.rawValue, using: &random))
-        truth.forget(ledger.seekBack(to: target))
+        // What was given up while it was with the sink is asked for before it is sent again.
+        truth.forget(ledger.seekBack(to: target).filter { !ledger.intents.contains($0) })
         mirrored { try $0.seek(to: target, at: now) }
         for _ in 0..<Int.random(in: 0...6, using: &random) { _ = completeOne() }
         restart()

@@ -172,7 +172,47 @@ import Testing
         bench.advance(by: RetrySchedule.retryAfterMax)
         #expect(bench.withSink == [[1]])
         bench.answer(1, .retry(after: nil, reason: "busy"))
-        #expect(bench.parked[1]?.giveUpAt == start + 3 * day)
+        // That it may be tried for longer loses nothing.
+        #expect(bench.parked[1]?.giveUpAt == start + 4 * day)
+    }
+
+    /// The relay began before the clock was right: a machine that knows no time until it has asked for it.
+    @Test func aClockThatIsBehindAtALeaseGivesNothingUpSooner() {
+        let now = 1_767_225_600_000_000_000 + 10 * day
+        let failure = FailedAttempt(number: 1, at: now, reason: "busy")
+        let parked = ParkedDelivery(
+            offset: Offset(rawValue: 1), subject: DeliveryFixture.event(of: "u1").subject,
+            failures: [failure], notBefore: now, giveUpAt: now + 3 * day)
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1"], parked: [parked])
+        bench.advance(by: .seconds(10 * 86_400))
+        #expect(bench.withSink == [[1]])
+        bench.answer(1, .retry(after: nil, reason: "busy"))
+        #expect(bench.deadLetters.isEmpty && bench.parked[1]?.giveUpAt == now + 3 * day)
+    }
+
+    @Test func aClockThatGoesForwardAndBackGivesNothingUpSooner() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1"])
+        let start = bench.now
+        bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
+        bench.advance(by: .seconds(2 * 86_400))
+        bench.advance(by: .seconds(-2 * 86_400))
+        bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
+        #expect(bench.parked[1]?.failures.count == 2 && bench.parked[1]?.giveUpAt == start + 3 * day)
+    }
+
+    @Test func whatWasCountedIsKeptWhereTheClockIsBehindAtALease() {
+        let policy = DeliveryPolicy(limits: [.update: RateLimit(count: 1, period: .seconds(3_600))])
+        let counted = 1_767_225_600_000_000_000 + 10 * day
+        let bench = DeliveryBench(
+            DeliveryBench.http, users: [], policy: policy, limitCounts: "0;update:\(counted)=1")
+        bench.advance(by: .seconds(10 * 86_400 + 60))
+        bench.append(["u1"])
+        bench.news()
+        #expect(bench.withSink.isEmpty)
+        guard case .held = bench.breaker.state else {
+            Issue.record("\(bench.breaker.state)")
+            return
+        }
     }
 
     @Test func whoeverNeverGivesUpMaySaySo() throws {

@@ -61,9 +61,9 @@ final class JournalMirror {
     /// Whether the lease is still good.
     func settle(_ settlement: Settlement, at now: Int64) throws -> Bool {
         clock.set(now)
-        var isGood = false
-        try writer.transaction { isGood = try writer.settle(settlement, at: now) }
-        return isGood
+        var result = SettleResult.whole
+        try writer.transaction { result = try writer.settle(settlement, at: now) }
+        return result == .whole
     }
 
     func intend(_ offsets: [Offset]) throws {

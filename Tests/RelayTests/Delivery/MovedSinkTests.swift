@@ -125,4 +125,60 @@ import Testing
         #expect(try await fixture.verify().problems == [])
         await journal.close()
     }
+
+    /// Two creations are given up while they are with the sink, then wanted again, and nobody knows what
+    /// became of them.
+    @Test func whatIsGivenUpAndWantedAgainStaysUnknown() async throws {
+        let journal = try await fixture.open()
+        let lease = try await journal.lease("sink")
+        try await append(["u1", "u2"], journal)
+        try await journal.intend("sink", epoch: lease.epoch, [Offset(rawValue: 1), Offset(rawValue: 2)])
+        _ = try await journal.seek("sink", to: Offset(rawValue: 2), reason: "test")
+        _ = try await journal.seek("sink", to: .zero, reason: "test")
+        let again = try await delivered(journal, after: "u2")
+        #expect(again.count == 2 && again.allSatisfy(\.isOutcomeUnknown))
+        #expect(try count("intents") == 0)
+        await journal.close()
+    }
+
+    /// Refuses what it is given, for good, once it is let.
+    private final class RefusingSink: Sink {
+        let name = "sink"
+        let limits = MovedSinkTests.limits
+        let hasBegun = OneShot<Void>()
+        let goesOn = OneShot<Void>()
+
+        func prepare() async throws(SinkError) {}
+        func probe() async throws(SinkError) {}
+        func shutdown() async {}
+
+        func deliver(_ batch: [Delivery]) async throws(SinkError) -> [Receipt] {
+            hasBegun.resolve(())
+            await goesOn.value
+            return batch.map { Receipt(offset: $0.offset, .rejected(reason: "HTTP 400")) }
+        }
+    }
+
+    /// No dead letter is made of what was given up, so none is told of.
+    @Test func whatWasGivenUpIsNotToldOfAsADeadLetter() async throws {
+        let journal = InMemoryJournal()
+        let sink = RefusingSink()
+        let log = CapturedLog()
+        let lease = try await journal.lease("sink")
+        let worker = SinkWorker(
+            sink: sink, journal: journal, lease: lease, policy: DeliveryPolicy(), clock: fixture.clock,
+            metrics: RelayMetrics(version: "1", startedAt: 0), board: SinkBoard(), stopTimeout: .seconds(10),
+            logger: Logger(label: "test") { _ in log })
+        let route = Route(choices: [Route.Choice(sink: "sink", rule: "rule")])
+        let event = DeliveryFixture.event(of: "u1")
+        _ = try await journal.append(
+            Submission(events: [Submission.RoutedEvent(event: event, route: route)]))
+        async let end = worker.serve()
+        await sink.hasBegun.value
+        journal.move("sink", to: Offset(rawValue: 1))
+        sink.goesOn.resolve(())
+        #expect(await end == .moved)
+        #expect(try await journal.status().sinks.first?.dead == 0)
+        #expect(!log.lines.contains { $0.contains("dead-lettered") })
+    }
 }

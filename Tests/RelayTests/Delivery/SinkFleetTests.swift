@@ -164,6 +164,22 @@ import Testing
         }
     }
 
+    /// A reload does more between the two, which may take its time.
+    @Test func aSinkThatIsPausedWhileItIsTakenInGetsNothing() async throws {
+        try await run { fixture in
+            let leased = try await fixture.fleet.lease([member(fixture.sink("a"))])
+            try await fixture.append(1...3, to: ["a"])
+            fixture.journal.hold("a", Self.pause)
+            await fixture.fleet.restart(["a"])
+            await fixture.fleet.add(leased)
+            while fixture.board.snapshot["a"]?.state != .paused { await Task.yield() }
+            #expect(fixture.record.lines.isEmpty)
+            fixture.journal.hold("a", nil)
+            await fixture.fleet.restart(["a"])
+            await fixture.record.reached(3)
+        }
+    }
+
     @Test func aRestartLetsWhatIsInFlightFinish() async throws {
         try await run { fixture in
             let sink = fixture.sink("a")
@@ -171,9 +187,9 @@ import Testing
             sink.hold()
             try await fixture.append(1...1, to: ["a"])
             await sink.deliveryBegins()
-            async let restarted: Void = fixture.fleet.restart(["a", "nobody"])
+            async let unfinished = fixture.fleet.restart(["a", "nobody"])
             sink.release()
-            await restarted
+            #expect(await unfinished == [])
             #expect(fixture.record.events(at: "a") == ["1"])
             try await fixture.append(2...2, to: ["a"])
             await fixture.record.reached(2)
@@ -215,11 +231,11 @@ import Testing
         let clock = ManualClock()
         try await run(clock: clock) { fixture in
             let slow = fixture.sink("a")
-            try await fixture.fleet.add([member(slow)])
+            try await fixture.fleet.add([member(slow), member(fixture.sink("b"))])
             slow.hold()
             try await fixture.append(1...1, to: ["a"])
             await slow.deliveryBegins()
-            await passTime(clock) { await fixture.fleet.restart(["a"]) }
+            await passTime(clock) { #expect(await fixture.fleet.restart(["a", "b"]) == ["a"]) }
             #expect(fixture.log.lines.contains { $0.contains("still finishing") })
             slow.release()
             try await fixture.append(2...2, to: ["a"])

@@ -135,4 +135,15 @@ import Testing
         #expect(delete(&wire, 3, at: earlier + 1) != .pass)
         #expect(delete(&wire, 3, at: earlier + 2 * Self.hour) == .pass)
     }
+
+    /// Whoever set it back may have been wrong.
+    @Test func aClockThatIsSetBackAndForwardLosesNoCounts() {
+        var wire = wire(2)
+        _ = delete(&wire, 1, at: Self.start)
+        _ = delete(&wire, 2, at: Self.start)
+        wire.clockWasSet(to: Self.start - 3 * Self.hour)
+        #expect(delete(&wire, 3, at: Self.start - 3 * Self.hour + 1) != .pass)
+        #expect(delete(&wire, 3, at: Self.start + 1) != .pass)
+        #expect(delete(&wire, 3, at: Self.start + 2 * Self.hour) == .pass)
+    }
 }

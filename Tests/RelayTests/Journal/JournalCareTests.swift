@@ -88,7 +88,20 @@ import Testing
         (#"UPDATE user_states SET state = '['"#, "what is known of 1 users cannot be read"),
         (#"UPDATE sinks SET delivered = 1"#, "what waits for a: 498 by the counts, 101 are there"),
         (#"UPDATE counters SET value = 1 WHERE name = 'quarantine_bytes'"#, "bytes of the quarantine: 1"),
-        (#"UPDATE routes SET choices = '[' WHERE id = 2"#, "the route 2 is not JSON"),
+        (#"UPDATE dead_letters SET body = '{}'"#, "the body of the dead letter 1 is another event's"),
+        (#"UPDATE dead_letters SET failures = 'garbage'"#, "the attempts of the dead letter 1 cannot"),
+        (#"UPDATE parked SET failures = '[1]'"#, "the attempts of what is parked at 300 cannot be read"),
+        (
+            """
+            INSERT INTO replays (id, sink, filter, started_at, received_from, received_until, first_offset,
+                after_offset, last_offset, ended_at) VALUES ('replay-1', 'a', 'zz', 1, 1, 1, 1, 1, 1, 1)
+            """,
+            "the filter of replay-1 cannot be read"
+        ),
+        (#"UPDATE sinks SET hold = 'resting'"#, "what holds the sink a cannot be read"),
+        (#"DELETE FROM counters WHERE name = 'accepted'"#, "the counter accepted is missing"),
+        (#"UPDATE routes SET choices = '[' WHERE id = 2"#, "the route 2 cannot be read"),
+        (#"UPDATE routes SET choices = '[1]' WHERE id = 2"#, "the route 2 cannot be read"),
         (#"UPDATE routes SET entries = entries + 1 WHERE id = 1"#, "entries: 502 by the counts, 501 are"),
     ])
     func verifyFinds(_ damage: (sql: String, problem: String)) async throws {

@@ -33,6 +33,7 @@ struct JournalConformance: Sendable {
             ("fences older leases", { try await $0.fences() }),
             ("settles what is in flight when a sink is moved on", { try await $0.settlesMovedOn() }),
             ("settles what is in flight when a sink is moved back", { try await $0.settlesMovedBack() }),
+            ("keeps intents of what is given up and wanted again", { try await $0.keepsMovedIntents() }),
             ("limits a read", { try await $0.limitsReads() }),
             ("tells news", { try await $0.tellsNews() }),
             ("takes many appends at once", { try await $0.takesManyAtOnce() }),
@@ -230,7 +231,11 @@ struct JournalConformance: Sendable {
         let last = Settlement(
             sink: "a", epoch: lease.epoch, cursor: offsets[4],
             deadLetters: [DeadLetter(offset: offsets[2], subject: nil, failures: [])], ended: [offsets[2]])
-        await expectMoved { try await journal.settle(last) }
+        guard case .held(let recorded) = try await journal.record(last) else {
+            Issue.record("the place was moved")
+            return
+        }
+        #expect(recorded.deadLetters.isEmpty && recorded.cursor == offsets[4])
         let next = try await journal.lease("a")
         #expect(next.cursor == offsets[4] && next.settledAbove.isEmpty)
         #expect(next.parked.map(\.offset) == [offsets[4]] && next.intents == [offsets[4]])
@@ -255,6 +260,30 @@ struct JournalConformance: Sendable {
         let next = try await journal.lease("a")
         #expect(next.cursor == lease.cursor && next.settledAbove == [offsets[2]] && next.parked.isEmpty)
         #expect(next.intents == [offsets[4]])
+    }
+
+    /// Three are in flight when they are given up; then one is delivered, and all are wanted again.
+    private func keepsMovedIntents() async throws {
+        let lease = try await journal.lease("a")
+        _ = try await journal.append(try submission(["1", "2", "3"]))
+        let offsets = try await journal.read("a", after: lease.cursor, limit: limit).entries.map(\.offset)
+        try await journal.intend("a", epoch: lease.epoch, offsets)
+        try await move("a", offsets[2])
+        let first = Settlement(
+            sink: "a", epoch: lease.epoch, cursor: offsets[0], outcomes: [.delivered: 1],
+            ended: [offsets[0]])
+        await expectMoved { try await journal.settle(first) }
+        try await move("a", lease.cursor)
+        let last = Settlement(
+            sink: "a", epoch: lease.epoch, cursor: offsets[2], retries: 2,
+            parked: [parked(offsets[1]), parked(offsets[2])], unknown: [offsets[2]])
+        await expectMoved { try await journal.settle(last) }
+        let next = try await journal.lease("a")
+        #expect(next.cursor == lease.cursor && next.settledAbove.isEmpty && next.parked.isEmpty)
+        #expect(next.intents == [offsets[2]])
+        // What is given up for good is no longer intended by whoever comes then.
+        try await move("a", offsets[2])
+        #expect(try await journal.lease("a").intents.isEmpty)
     }
 
     private func limitsReads() async throws {
