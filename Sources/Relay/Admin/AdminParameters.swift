@@ -46,7 +46,7 @@ struct AdminParameters {
                 values[name] = value.elements.map { String(decoding: $0.raw, as: UTF8.self) }
                     .joined(separator: ",")
             // A member of the next that a dry run answers with.
-            case .null where Self.positionNames.contains(name): continue
+            case .null where name == "operation": continue
             case .null: throw AdminProblem(.badRequest, "\(name) is null; leave it out, or give it a value")
             case .array, .object:
                 throw AdminProblem(.badRequest, "\(name) must be a text, a number, true or false")
@@ -105,7 +105,7 @@ struct AdminParameters {
     func flag(_ name: String) throws(AdminProblem) -> Bool {
         switch values[name] {
         case nil, "false": return false
-        case "true", "": return true
+        case "true": return true
         default: throw AdminProblem(.badRequest, "\(name) must be true or false")
         }
     }
@@ -171,6 +171,10 @@ struct AdminParameters {
         let limit = Int(try number("limit", in: 1...Int64(OperationStep.recordsMax)) ?? 1_000)
         let isDryRun = try flag("dryRun")
         guard let after = try number("after", in: 0...Int64.max) else {
+            // Without its place a step would be the first of another operation.
+            guard !Self.positionNames.contains(where: { self[$0] != nil }) else {
+                throw AdminProblem(.badRequest, "after is missing: send all members of next")
+            }
             return OperationStep(limit: limit, isDryRun: isDryRun)
         }
         guard let through = try number("through", in: 0...Int64.max) else {

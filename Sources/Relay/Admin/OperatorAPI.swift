@@ -202,6 +202,9 @@ public struct OperatorAPI: Sendable {
         try parameters.only(AdminParameters.replayNames + ["dryRun", "after"])
         let order = try parameters.replayOrder(now: hands.clock.now)
         guard try parameters.flag("dryRun") else {
+            guard parameters["after"] == nil else {
+                throw AdminProblem(.badRequest, "after goes with dryRun; a replay has since and until")
+            }
             let replay = try await hands.begin(order)
             return .json(.accepted) { AdminJSON.write(replay, to: &$0) }
         }

@@ -156,12 +156,12 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     mutating func clockReads(_ now: Int64) {
         if lastNow == .min { boundLease(at: now) }
         let behind = lastNow == .min ? 0 : lastNow - now
+        if behind > 0 { tripwire.clockWasSet(to: now) }
         if behind > Duration.seconds(1).nanoseconds {
             breaker.clockWasSetBack(by: behind)
             parked.clockWasSetBack(by: behind)
             settling.clockWasSetBack(by: behind)
             deferred.clockWasSetBack(by: behind)
-            tripwire.clockWasSet(to: now)
             notBefore -= behind
             wakeAsked? -= behind
         }

@@ -215,6 +215,20 @@ import Testing
         }
     }
 
+    /// As time services do it: too little for anything else to care.
+    @Test func aClockThatIsSetBackByLessThanASecondForgetsNoCounts() {
+        let policy = DeliveryPolicy(limits: [.update: RateLimit(count: 1, period: .seconds(60))])
+        let bench = DeliveryBench(DeliveryBench.http, users: [], policy: policy)
+        bench.advance(by: .seconds(600))
+        bench.append(["u1"])
+        bench.news()
+        bench.answer(1, .delivered)
+        bench.advance(by: .milliseconds(-500))
+        bench.append(["u2"])
+        bench.news()
+        #expect(bench.withSink.isEmpty)
+    }
+
     @Test func whoeverNeverGivesUpMaySaySo() throws {
         let bench = DeliveryBench(
             DeliveryBench.http, users: ["u1"], giveUpAfter: .seconds(Int64(999_999_999) * 86_400))

@@ -210,7 +210,8 @@ import Testing
         (#"{"since":"soon"}"#, 400), (#"{"after":3}"#, 400), (#"{"after":3,"through":9}"#, 400),
         ("{", 400), (#"{"sink":{"a":1}}"#, 400), (#"{"sink":null}"#, 400), (#"{"error":null}"#, 400),
         (#"{"error":""}"#, 400), (#"{"sink":"crm","type":""}"#, 400), (#"{"dryRun":null}"#, 400),
-        (#"{"after":0,"through":9,"operation":99999}"#, 400),
+        (#"{"after":0,"through":9,"operation":99999}"#, 400), (#"{"through":900,"operation":77}"#, 400),
+        (#"{"after":null,"through":null,"remaining":null,"operation":null}"#, 400), (#"{"dryRun":""}"#, 400),
         (#"{"after":0,"through":9,"operation":9223372036854775807}"#, 400),
     ])
     func aWishThatIsNotClearChangesNothing(_ body: String, _ status: Int) async throws {

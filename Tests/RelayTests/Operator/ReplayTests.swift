@@ -185,7 +185,7 @@ import Testing
         (#"{"since":"1d"}"#, 400), (#"{"sink":"crm"}"#, 400), (#"{"sink":"nope","since":"1d"}"#, 404),
         (#"{"sink":"crm","since":"1d","rule":"nope"}"#, 404),
         (#"{"sink":"crm","since":"1d","typ":"x"}"#, 400),
-        (#"{"sink":"crm","since":"1d","until":"1d"}"#, 400),
+        (#"{"sink":"crm","since":"1d","until":"1d"}"#, 400), (#"{"sink":"crm","since":"1d","after":9}"#, 400),
         (#"{"sink":"crm","since":"2026-11-03","until":"2026-11-01","dryRun":true}"#, 400),
     ])
     func aReplayThatIsNotClearDoesNotBegin(_ body: String, _ status: Int) async throws {
