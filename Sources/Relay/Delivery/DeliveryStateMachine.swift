@@ -72,7 +72,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// Users whose settle window is open; their lanes are stopped in line.
     var settling: SettlingLanes
     /// Users whose turn has not come, and others go on; their lanes are stopped in line.
-    var deferred = DeferredLanes()
+    var deferred = WaitingLanes()
     var tripwire: Tripwire
     /// Deliveries that may have reached the destination, and nobody knows.
     var unknown: Set<Offset>

@@ -5,15 +5,8 @@ import Config
 ///
 /// Pure: time comes in.
 struct SettlingLanes {
-    private struct Turn {
-        var due: Int64
-        let lane: ParkedLanes.Lane
-    }
-
     private let window: Int64?
-    /// By when they are due, ascending.
-    private var turns: [Turn] = []
-    private var settling: Set<ParkedLanes.Lane> = []
+    private var waiting = WaitingLanes()
     /// Up to when everything that was received has been read: what belongs together may be cut by the end of
     /// a page, and is read before it goes.
     private var readTo = Int64.max
@@ -26,12 +19,12 @@ struct SettlingLanes {
     var isActive: Bool { window != nil }
 
     /// When the next lane is due, in nanoseconds since 1970.
-    var earliest: Int64? { turns.first?.due }
+    var earliest: Int64? { waiting.earliest }
 
     /// Whether a lane has to wait whose first event was received at that time; from now on, if so.
     mutating func gather(_ lane: ParkedLanes.Lane, from receivedAt: Int64, at now: Int64) -> Bool {
         guard let window else { return false }
-        if settling.contains(lane) { return true }
+        if waiting.lanes.contains(lane) { return true }
         if let closed = closed[lane], receivedAt <= closed { return false }
         // An event from the future, by a clock that was set back, waits no longer than others.
         let due = min(receivedAt, now) + window
@@ -39,9 +32,7 @@ struct SettlingLanes {
             closed[lane] = now
             return false
         }
-        settling.insert(lane)
-        let index = turns.lastIndex { $0.due <= due }.map { $0 + 1 } ?? 0
-        turns.insert(Turn(due: due, lane: lane), at: index)
+        waiting.insert(lane, until: due)
         return true
     }
 
@@ -51,10 +42,7 @@ struct SettlingLanes {
 
     /// The lanes whose time has come.
     mutating func takeDue(at now: Int64) -> [ParkedLanes.Lane] {
-        let due = turns.prefix { $0.due <= min(now, readTo) }.map(\.lane)
-        guard !due.isEmpty else { return [] }
-        turns.removeFirst(due.count)
-        settling.subtract(due)
+        let due = waiting.takeDue(at: min(now, readTo))
         for lane in due { closed[lane] = now }
         return due
     }
@@ -64,12 +52,12 @@ struct SettlingLanes {
 
     /// Forgets everything; the lanes that waited.
     mutating func removeAll() -> Set<ParkedLanes.Lane> {
-        defer { (turns, settling, closed, readTo) = ([], [], [:], .max) }
-        return settling
+        defer { (waiting, closed, readTo) = (WaitingLanes(), [:], .max) }
+        return waiting.lanes
     }
 
     mutating func clockWasSetBack(by nanoseconds: Int64) {
-        for index in turns.indices { turns[index].due -= nanoseconds }
+        waiting.clockWasSetBack(by: nanoseconds)
         if readTo < .max { readTo -= nanoseconds }
         for lane in closed.keys { closed[lane]? -= nanoseconds }
     }

@@ -182,11 +182,7 @@ import Testing
 
     @Test func aRestartLetsWhatIsInFlightFinish() async throws {
         try await run { fixture in
-            let sink = fixture.sink("a")
-            try await fixture.fleet.add([member(sink)])
-            sink.hold()
-            try await fixture.append(1...1, to: ["a"])
-            await sink.deliveryBegins()
+            let sink = try await hanging(fixture)
             async let unfinished = fixture.fleet.restart(["a", "nobody"])
             sink.release()
             #expect(await unfinished == [])
@@ -230,11 +226,7 @@ import Testing
     @Test func aRestartWaitsForWhatIsInFlightHoweverLong() async throws {
         let clock = ManualClock()
         try await run(clock: clock) { fixture in
-            let slow = fixture.sink("a")
-            try await fixture.fleet.add([member(slow), member(fixture.sink("b"))])
-            slow.hold()
-            try await fixture.append(1...1, to: ["a"])
-            await slow.deliveryBegins()
+            let slow = try await hanging(beside: "b", fixture)
             await passTime(clock) { #expect(await fixture.fleet.restart(["a", "b"]) == ["a"]) }
             #expect(fixture.log.lines.contains { $0.contains("still finishing") })
             slow.release()
@@ -242,6 +234,16 @@ import Testing
             await fixture.record.reached(2)
             #expect(fixture.record.events(at: "a") == ["1", "2"])
         }
+    }
+
+    /// The sink `a`, which has been given an event and does not answer before it is released.
+    private func hanging(beside other: String? = nil, _ fixture: Fixture) async throws -> RecordingSink {
+        let sink = fixture.sink("a")
+        try await fixture.fleet.add([member(sink)] + (other.map { [member(fixture.sink($0))] } ?? []))
+        sink.hold()
+        try await fixture.append(1...1, to: ["a"])
+        await sink.deliveryBegins()
+        return sink
     }
 
     /// Whoever sleeps while the body runs has slept.
@@ -278,11 +280,7 @@ import Testing
     @Test func aSinkThatHangsIsNotWaitedForWithoutEndAndMeetsNoSuccessorBefore() async throws {
         let clock = ManualClock()
         try await run(clock: clock) { fixture in
-            let hanging = fixture.sink("a")
-            try await fixture.fleet.add([member(hanging), member(fixture.sink("b"))])
-            hanging.hold()
-            try await fixture.append(1...1, to: ["a"])
-            await hanging.deliveryBegins()
+            let hanging = try await hanging(beside: "b", fixture)
             let second = fixture.sink("a", 2)
             await passTime(clock) { await fixture.fleet.replace([member(second)]) }
             #expect(fixture.log.lines.contains { $0.contains("still finishing") })

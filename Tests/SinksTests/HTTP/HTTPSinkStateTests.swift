@@ -130,19 +130,6 @@ struct HTTPSinkStateTests {
         }
     }
 
-    @Test func aCreationThatIsNoUpdateByItsTypeHasNone() async throws {
-        try await withReceiver { receiver, client in
-            let none = HTTPRequestCase(selector: .operation(.update), request: nil)
-            let player = try Player(receiver, client, on: [creationByType(receiver), none])
-            let deactivate = try HTTPFixtures.event("user.lifecycle.deactivate", second: 5, id: "e5")
-            let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
-            #expect(try await player.play(deactivate) == .delivered)
-            #expect(try await player.play(create) == .delivered)
-            #expect(try await player.play(create) == .skipped("on.update is null"))
-            #expect(receiver.requests.map(\.method) == ["PUT", "POST"])
-        }
-    }
-
     /// What several events come to is sent as the type says of the one that makes it that.
     @Test func aCreationWithAnUpdateBehindItIsSentAsACreation() async throws {
         try await withReceiver { receiver, client in
@@ -156,10 +143,12 @@ struct HTTPSinkStateTests {
         }
     }
 
-    @Test func whereNothingIsAnUpdateALateCreateIsSentAsOne() async throws {
+    @Test(arguments: [false, true])
+    func whereNothingIsAnUpdateALateCreateIsSentAsOne(isNamedByType: Bool) async throws {
         try await withReceiver { receiver, client in
+            let creation = try isNamedByType ? creationByType(receiver) : creation(receiver)
             let none = HTTPRequestCase(selector: .operation(.update), request: nil)
-            let player = try Player(receiver, client, on: [creation(receiver), none])
+            let player = try Player(receiver, client, on: [creation, none])
             let deactivate = try HTTPFixtures.event("user.lifecycle.deactivate", second: 5, id: "e5")
             let create = try HTTPFixtures.event("user.lifecycle.create", second: 1, id: "e1")
             #expect(try await player.play(deactivate) == .delivered)

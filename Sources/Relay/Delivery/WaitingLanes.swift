@@ -1,7 +1,7 @@
-/// Users whose turn has not come while others go on: each waits in line until a time of its own.
+/// Users who wait while others go on: each in line until a time of its own.
 ///
 /// Pure: time comes in.
-struct DeferredLanes {
+struct WaitingLanes {
     private struct Turn {
         var due: Int64
         let lane: ParkedLanes.Lane
@@ -9,7 +9,7 @@ struct DeferredLanes {
 
     /// By when they are due, ascending; each lane once.
     private var turns: [Turn] = []
-    private var lanes: Set<ParkedLanes.Lane> = []
+    private(set) var lanes: Set<ParkedLanes.Lane> = []
 
     /// When the next lane is due, in nanoseconds since 1970.
     var earliest: Int64? { turns.first?.due }
