@@ -130,7 +130,15 @@ public final class HTTPReceiver: Sendable {
     private func acceptAll() {
         while true {
             let descriptor = accept(listener, nil, nil)
-            guard descriptor >= 0 else { break }
+            guard descriptor >= 0 else {
+                // A listener that ended here would show as a server that refuses, far from the reason.
+                let reason = errno
+                if state.withLock({ $0.isStopped }) { break }
+                guard [EINTR, ECONNABORTED].contains(reason) else {
+                    preconditionFailure("cannot accept a connection: \(String(cString: strerror(reason)))")
+                }
+                continue
+            }
             let number: Int? = state.withLock { state in
                 guard !state.isStopped else { return nil }
                 state.open.insert(descriptor)

@@ -9,8 +9,8 @@ import Testing
 
 @testable import Relay
 
-/// A journal on disk with an operator's hands on it, and no relay around.
-struct OperatorFixture {
+/// A journal on disk with an operator's hands on it, and no relay around; it is closed with the fixture.
+final class OperatorFixture: Sendable {
     let folder: TemporaryFolder
     let clock: ManualClock
     let journal: SQLiteJournal
@@ -41,7 +41,7 @@ struct OperatorFixture {
     }
 
     init(
-        in folder: TemporaryFolder? = nil, settings: OperatorSettings = Self.settings(),
+        in folder: TemporaryFolder? = nil, settings: OperatorSettings = OperatorFixture.settings(),
         clock: ManualClock = ManualClock()
     ) async throws {
         self.folder = try folder ?? TemporaryFolder()
@@ -55,6 +55,9 @@ struct OperatorFixture {
             journal: journal, inspection: inspection, settings: settings, clock: clock, logger: Self.quiet,
             restart: { restarts.add($0) })
     }
+
+    // An open journal is a thread and half a dozen descriptors.
+    deinit { Task { [journal] in await journal.close() } }
 
     /// One hook `okta`, and a rule that sends lifecycle events to `crm`.
     static func settings(
