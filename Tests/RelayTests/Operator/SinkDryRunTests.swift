@@ -49,9 +49,10 @@ import Testing
         _ = try await fixture.journal.lease("old")
         try await fixture.append(1...3, to: ["old"])
         try await fixture.bury("old")
+        let now = fixture.clock.now
         for _ in 0..<2 {
             _ = try await fixture.journal.committer.commit { writer in
-                try writer.dropStep("old", isForced: true, at: 0)
+                try writer.dropStep("old", isForced: true, at: now)
             }
             let noted = try fixture.rows("SELECT command, sink, detail FROM operations")
             #expect(noted == [["sinks drop", "old", #"{"deadLetters":3,"isUnfinished":true}"#]])
