@@ -3,10 +3,11 @@
 SHELL  := /bin/bash
 SWIFT  ?= swift
 CONFIG ?= sinks.example.json
+BENCH  := $(if $(ROWS),--rows $(ROWS)) $(if $(PAIRS),--pairs $(PAIRS))
 SOAK   := CrashTests|LifecycleModelTests|IsolationTests|WeekendOutageTests|DeliverySimulationTests|ShuffleTests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check soak bench bench-full format lint clean
+.PHONY: help setup run test check unit soak bench bench-full format lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,17 +26,20 @@ test: ## Install what tests need, check the sources' form, build, and run every 
 check: ## The same without installing anything
 	@scripts/check.sh
 
+unit: ## Build, and run the quick tests only: the ones to run all the time
+	@scripts/check.sh --unit
+
 soak: ## The tests that try to break it, in their long form; ROUNDS=200 kills more often, FILTER=CrashTests for some
 	@scripts/setup.sh --tests
 	$(SWIFT) build --build-tests
 	OKTA_RELAY_SOAK=1 OKTA_RELAY_CRASH_ROUNDS=$(or $(ROUNDS),40) $(SWIFT) test --skip-build --no-parallel \
 		--filter '$(or $(FILTER),$(SOAK))'
 
-bench: setup ## Measure the release binary, with a baseline beside each figure (10 minutes; ROWS=abc for some)
-	@scripts/bench.sh $(if $(ROWS),--rows $(ROWS))
+bench: setup ## Measure the release binary, a baseline beside each figure (20 minutes; ROWS=abc for some, PAIRS=5)
+	@scripts/bench.sh $(BENCH)
 
 bench-full: setup ## The same with longer runs, 1,000,000 stored events and an old journal of 10,000,000
-	@scripts/bench.sh --full $(if $(ROWS),--rows $(ROWS))
+	@scripts/bench.sh --full $(BENCH)
 
 format: ## Rewrite the Swift sources in the project's format
 	@scripts/format.sh

@@ -38,6 +38,8 @@ public final class HTTPReceiver: Sendable {
         case cutHead
         /// Closes within the status line.
         case cutStatusLine
+        /// Sends these bytes, whatever they are, and keeps the connection.
+        case raw(String)
         /// Never answers.
         case silence
         /// Answers only when that many requests are there together.
@@ -72,6 +74,7 @@ public final class HTTPReceiver: Sendable {
     ) throws {
         self.script = script
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard listener >= 0 else { throw POSIXError.ofLastCall }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -87,8 +90,9 @@ public final class HTTPReceiver: Sendable {
             }
         }
         guard isListening else {
+            let reason = POSIXError.ofLastCall
             close(listener)
-            throw POSIXError(.EADDRNOTAVAIL)
+            throw reason
         }
         self.listener = listener
         self.port = Int(UInt16(bigEndian: address.sin_port))
@@ -197,6 +201,7 @@ public final class HTTPReceiver: Sendable {
         case .cutStatusLine:
             _ = send("HTTP/1.", descriptor)
             return false
+        case .raw(let text): return send(text, descriptor)
         case .silence:
             var byte: UInt8 = 0
             // Until the peer goes away, or `stop()`.

@@ -76,17 +76,19 @@ extension InMemoryJournal: JournalInspection {
 extension InMemoryJournal {
     /// All of them at once.
     public func storedEvents(
-        after offset: Offset, since receivedAt: Int64
+        after offset: Offset, through last: Offset, since receivedAt: Int64
     ) async throws(JournalError) -> StoredEventPage {
         try open { log in
-            let events = log.rows.filter { $0.offset > offset && $0.event.receivedAt >= receivedAt }.map {
-                row in
+            let meant = log.rows.filter {
+                $0.offset > offset && $0.offset <= last && $0.event.receivedAt >= receivedAt
+            }
+            let events = meant.map { row in
                 StoredEvent(
                     offset: row.offset, receivedAt: row.event.receivedAt, hook: row.event.hook,
                     org: row.event.org, eventID: row.event.id,
                     route: row.route.choices.map { ($0.sink, $0.rule) }, body: row.event.body.bytes)
             }
-            return StoredEventPage(events: events, end: log.horizon, horizon: log.horizon)
+            return StoredEventPage(events: events, end: min(last, log.horizon), horizon: log.horizon)
         }
     }
 }

@@ -55,6 +55,7 @@ public final class InMemoryJournal: Journal {
         log.withLock { log in
             let horizon = log.horizon
             log.sinks[sink]?.hold = hold
+            log.sinks[sink]?.isMoved = true
             if exempting { log.sinks[sink]?.exemptTo = horizon }
         }
     }

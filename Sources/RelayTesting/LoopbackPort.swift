@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Ports of 127.0.0.1 for servers that a test starts in another process, and perhaps starts again.
+/// Ports of 127.0.0.1 for servers that a test starts in another process, or stops and starts again.
 ///
 /// They lie below the range that the system takes ports of outgoing connections from, so a server that was
 /// stopped finds its port free when it comes back.
@@ -16,14 +16,15 @@ public enum LoopbackPort {
             for _ in range {
                 let port = next
                 next = next + 1 < range.upperBound ? next + 1 : range.lowerBound
-                if isFree(port) { return port }
+                if try isFree(port) { return port }
             }
             throw POSIXError(.EADDRINUSE)
         }
     }
 
-    private static func isFree(_ port: Int) -> Bool {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    private static func isFree(_ port: Int) throws -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw POSIXError.ofLastCall }
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

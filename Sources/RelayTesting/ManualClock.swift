@@ -63,6 +63,11 @@ public final class ManualClock: RelayClock {
         return await iterator.next() ?? .zero
     }
 
+    /// Waits until a sleep of that length is asked for; those before it are passed over.
+    public func nextSleep(of duration: Duration) async throws {
+        try await waitUntil { await nextSleep() == duration }
+    }
+
     /// Moves time forward and wakes whoever slept until then.
     public func advance(by duration: Duration) {
         precondition(duration >= .zero, "time moves forward only")

@@ -30,7 +30,7 @@ struct MemoryLog {
         var limitCounts = ""
         var receipts: [DeliveryReceipt] = []
         var exemptTo = Offset.zero
-        /// Whether its place was changed since the lease, and ever moved back.
+        /// Whether its place or its hold was changed since the lease, and the place ever moved back.
         var isMoved = false
         var isMovedBack = false
 

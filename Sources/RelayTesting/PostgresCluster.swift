@@ -3,6 +3,11 @@ import Synchronization
 
 /// A throw-away PostgreSQL cluster on 127.0.0.1, for tests that need the real thing.
 ///
+/// It has no socket in the file system, whose path could be too long for one.
+///
+/// Each call blocks until it is done, some for seconds: beside tests that watch the time it belongs into
+/// ``onOwnThread(_:)``.
+///
 /// It ends with the process, however that ends: a small shell waits on a pipe whose other end only this
 /// process has, and when the pipe closes it stops the server and removes the files.
 public final class PostgresCluster: Sendable {
@@ -28,18 +33,20 @@ public final class PostgresCluster: Sendable {
 
     /// Creates and starts a cluster of the caller's own.
     ///
-    /// - Parameter isDurable: Whether it syncs to disk; only crash tests need that.
-    public init(isDurable: Bool = false) throws {
-        folder = try PostgresShell.makeFolder()
+    /// - Parameters:
+    ///   - isDurable: Whether it syncs to disk; only crash tests need that.
+    ///   - parent: Where its folder is made; the server's user must be let through to it.
+    public init(isDurable: Bool = false, in parent: String = "/tmp") throws {
+        folder = try PostgresShell.makeFolder(in: parent)
         runningURL = nil
         shell = try PostgresShell(folder: folder)
-        port = try Self.freePort()
+        port = try LoopbackPort.free()
         let locale = ["-A", "trust", "-E", "UTF8", "--locale=C"]
         try shell.run("initdb", ["-D", "\(folder)/data", "-U", "postgres", "--no-sync"] + locale)
         let settings = """
             listen_addresses = '127.0.0.1'
             port = \(port)
-            unix_socket_directories = '\(folder)'
+            unix_socket_directories = ''
             shared_buffers = 32MB
             fsync = \(isDurable ? "on" : "off")
             """
@@ -103,22 +110,6 @@ public final class PostgresCluster: Sendable {
         guard var parts = URLComponents(string: runningURL) else { return runningURL }
         parts.path = "/\(database)"
         return parts.string ?? runningURL
-    }
-
-    private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard isBound else { throw PostgresClusterError("no free port on 127.0.0.1") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
 

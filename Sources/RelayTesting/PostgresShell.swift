@@ -54,9 +54,9 @@ final class PostgresShell: Sendable {
         guard status == "0" else { throw PostgresClusterError("\(tool) failed with status \(status)") }
     }
 
-    static func makeFolder() throws -> String {
-        var template = Array("/tmp/relay-pg-XXXXXX".utf8CString)
-        guard let made = mkdtemp(&template) else { throw PostgresClusterError("/tmp is not writable") }
+    static func makeFolder(in parent: String) throws -> String {
+        var template = Array("\(parent)/relay-pg-XXXXXX".utf8CString)
+        guard let made = mkdtemp(&template) else { throw PostgresClusterError("\(parent) is not writable") }
         let folder = String(cString: made)
         if getuid() == 0 {
             guard let user = getpwnam("postgres") else {

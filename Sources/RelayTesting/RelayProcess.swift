@@ -11,10 +11,14 @@ public final class RelayProcess: Sendable {
         var pid: pid_t?
         /// The exit code, or 128 and the signal's number.
         var status: Int32?
-        var waiting: [CheckedContinuation<Void, Never>] = []
+        /// Each is told of every change.
+        var waiting: [Int: AsyncStream<Void>.Continuation] = [:]
+        var lastWaiting = 0
     }
 
     private let state = Mutex(State())
+    /// Whoever reads from standard error takes it, so that what is read stays in order.
+    private let logTurn = Mutex(())
     private let life = Pipe()
 
     /// Prints the relay's process id first; whatever ends the wait, nothing is left running.
@@ -59,9 +63,20 @@ public final class RelayProcess: Sendable {
         process.standardInput = life
         process.standardOutput = output
         process.standardError = errors
-        output.fileHandleForReading.readabilityHandler = { [weak self] in self?.readPid($0) }
-        errors.fileHandleForReading.readabilityHandler = { [weak self] in self?.readLog($0) }
+        output.fileHandleForReading.readabilityHandler = { [weak self] handle in
+            guard let self else { return handle.readabilityHandler = nil }
+            readPid(handle)
+        }
+        // Whatever is there is taken, and nothing waited for.
+        let log = errors.fileHandleForReading
+        _ = fcntl(log.fileDescriptor, F_SETFL, O_NONBLOCK)
+        log.readabilityHandler = { [weak self] handle in
+            guard let self else { return handle.readabilityHandler = nil }
+            readLog(handle)
+        }
         process.terminationHandler = { [weak self] process in
+            // Who sees that it has ended shall find its last words.
+            self?.readLog(log)
             self?.change { $0.status = process.terminationStatus }
         }
         try process.runWithSignals()
@@ -69,7 +84,8 @@ public final class RelayProcess: Sendable {
             let isFarEnough = !waitsUntilReady || state.log.contains(Self.readyLine)
             return (isFarEnough && state.pid != nil) || state.status != nil
         }
-        if let status = exitStatus { throw RelayProcessError("serve ended with \(status):\n\(log)") }
+        try Task.checkCancellation()
+        if let status = exitStatus { throw RelayProcessError("serve ended with \(status):\n\(self.log)") }
     }
 
     deinit { try? life.fileHandleForWriting.close() }
@@ -85,7 +101,7 @@ public final class RelayProcess: Sendable {
 
     /// Asks it to stop (SIGTERM), and waits until it has.
     ///
-    /// - Returns: The exit code.
+    /// - Returns: The exit code; -1 where the test is cancelled meanwhile.
     @discardableResult
     public func stop() async -> Int32 { await end(SIGTERM) }
 
@@ -98,7 +114,7 @@ public final class RelayProcess: Sendable {
         if let pid { _ = Foundation.kill(pid, signal) }
     }
 
-    /// Waits until it has written that.
+    /// Waits until it has written that, or has ended, or the test is cancelled.
     public func waitForLog(_ text: String) async {
         await wait { $0.log.contains(text) || $0.status != nil }
     }
@@ -121,37 +137,40 @@ public final class RelayProcess: Sendable {
         change { $0.pid = $0.pid ?? pid_t(text) }
     }
 
+    /// Takes what has been written by now.
     private func readLog(_ handle: FileHandle) {
-        let bytes = handle.availableData
-        guard !bytes.isEmpty else {
-            handle.readabilityHandler = nil
-            return
+        let isAtEnd = logTurn.withLock { _ in
+            var bytes = [UInt8](repeating: 0, count: 64 * 1_024)
+            var count = 0
+            repeat {
+                count = read(handle.fileDescriptor, &bytes, bytes.count)
+                if count > 0 { change { $0.log += String(decoding: bytes[..<count], as: UTF8.self) } }
+            } while count > 0 || (count < 0 && errno == EINTR)
+            return count == 0
         }
-        change { $0.log += String(decoding: bytes, as: UTF8.self) }
+        if isAtEnd { handle.readabilityHandler = nil }
     }
 
     private func change(_ body: (inout State) -> Void) {
         let waiting = state.withLock { state in
             body(&state)
-            let waiting = state.waiting
-            state.waiting = []
-            return waiting
+            return state.waiting.values
         }
-        for continuation in waiting { continuation.resume() }
+        for continuation in waiting { continuation.yield() }
     }
 
-    /// Returns when the condition holds; every change of the state asks it again.
+    /// Returns when the condition holds, or the test is cancelled; every change of the state asks it again.
     private func wait(until condition: @Sendable (borrowing State) -> Bool) async {
-        while !state.withLock({ condition($0) }) {
-            await withCheckedContinuation { continuation in
-                let holds = state.withLock { state in
-                    if condition(state) { return true }
-                    state.waiting.append(continuation)
-                    return false
-                }
-                if holds { continuation.resume() }
-            }
+        let (changes, continuation) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let id = state.withLock { state in
+            state.lastWaiting += 1
+            state.waiting[state.lastWaiting] = continuation
+            return state.lastWaiting
         }
+        defer { state.withLock { $0.waiting[id] = nil } }
+        continuation.yield()
+        for await _ in changes where state.withLock({ condition($0) }) { return }
     }
 }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A program of the system that a test runs to its end, such as `mount`.
+/// A program of the system that a test runs to its end, such as `mount`; until then it blocks.
 public enum SystemCommand {
     /// - Throws: `EPERM` where the program does not end well.
     public static func run(_ command: String...) throws {

@@ -126,8 +126,8 @@ struct ReloadedRelay {
 
     /// Waits until so many events were delivered to a sink in all.
     func delivered(_ count: Int, to sink: String) async throws {
-        while try await inspection.status().sinks.first(where: { $0.name == sink })?.delivered != count {
-            try Task.checkCancellation()
+        try await waitUntil {
+            try await inspection.status().sinks.first { $0.name == sink }?.delivered == count
         }
     }
 

@@ -119,11 +119,8 @@ public struct ClientRequest: Sendable {
 public struct ClientAnswer: Sendable, Equatable {
     public let status: Int
     public let body: [UInt8]
-
-    public init(status: Int, body: [UInt8]) {
-        self.status = status
-        self.body = body
-    }
+    /// When its last byte had come; whoever waits for it may hear of it later.
+    public let arrivedAt: ContinuousClock.Instant
 }
 
 /// Why no answer came back.
@@ -181,7 +178,7 @@ private final class ClientExchangeHandler: ChannelDuplexHandler {
         case .end:
             // An interim answer (1xx) is followed by the real one.
             guard status >= 200 else { return }
-            waiting?.succeed(ClientAnswer(status: status, body: body))
+            waiting?.succeed(ClientAnswer(status: status, body: body, arrivedAt: .now))
             waiting = nil
         }
     }

@@ -114,9 +114,9 @@ public struct OktaSimulator: Sendable {
             if attempt == 2 { report.retries += 1 }
             let started = ContinuousClock.now
             do {
-                let status = try await post(envelope, over: &connection)
-                report.answer(String(status), after: ContinuousClock.now - started)
-                switch status {
+                let answer = try await post(envelope, over: &connection)
+                report.answer(String(answer.status), after: answer.arrivedAt - started)
+                switch answer.status {
                 case 200, 204: return true
                 case 500...: continue
                 default: return false
@@ -131,7 +131,7 @@ public struct OktaSimulator: Sendable {
 
     private func post(
         _ envelope: SimulatedEnvelope, over connection: inout HTTPClientConnection?
-    ) async throws(ClientError) -> Int {
+    ) async throws(ClientError) -> ClientAnswer {
         if connection?.isOpen != true { connection = try await connect() }
         guard let connection else { throw .closed(reason: "there is no connection") }
         let request = ClientRequest(
@@ -143,7 +143,7 @@ public struct OktaSimulator: Sendable {
             ],
             body: envelope.bytes
         )
-        return try await connection.send(request, timeout: options.timeout).status
+        return try await connection.send(request, timeout: options.timeout)
     }
 
     private func connect() async throws(ClientError) -> HTTPClientConnection {

@@ -39,6 +39,17 @@ import Testing
         #expect(Timestamp(nanoseconds: 1_709_251_199_500_999_999).description == "2024-02-29T23:59:59.500Z")
     }
 
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999999999Z"),
+            (1_760_096_206_282_226_390, "2025-10-10T11:36:46.28222639Z"),
+            (1_571_926_888_000_050_000, "2019-10-24T14:21:28.00005Z"),
+        ] as [(Int64, String)])
+    func writesAllThatItTakes(_ nanoseconds: Int64, _ text: String) {
+        #expect(Timestamp.exactText(nanoseconds) == text)
+        #expect(Timestamp(text)?.nanoseconds == nanoseconds)
+    }
+
     /// Every eleventh day of 547 years, there and back and against Foundation's calendar.
     @Test func agreesWithTheCalendar() throws {
         var calendar = Calendar(identifier: .gregorian)

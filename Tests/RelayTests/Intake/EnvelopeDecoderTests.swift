@@ -117,16 +117,19 @@ import Testing
         }
     }
 
-    /// Real payloads, where they are at hand.
-    @Test func takesRealDeliveries() throws {
+    /// Real payloads, which lie beside the project on some machines and are not part of it.
+    private static let recorded: [String] = {
         let folder = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../../../shared/okta/samples").standardizedFileURL.path
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
-            .filter { $0.hasPrefix("hook-") && $0.hasSuffix(".json") }
-        for name in names {
-            let body = try Array(Data(contentsOf: URL(filePath: folder + "/" + name)))
-            let decoded = try decoder.decode(body, receivedAt: 0)
-            #expect(!decoded.events.isEmpty && decoded.quarantined.isEmpty, "\(name)")
+        return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+            .filter { $0.hasPrefix("hook-") && $0.hasSuffix(".json") }.map { folder + "/" + $0 }
+    }()
+
+    @Test(.enabled(if: !recorded.isEmpty, "there are no recorded payloads here"))
+    func takesRealDeliveries() throws {
+        for path in Self.recorded {
+            let decoded = try decoder.decode(Array(Data(contentsOf: URL(filePath: path))), receivedAt: 0)
+            #expect(!decoded.events.isEmpty && decoded.quarantined.isEmpty, "\(path)")
         }
     }
 }

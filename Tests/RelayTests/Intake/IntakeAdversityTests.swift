@@ -182,7 +182,7 @@ import Testing
             async let answer = intake.deliver(Sample.envelope([Sample.event("1")]))
             _ = await intake.journal.nextAppend()
             await intake.stop()
-            while intake.readiness.state.isReady { await Task.yield() }
+            try await waitUntil { !intake.readiness.state.isReady }
             intake.journal.releaseAppends()
             let status = try await answer.status
             #expect(status == 200)
