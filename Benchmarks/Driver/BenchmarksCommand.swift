@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 
 /// `make bench`: measures the release binary over real sockets; each figure has its baseline in the same run.
@@ -6,93 +7,48 @@ import Foundation
 /// that none shares a heap, a lock or a thread pool with what is measured.
 @main
 struct BenchmarksCommand {
-    static func main() async throws {
+    static func main() async {
         signal(SIGPIPE, SIG_IGN)
         let arguments = Array(CommandLine.arguments.dropFirst())
-        switch arguments.first {
-        case "load": try LoadGenerator(arguments).run()
-        case "receive": try Receiver().run()
-        case "no-op": try await NoOpServer.run(arguments)
-        case "-h", "--help": say(BenchmarkOptions.help)
-        default:
-            do {
-                let suite = try Suite(BenchmarkOptions(arguments))
-                defer { suite.cleanUp() }
-                try suite.run()
-            } catch {
-                say("benchmark: \(error)")
-                exit(1)
+        do {
+            switch arguments.first {
+            case "load": try LoadGenerator(arguments).run()
+            case "receive": try Receiver().run()
+            case "no-op": try await NoOpServer.run(arguments)
+            case "-h", "--help": say(BenchmarkOptions.help)
+            default: try measure(BenchmarkOptions(arguments))
             }
-        }
-    }
-}
-
-/// How large a run is, and which rows it has.
-struct BenchmarkOptions {
-    /// Paired runs of each row.
-    var pairs = 3
-    /// Seconds of load in one run.
-    var seconds = 3.0
-    /// Envelopes of one event each that are rendered before the runs; also bounds a run.
-    var envelopes = 80_000
-    /// Stored events that a sink drains.
-    var backlog = 30_000
-    /// Stored events that wait while a start-up is timed.
-    var entries = 200_000
-    /// Entries of the journal that a new one is compared with.
-    var oldEntries = 200_000
-    /// Letters of the rows to run; all where empty.
-    var rows = ""
-    /// The relay to measure; the one built beside this program where nil.
-    var relay: String?
-    var jsonPath = "bench.json"
-    /// Prints each run.
-    var isVerbose = false
-
-    static let help = """
-        Usage: Benchmarks [--full] [--rows LETTERS] [--pairs N] [--seconds S] [--envelopes N] [--backlog N]
-                          [--entries N] [--old N] [--relay BINARY] [--json FILE] [--verbose]
-
-        Measures the release binary over real sockets; docs/PERFORMANCE.md says what each row means.
-          --full           five longer runs, and 1,000,000 stored events
-          --rows abc       these rows only
-          --pairs N        runs of each row, each with its baseline (3)
-          --seconds S      of load in one run (3)
-          --envelopes N    different envelopes of one event; also bounds a run (80000)
-          --backlog N      stored events that sinks drain in row e (30000)
-          --entries N      stored events that wait in row f (200000)
-          --old N          entries of the old journal of row j (200000)
-          --relay BINARY   the relay to measure; the one beside this program without it
-          --json FILE      where the figures go as JSON (bench.json)
-        """
-
-    init(_ arguments: [String]) throws {
-        var rest = arguments[...]
-        while let word = rest.popFirst() {
-            switch word {
-            case "--full":
-                (pairs, seconds, envelopes, backlog) = (5, 8, 250_000, 1_000_000)
-                (entries, oldEntries) = (1_000_000, 10_000_000)
-            case "--verbose": isVerbose = true
-            default:
-                guard let value = rest.popFirst() else { throw BenchmarkError("\(word) needs a value") }
-                switch word {
-                case "--pairs": pairs = Int(value) ?? pairs
-                case "--seconds": seconds = Double(value) ?? seconds
-                case "--envelopes": envelopes = Int(value) ?? envelopes
-                case "--backlog": backlog = min(Int(value) ?? backlog, 1_000_000)
-                case "--entries": entries = min(Int(value) ?? entries, 1_000_000)
-                case "--old": oldEntries = min(Int(value) ?? oldEntries, 10_000_000)
-                case "--rows": rows = value
-                case "--relay": relay = value
-                case "--json": jsonPath = value
-                default: throw BenchmarkError("unknown option \(word)")
-                }
-            }
+        } catch let error as UsageError {
+            fail("\(error)\n\n\(BenchmarkOptions.help)", status: 64)
+        } catch {
+            fail("\(error)", status: 1)
         }
     }
 
-    func has(_ row: Character) -> Bool { rows.isEmpty || rows.contains(row) }
+    private static func measure(_ options: BenchmarkOptions) throws {
+        let suite = try Suite(options)
+        let folder = suite.folder
+        let interrupts = [SIGINT, SIGTERM].map { number in
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { @Sendable in
+                Child.endAll()
+                try? FileManager.default.removeItem(atPath: folder)
+                exit(128 + number)
+            }
+            source.resume()
+            return source
+        }
+        defer {
+            for source in interrupts { source.cancel() }
+            try? FileManager.default.removeItem(atPath: folder)
+        }
+        try suite.run()
+    }
+
+    private static func fail(_ text: String, status: Int32) -> Never {
+        FileHandle.standardError.write(Data("benchmark: \(text)\n".utf8))
+        exit(status)
+    }
 }
 
 /// Why a measurement is not one.

@@ -1,7 +1,11 @@
 import Foundation
+import Synchronization
 
 /// One process of a measurement.
 final class Child {
+    /// Those of this program that run, for ``endAll()``.
+    private static let running = Mutex<Set<pid_t>>([])
+
     private let process = Process()
     private let output = Pipe()
 
@@ -16,7 +20,19 @@ final class Child {
             guard descriptor >= 0 else { throw BenchmarkError("cannot write \(log)") }
             process.standardError = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         }
-        try process.run()
+        process.terminationHandler = { ended in
+            _ = Self.running.withLock { $0.remove(ended.processIdentifier) }
+        }
+        // One that ends at once is taken off the list behind its entry.
+        try Self.running.withLock { running in
+            try process.run()
+            running.insert(process.processIdentifier)
+        }
+    }
+
+    /// Kills every process that runs.
+    static func endAll() {
+        running.withLock { for process in $0 { kill(process, SIGKILL) } }
     }
 
     /// Another role of this program.

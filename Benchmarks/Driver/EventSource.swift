@@ -27,6 +27,8 @@ struct EventSource {
 
     var averageBytes: Int { envelopes.reduce(0) { $0 + $1.count } / max(1, envelopes.count) }
 
+    var count: Int { events.count }
+
     /// The same events, fifty an envelope.
     func batches(of size: Int) -> [[UInt8]] {
         stride(from: 0, to: events.count, by: size).map { start in
@@ -48,17 +50,41 @@ struct EventSource {
     /// That many events as the relay reads them, each made when it is asked for: a million would not fit.
     ///
     /// Behind the last one they come again with other uuids, so that no two are the same event.
-    func stored(_ count: Int) -> some Sequence<Event> {
+    ///
+    /// - Parameter users: Where given, each event is about another one of so many users, ``userID(_:)``, and
+    ///   neighbours are far apart in the order of the ids.
+    func stored(_ count: Int, about users: Int? = nil) -> some Sequence<Event> {
         let now = SystemClock().now
         return (0..<count).lazy.map { index in
             var bytes = events[index % events.count]
             let round = index / events.count
             if round > 0 { Self.replaceUUID(in: &bytes, round: round) }
-            guard let document = try? JSONDocument(bytes),
-                let event = try? Event(body: document, hook: "okta", org: "okta", receivedAt: now)
-            else { preconditionFailure("the generator's event \(index) cannot be read") }
-            return event
+            let event = Self.event(bytes, receivedAt: now)
+            guard let users, let id = event.user?.id else { return event }
+            let other = Self.userID(index * 7_919 % users)
+            return Self.event(Self.replacing(id, with: other, in: bytes), receivedAt: now)
         }
+    }
+
+    /// The id of a user who is known by number: as long as Okta's.
+    static func userID(_ number: Int) -> String {
+        let digits = "\(number)"
+        return userIDPrefix + String(repeating: "0", count: userIDDigits - digits.count) + digits
+    }
+    static let userIDPrefix = "00u"
+    static let userIDDigits = 17
+
+    private static func event(_ bytes: [UInt8], receivedAt now: Int64) -> Event {
+        guard let document = try? JSONDocument(bytes),
+            let event = try? Event(body: document, hook: "okta", org: "okta", receivedAt: now)
+        else { preconditionFailure("an event of the generator's cannot be read") }
+        return event
+    }
+
+    private static func replacing(_ old: String, with new: String, in bytes: [UInt8]) -> [UInt8] {
+        var data = Data(bytes)
+        while let found = data.range(of: Data(old.utf8)) { data.replaceSubrange(found, with: Data(new.utf8)) }
+        return Array(data)
     }
 
     /// All envelopes with other uuids.

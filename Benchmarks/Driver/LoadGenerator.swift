@@ -4,7 +4,8 @@ import Foundation
 ///
 /// Without `--rate` each connection sends its next request as soon as the last one is answered. With it
 /// requests are due at fixed times, and the latency counts from when a request was due, not from when a
-/// connection was free for it: a server that stalls cannot hide it.
+/// connection was free for it: a server that stalls cannot hide it. What was due is sent even when the time
+/// is over, so it cannot hide a stall at the end either.
 struct LoadGenerator {
     private struct Connection {
         var descriptor: Int32
@@ -14,12 +15,19 @@ struct LoadGenerator {
         var received: [UInt8] = []
     }
 
+    /// Nanoseconds after the run's time within which what was due must be sent, and what was sent answered.
+    private static let patience: Int64 = 10_000_000_000
+
     private let pool: RequestPool
-    private let deadline: Int64
+    /// Nanoseconds that the run takes.
+    private let length: Int64
+    /// Nanoseconds between two requests.
     private let interval: Double?
+    /// The requests of the pool that the run may send.
+    private let requests: Range<Int>
     private var connections: [Connection] = []
     private var polls: [pollfd] = []
-    private var next = 0
+    private var next: Int
     private var latencies: [Int64] = []
     private var failures = 0
 
@@ -32,15 +40,23 @@ struct LoadGenerator {
         }
         pool = try RequestPool(mapping: path)
         let seconds = value("--seconds").flatMap { Double($0) } ?? 3
-        interval = value("--rate").flatMap { Double($0) }.map { 1e9 / $0 }
+        let rate = value("--rate").flatMap { Double($0) }
+        length = Int64(seconds * 1e9)
+        interval = rate.map { 1e9 / $0 }
+        let first = value("--first").flatMap { Int($0) } ?? 0
+        let end = rate.map { first + Int(($0 * seconds).rounded(.up)) } ?? pool.count
+        guard first < end, end <= pool.count else {
+            throw BenchmarkError("a run needs more than \(pool.count) requests: raise --envelopes")
+        }
+        requests = first..<end
+        next = first
         for _ in 0..<(value("--connections").flatMap { Int($0) } ?? 64) {
             let descriptor = try Sockets.connect(port: port)
             Sockets.setNonBlocking(descriptor)
             connections.append(Connection(descriptor: descriptor))
             polls.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
         }
-        latencies.reserveCapacity(pool.count)
-        deadline = monotonic() + Int64(seconds * 1e9)
+        latencies.reserveCapacity(requests.count)
     }
 
     consuming func run() throws {
@@ -50,7 +66,8 @@ struct LoadGenerator {
         let took = Double(monotonic() - start) / 1e9
         load.latencies.sort()
         let result = LoadResult(
-            requests: load.latencies.count, failures: load.failures, seconds: took,
+            requests: load.latencies.count, failures: load.failures,
+            unsent: load.interval == nil ? 0 : load.requests.upperBound - load.next, seconds: took,
             p50: load.percentile(0.5), p99: load.percentile(0.99), max: load.percentile(1))
         say(String(decoding: try JSONEncoder().encode(result), as: UTF8.self))
     }
@@ -61,11 +78,16 @@ struct LoadGenerator {
     }
 
     private mutating func drive(from start: Int64) {
+        let deadline = start + length
         var busy = 0
         while true {
             let now = monotonic()
-            let isOver = now >= deadline || next >= pool.count
+            let isOver = next >= requests.upperBound || (interval == nil && now >= deadline)
             if isOver, busy == 0 { return }
+            guard now < deadline + Self.patience else {
+                failures += busy
+                return
+            }
             if !isOver { busy += sendDue(now, from: start) }
             let timeout: Int32 = interval == nil ? 1_000 : 1
             guard poll(&polls, nfds_t(polls.count), timeout) > 0 else { continue }
@@ -81,10 +103,10 @@ struct LoadGenerator {
         var started = 0
         for index in connections.indices
         where !connections[index].isBusy && connections[index].descriptor >= 0 {
-            guard next < pool.count else { break }
+            guard next < requests.upperBound else { break }
             var due = now
             if let interval {
-                due = start + Int64(Double(next) * interval)
+                due = start + Int64(Double(next - requests.lowerBound) * interval)
                 guard due <= now else { break }
             }
             connections[index].isBusy = true
@@ -139,12 +161,24 @@ struct LoadGenerator {
 
 /// What one run of the load generator saw; times in milliseconds.
 struct LoadResult: Codable {
+    /// Requests that were acknowledged.
     var requests: Int
     var failures: Int
+    /// Requests that were due and could not be sent within some seconds after the run's end.
+    var unsent: Int
     var seconds: Double
     var p50: Double
     var p99: Double
     var max: Double
 
+    /// Processor time of the server in microseconds a request; whoever runs the generator looks at it.
+    var processor = 0.0
+    /// Deliveries that wait when the load ends.
+    var waiting = 0
+
     var rate: Double { Double(requests) / seconds }
+
+    private enum CodingKeys: String, CodingKey {
+        case requests, failures, unsent, seconds, p50, p99, max
+    }
 }

@@ -1,5 +1,4 @@
 import CCurl
-import CPostgres
 import Foundation
 import GRDBSQLite
 import JSON
@@ -44,45 +43,73 @@ struct LoaderRow {
     }
 }
 
+/// The rows of a table `t` as a sink of that mode makes it.
+struct LoaderTable {
+    let mode: String
+    let rows: [LoaderRow]
+    let columns: [String]
+    var isUpsert: Bool { mode == "upsert" }
+
+    init(_ mode: String, _ events: some Sequence<Event>) {
+        self.mode = mode
+        let isUpsert = mode == "upsert"
+        rows = events.map { isUpsert ? LoaderRow(upserting: $0) : LoaderRow(appending: $0) }
+        columns = isUpsert ? LoaderRow.upsert : LoaderRow.append
+    }
+
+    /// What happens to a row that is there already.
+    var conflict: String {
+        guard isUpsert else { return "ON CONFLICT DO NOTHING" }
+        let changes = columns.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
+        return "ON CONFLICT (\(columns[0])) DO UPDATE SET \(changes)"
+    }
+
+    /// Throws where a sink that took all of it cannot have left so many rows.
+    func check(_ count: Int) throws {
+        guard isUpsert ? count > 0 : count == rows.count else {
+            throw BenchmarkError("\(rows.count) events were delivered, and the table has \(count) rows")
+        }
+    }
+}
+
 /// Straight loops over the C libraries: what each sink could reach at most.
 enum Loaders {
     static let batch = 1_000
 
     // MARK: - SQLite
 
-    /// Rows a second into a sink's table; see ``sqlite(_:create:insert:path:)``.
-    static func sqlite(_ rows: [LoaderRow], columns: [String], isUpsert: Bool, path: String) throws -> Double
-    {
-        let definitions = columns.map { "\($0) TEXT" }.joined(separator: ", ")
-        let places = columns.map { _ in "?" }.joined(separator: ", ")
+    /// Rows a second into a sink's table; see ``sqlite(_:create:insert:path:batch:)``.
+    ///
+    /// - Parameter create: The sink's own SQL, so that rows lie as they do there.
+    static func sqlite(_ table: LoaderTable, create: String, path: String) throws -> Double {
+        let places = table.columns.map { _ in "?" }.joined(separator: ", ")
+        let columns = table.columns.joined(separator: ", ")
         return try sqlite(
-            rows.map(\.columns),
-            create: "CREATE TABLE t (\(definitions), PRIMARY KEY (\(columns[0]))) WITHOUT ROWID",
-            insert: "INSERT INTO t VALUES (\(places)) \(conflict(columns, isUpsert))",
-            path: path)
+            table.rows.map(\.columns), create: create,
+            insert: "INSERT INTO t (\(columns)) VALUES (\(places)) \(table.conflict)", path: path)
     }
 
-    /// Rows a second: one prepared statement, `batch` rows a transaction, WAL and `synchronous=FULL`.
+    /// Rows a second: one prepared statement, `batch` rows a transaction, WAL and `synchronous=FULL`, and the
+    /// cache and the checkpoints that a sink has.
     static func sqlite(
         _ rows: [[[CChar]?]], create: String, insert: String, path: String, batch: Int = batch
     ) throws -> Double {
-        var database: OpaquePointer?
-        guard sqlite3_open(path, &database) == SQLITE_OK else { throw BenchmarkError("cannot open \(path)") }
+        let database = try openSQLite(path)
         defer { sqlite3_close(database) }
+        func run(_ sql: String) throws {
+            guard sqlite3_exec(database, sql, nil, nil, nil) == SQLITE_OK else {
+                throw BenchmarkError("\(sql) failed")
+            }
+        }
         for sql in [
-            "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
-            create,
-        ] where sqlite3_exec(database, sql, nil, nil, nil) != SQLITE_OK {
-            throw BenchmarkError("\(sql) failed")
-        }
-        var statement: OpaquePointer?
-        guard sqlite3_prepare_v2(database, insert, -1, &statement, nil) == SQLITE_OK else {
-            throw BenchmarkError("\(insert) failed")
-        }
+            "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -16384",
+            "PRAGMA wal_autocheckpoint = 4000", create,
+        ] { try run(sql) }
+        let statement = try prepare(insert, database)
         defer { sqlite3_finalize(statement) }
         let start = monotonic()
         for first in stride(from: 0, to: rows.count, by: batch) {
-            sqlite3_exec(database, "BEGIN IMMEDIATE", nil, nil, nil)
+            try run("BEGIN IMMEDIATE")
             for row in rows[first..<min(first + batch, rows.count)] {
                 for (index, value) in row.enumerated() {
                     // No destructor: the row outlives the step.
@@ -95,80 +122,39 @@ enum Loaders {
                 sqlite3_reset(statement)
                 sqlite3_clear_bindings(statement)
             }
-            sqlite3_exec(database, "COMMIT", nil, nil, nil)
+            try run("COMMIT")
         }
         return Double(rows.count) / (Double(monotonic() - start) / 1e9)
     }
 
-    // MARK: - PostgreSQL
-
-    /// Rows a second: one statement per thousand rows, with an array per column through `unnest`.
-    static func postgres(_ rows: [LoaderRow], columns: [String], isUpsert: Bool, url: String) throws -> Double
-    {
-        guard let connection = PQconnectdb(url), PQstatus(connection) == CONNECTION_OK else {
-            throw BenchmarkError("cannot connect to PostgreSQL")
-        }
-        defer { PQfinish(connection) }
-        let types = columns.map { column in
-            switch column {
-            case "published", "received_at", "updated_at", "deleted_at": "timestamptz"
-            case "body": "json"
-            default: "text"
-            }
-        }
-        let table = zip(columns, types).map { "\($0) \($1)" }.joined(separator: ", ")
-        let create =
-            "DROP TABLE IF EXISTS loaded; CREATE TABLE loaded (\(table), PRIMARY KEY (\(columns[0])))"
-        PQclear(PQexec(connection, create))
-        let arrays = types.enumerated().map { "$\($0 + 1)::\($1)[]" }.joined(separator: ", ")
-        let sql = "INSERT INTO loaded SELECT * FROM unnest(\(arrays)) \(conflict(columns, isUpsert))"
-        let start = monotonic()
-        for first in stride(from: 0, to: rows.count, by: batch) {
-            // A statement may touch a row once only: the last of a key wins.
-            var last: [String: Int] = [:]
-            for index in first..<min(first + batch, rows.count) { last[rows[index].key] = index }
-            let literals = columns.indices.map { literal(last.values.map { rows[$0] }, column: $0) }
-            let values = literals.map { UnsafePointer(strdup($0)) }
-            defer { for value in values { free(UnsafeMutablePointer(mutating: value)) } }
-            let result = PQexecParams(connection, sql, Int32(values.count), nil, values, nil, nil, 0)
-            defer { PQclear(result) }
-            guard PQresultStatus(result) == PGRES_COMMAND_OK else {
-                throw BenchmarkError(String(cString: PQerrorMessage(connection)))
-            }
-        }
-        return Double(rows.count) / (Double(monotonic() - start) / 1e9)
+    /// Rows of a file's table `t`.
+    static func sqliteCount(_ path: String) throws -> Int {
+        let database = try openSQLite(path)
+        defer { sqlite3_close(database) }
+        let statement = try prepare("SELECT count(*) FROM t", database)
+        defer { sqlite3_finalize(statement) }
+        guard sqlite3_step(statement) == SQLITE_ROW else { throw BenchmarkError("cannot count in \(path)") }
+        return Int(sqlite3_column_int64(statement, 0))
     }
 
-    /// What happens to a row that is there already.
-    private static func conflict(_ columns: [String], _ isUpsert: Bool) -> String {
-        guard isUpsert else { return "ON CONFLICT DO NOTHING" }
-        let changes = columns.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
-        return "ON CONFLICT (\(columns[0])) DO UPDATE SET \(changes)"
+    private static func openSQLite(_ path: String) throws -> OpaquePointer? {
+        var database: OpaquePointer?
+        guard sqlite3_open(path, &database) == SQLITE_OK else { throw BenchmarkError("cannot open \(path)") }
+        return database
     }
 
-    private static func literal(_ rows: [LoaderRow], column: Int) -> [CChar] {
-        var text: [CChar] = [0x7B]
-        for row in rows {
-            if text.count > 1 { text.append(0x2C) }
-            guard let value = row.columns[column] else {
-                text.append(contentsOf: [0x4E, 0x55, 0x4C, 0x4C])
-                continue
-            }
-            text.append(0x22)
-            for byte in value.dropLast() {
-                if byte == 0x22 || byte == 0x5C { text.append(0x5C) }
-                text.append(byte)
-            }
-            text.append(0x22)
+    private static func prepare(_ sql: String, _ database: OpaquePointer?) throws -> OpaquePointer? {
+        var statement: OpaquePointer?
+        guard sqlite3_prepare_v2(database, sql, -1, &statement, nil) == SQLITE_OK else {
+            throw BenchmarkError("\(sql) failed")
         }
-        text.append(contentsOf: [0x7D, 0])
-        return text
+        return statement
     }
 
     // MARK: - HTTP
 
     /// Requests a second: libcurl's multi interface with 64 transfers at once, handles and connections kept.
-    static func http(_ bodies: [(url: String, body: [UInt8])], port: Int) throws -> Double {
+    static func http(_ bodies: [(url: String, body: [UInt8])]) throws -> Double {
         guard let multi = curl_multi_init() else { throw BenchmarkError("no libcurl") }
         defer { curl_multi_cleanup(multi) }
         var headers = curl_slist_append(nil, "Content-Type: application/json")
@@ -205,7 +191,11 @@ enum Loaders {
                     continue
                 }
                 let code = relay_curl_message_result(message)
-                guard code == CURLE_OK else { throw BenchmarkError("libcurl: \(code)") }
+                var status = 0
+                _ = relay_curl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+                guard code == CURLE_OK, status == 200 else {
+                    throw BenchmarkError("libcurl: \(code), status \(status)")
+                }
                 done += 1
                 curl_multi_remove_handle(multi, easy)
                 start(easy)

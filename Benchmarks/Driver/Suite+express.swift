@@ -11,9 +11,9 @@ extension Suite {
         }
         for (order, goal) in [("after", 8.0), ("before", 10.0)] {
             let pairs = try (0..<options.pairs).map { _ in
-                (try withRelay { try load($0.port).rate }, try express(script, order))
+                (try withRelay("h") { try warmLoad($0).rate }, try express(script, order))
             }
-            add(
+            try add(
                 Figure(
                     "h. against Express that stores \(order) it answers", "req/s", pairs: pairs, atLeast: goal
                 ))
@@ -41,6 +41,6 @@ extension Suite {
             log: "\(folder)/log")
         defer { server.stop() }
         try Sockets.waitUntilOpen(port: port)
-        return try load(port).rate
+        return try warmLoad(BaselineServer(port: port, child: server)).rate
     }
 }

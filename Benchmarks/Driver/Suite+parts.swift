@@ -25,8 +25,8 @@ extension Suite {
             }
         }
         precondition(found > 0, "nothing was routed or rendered")
-        add(Figure("p. route, one rule", "ns/event", runs: routing))
-        add(Figure("p. template, three placeholders", "ns/event", runs: rendering))
+        try add(Figure("p. route, one rule", "ns/event", runs: routing))
+        try add(Figure("p. template, three placeholders", "ns/event", runs: rendering))
         try journalRows()
     }
 
@@ -47,7 +47,7 @@ extension Suite {
             return (own, foundation)
         }
         precondition(found > 0, "nothing was read")
-        add(Figure("p. scanner, against JSONSerialization", "ns/event", pairs: pairs, atMost: 0.5))
+        try add(Figure("p. scanner, against JSONSerialization", "ns/event", pairs: pairs, atMost: 0.5))
     }
 
     /// Nanoseconds an element, the best of ten rounds.
@@ -84,8 +84,8 @@ extension Suite {
             appends.append((figures.appends, writer))
             settles.append(figures.settles)
         }
-        add(Figure("p. journal append, 64 at a time", "events/s", pairs: appends, atLeast: nil))
-        add(Figure("p. settle, 64 deliveries each", "events/s", runs: settles))
+        try add(Figure("p. journal append, 64 at a time", "events/s", pairs: appends, atLeast: nil))
+        try add(Figure("p. settle, 64 deliveries each", "events/s", runs: settles))
     }
 
     private static func measureJournal(

@@ -5,42 +5,82 @@ import RelayTesting
 extension Suite {
     /// Row i: the rate at which SQLite, PostgreSQL and HTTP, all at once, keep up.
     func sustainedRow() throws {
-        guard case .success(let cluster) = cluster else {
-            return say("  PostgreSQL is not installed: row i is left out")
+        let cluster: PostgresCluster
+        switch self.cluster {
+        case .success(let started): cluster = started
+        case .failure(let error): return say("  row i is left out: \(error)")
         }
-        let rates = try (0..<options.pairs).map { _ in try sustainedRate(cluster.makeDatabase()) }
-        add(Figure("i. into SQLite, PostgreSQL and HTTP, lag flat", "events/s", runs: rates, atLeast: 6_000))
+        let rates = try (0..<options.pairs).map { _ in try sustainedRate(cluster) }
+        try add(
+            Figure("i. into SQLite, PostgreSQL and HTTP, lag flat", "events/s", runs: rates, atLeast: 6_000))
     }
 
-    /// The highest of the rates tried, each a quarter above the last, at which nothing piles up.
-    private func sustainedRate(_ database: String) throws -> Double {
-        let receiver = try Child.own(["receive"])
-        defer { receiver.stop() }
-        guard let port = Int(receiver.line()) else { throw BenchmarkError("the receiver did not start") }
-        let sinks = [
-            Self.upsertSink,
-            ("pg", "{\"type\": \"postgresql\", \"url\": \"\(database)\", \"table\": \"users\"}"),
-            ("crm", Self.httpSink(port: port)),
-        ]
-        var (sustained, rate) = (0.0, 1_000.0)
-        while try keepsUp(sinks, rate: rate) {
+    /// The highest of the rates tried, each a tenth above the last and one of them 6,000, at which nothing
+    /// piles up; one that fails is tried once more.
+    private func sustainedRate(_ cluster: PostgresCluster) throws -> Double {
+        let seconds = max(8, options.seconds)
+        var sustained = 0.0
+        for step in (-11)... {
+            let rate = (6_000 * pow(1.1, Double(step))).rounded()
+            guard rate * seconds <= Double(source.envelopes.count) else {
+                say("  row i tries no more than \(Int(sustained))/s: raise --envelopes")
+                break
+            }
+            let keepsUp = { try self.keepsUp(cluster, rate: rate, seconds: seconds) }
+            guard try keepsUp() || keepsUp() else { break }
             sustained = rate
-            rate *= 1.25
         }
         return sustained
     }
 
-    /// Whether no more waits at the end of a run than half-way, but for what a moment's delay explains.
-    private func keepsUp(_ sinks: [(name: String, settings: String)], rate: Double) throws -> Bool {
-        try withRelay(sinks) { relay in
-            var half = 0
-            let result = try load(relay.port, rate: rate) { half = relay.deliveries().waiting }
-            let end = relay.deliveries().waiting
-            if options.isVerbose { say("    at \(Int(rate))/s: \(half), then \(end) waiting") }
+    /// Whether what waits for a sink does not grow over the second half of a run, all of it in new databases.
+    ///
+    /// Growth is the slope of a line through what waited at many instants. A fiftieth of what came in is
+    /// allowed, and half a batch, because what is in flight differs from look to look; and no more may wait
+    /// at the end than comes in a second.
+    private func keepsUp(_ cluster: PostgresCluster, rate: Double, seconds: Double) throws -> Bool {
+        let receiver = try ReceiverProcess()
+        defer { receiver.stop() }
+        let url = try cluster.makeDatabase()
+        let sinks = [
+            Self.upsertSink,
+            ("pg", "{\"type\": \"postgresql\", \"url\": \"\(url)\", \"table\": \"users\"}"),
+            ("crm", Self.httpSink(port: receiver.port)),
+        ]
+        return try withRelay("i", sinks) { relay in
+            var looks: [(time: Double, status: RelayStatus)] = []
+            let result = try load(relay, rate: rate, seconds: seconds) {
+                let start = monotonic()
+                usleep(UInt32(seconds * 500_000))
+                while case let time = Double(monotonic() - start) / 1e9, time < seconds {
+                    looks.append((time, try relay.status()))
+                    usleep(250_000)
+                }
+            }
+            guard let first = looks.first?.status, let last = looks.last?.status else { return false }
+            let growth = last.waiting.indices.map { sink in
+                Self.growth(looks.map { ($0.time, Double($0.status.waiting[sink])) })
+            }
+            let cameIn = Double(last.accepted - first.accepted)
+            if options.isVerbose {
+                let more = growth.map { Int($0) }
+                say("    at \(Int(rate))/s: \(Int(cameIn)) in, \(more) more wait, in the end \(last.waiting)")
+            }
             // What could not be sent in time counts as well: the load falls behind its own schedule.
-            let isSent = result.rate > 0.95 * rate
-            return isSent && Double(end - half) < 0.1 * rate * options.seconds
+            return result.unsent == 0 && result.rate > 0.95 * rate
+                && growth.allSatisfy { $0 <= 0.02 * cameIn + 500 }
+                && last.waiting.allSatisfy { Double($0) <= rate }
         }
+    }
+
+    /// By how much a line through the points rises between the first and the last, by least squares.
+    private static func growth(_ points: [(x: Double, y: Double)]) -> Double {
+        let count = Double(points.count)
+        let x = points.reduce(0) { $0 + $1.x } / count
+        let y = points.reduce(0) { $0 + $1.y } / count
+        let spread = points.reduce(0) { $0 + ($1.x - x) * ($1.x - x) }
+        guard spread > 0, let first = points.first, let last = points.last else { return 0 }
+        return points.reduce(0) { $0 + ($1.x - x) * ($1.y - y) } / spread * (last.x - first.x)
     }
 
     /// Row j: what an acknowledgement costs in a journal of many entries, against one of few.
@@ -56,17 +96,10 @@ extension Suite {
             try RequestPool.write(source.envelopes(round: 1_000_000 + run), to: pool(1))
             let young = try stored(10_000)
             defer { try? FileManager.default.removeItem(atPath: young) }
-            return (try cost(of: old), try cost(of: young))
+            let cost = { folder in try self.withRelay("j", in: folder) { try self.load($0).processor } }
+            return (try cost(old), try cost(young))
         }
-        add(Figure("j. processor time, \(options.oldEntries) entries", "us/req", pairs: pairs, atMost: 1.2))
-    }
-
-    /// Microseconds of processor time an acknowledgement.
-    private func cost(of folder: String) throws -> Double {
-        let relay = try RelayProcess(self.relay, folder: folder, sinks: [])
-        defer { relay.stop() }
-        let before = relay.processorSeconds
-        let result = try load(relay.port)
-        return (relay.processorSeconds - before) * 1e6 / Double(result.requests)
+        try add(
+            Figure("j. processor time, \(options.oldEntries) entries", "us/req", pairs: pairs, atMost: 1.2))
     }
 }

@@ -10,8 +10,13 @@ final class Suite {
     let folder: String
     let source: EventSource
     private(set) var figures: [Figure] = []
+    /// The most resident memory of each relay that ran to its row's end, in MB, by row.
+    private var peaks: [String: [Double]] = [:]
     private var runs = 0
-    lazy var cluster = Result { try PostgresCluster(isDurable: true) }
+    /// Beside the folder and not in it, because it removes its files itself when this process has ended.
+    lazy var cluster = Result {
+        try PostgresCluster(isDurable: true, in: FileManager.default.currentDirectoryPath + "/.build")
+    }
 
     init(_ options: BenchmarkOptions) throws {
         self.options = options
@@ -21,9 +26,9 @@ final class Suite {
         guard FileManager.default.isExecutableFile(atPath: relay) else {
             throw BenchmarkError("no relay at \(relay): swift build -c release --product okta-relay")
         }
+        source = EventSource(count: options.envelopes)
         folder = FileManager.default.currentDirectoryPath + "/.build/bench-\(getpid())"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        source = EventSource(count: options.envelopes)
     }
 
     func run() throws {
@@ -44,17 +49,26 @@ final class Suite {
         if options.has("i") { try sustainedRow() }
         if options.has("j") { try oldJournalRow() }
         if options.has("p") { try partRows() }
+        try memoryRows()
         say("\n" + Figure.table(figures))
+    }
+
+    /// The memory part of row f, over whatever rows have run.
+    private func memoryRows() throws {
+        for (row, megabytes) in peaks.sorted(by: { $0.key < $1.key }) {
+            try add(Figure("f. most memory, row \(row)", "MB", most: megabytes, atMost: 120))
+        }
+        guard peaks.count > 1 else { return }
+        try add(Figure("f. most memory, all rows", "MB", most: peaks.values.flatMap(\.self), atMost: 120))
+    }
+
+    /// Shows a figure, and writes all that there are: a run that ends early leaves those it has.
+    func add(_ figure: Figure) throws {
+        figures.append(figure)
+        say("  " + figure.cells.filter { !$0.isEmpty }.joined(separator: "  "))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try encoder.encode(figures).write(to: URL(fileURLWithPath: options.jsonPath))
-    }
-
-    func cleanUp() { try? FileManager.default.removeItem(atPath: folder) }
-
-    func add(_ figure: Figure) {
-        figures.append(figure)
-        say("  " + figure.cells.filter { !$0.isEmpty }.joined(separator: "  "))
     }
 
     func median(of row: String) -> Double? { figures.first { $0.row.hasPrefix(row) }?.value }
@@ -71,41 +85,96 @@ final class Suite {
         return path
     }
 
-    /// Runs a relay with a new journal, and removes what it wrote.
+    /// Runs a relay, and notes the most memory that it had.
+    ///
+    /// - Parameters:
+    ///   - row: Whose memory it is.
+    ///   - existing: A folder with a journal; without it there is a new one, which is removed afterwards.
     func withRelay<R>(
-        _ sinks: [(name: String, settings: String)] = [], _ body: (RelayProcess) throws -> R
+        _ row: String, _ sinks: [(name: String, settings: String)] = [], in existing: String? = nil,
+        _ body: (RelayProcess) throws -> R
     ) throws -> R {
-        let folder = try makeFolder()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let folder = try existing ?? makeFolder()
+        defer { if existing == nil { try? FileManager.default.removeItem(atPath: folder) } }
         let relay = try RelayProcess(self.relay, folder: folder, sinks: sinks)
         defer { relay.stop() }
-        return try body(relay)
+        let result = try body(relay)
+        notePeak(row, of: relay)
+        return result
     }
 
-    /// Drives a server with 64 connections; `whileRunning` is called half-way.
+    func notePeak(_ row: String, of relay: RelayProcess) {
+        peaks[row, default: []].append(relay.peakMegabytes)
+    }
+
+    /// Drives a server with 64 connections, and sees to it that a relay has accepted what it acknowledged.
+    ///
+    /// - Parameters:
+    ///   - first: The first request of the pool that is sent.
+    ///   - whileRunning: Called once, when the load is about to begin.
     func load(
-        _ port: Int, envelope: Int = 1, rate: Double? = nil, whileRunning: () -> Void = {}
+        _ server: some LoadedServer, envelope: Int = 1, rate: Double? = nil, seconds: Double? = nil,
+        first: Int = 0, whileRunning: () throws -> Void = {}
     ) throws -> LoadResult {
-        var arguments = ["load", "--port", "\(port)", "--pool", pool(envelope)]
-        arguments += ["--seconds", "\(options.seconds)"]
+        var arguments = ["load", "--port", "\(server.port)", "--pool", pool(envelope), "--first", "\(first)"]
+        arguments += ["--seconds", "\(seconds ?? options.seconds)"]
         if let rate { arguments += ["--rate", "\(rate)"] }
+        let acceptedBefore = try server.account()?.accepted ?? 0
+        let processorBefore = server.processorSeconds
         let child = try Child.own(arguments)
-        usleep(UInt32(options.seconds * 500_000))
-        whileRunning()
-        let result = try JSONDecoder().decode(LoadResult.self, from: child.result())
-        guard result.failures == 0 else { throw BenchmarkError("\(result.failures) requests failed") }
+        defer { child.stop() }
+        try whileRunning()
+        let output = child.result()
+        guard child.succeeded else { throw BenchmarkError("the load generator failed") }
+        var result = try JSONDecoder().decode(LoadResult.self, from: output)
+        guard result.failures == 0, result.requests > 0 else {
+            throw BenchmarkError("\(result.failures) requests failed, \(result.requests) did not")
+        }
+        result.processor = (server.processorSeconds - processorBefore) * 1e6 / Double(result.requests)
+        if let account = try server.account() {
+            result.waiting = account.waiting.reduce(0, +)
+            let sent = min((first + result.requests) * envelope, source.count) - first * envelope
+            guard account.accepted - acceptedBefore == sent else {
+                throw BenchmarkError(
+                    "\(sent) events were acknowledged, and \(account.accepted - acceptedBefore) accepted")
+            }
+        }
         if options.isVerbose { say("    \(Int(result.rate))/s p99 \(formatted(result.p99)) ms") }
         return result
     }
 
-    /// The no-op server's requests a second, and its processor time a request in microseconds.
-    func noOp() throws -> (rate: Double, processor: Double) {
-        let port = try Sockets.freePort()
-        let server = try Child.own(["no-op", "\(port)"])
-        defer { server.stop() }
-        try Sockets.waitUntilOpen(port: port)
-        let before = server.processorSeconds
-        let result = try load(port)
-        return (result.rate, (server.processorSeconds - before) * 1e6 / Double(result.requests))
+    /// The same after a second of load that does not count.
+    func warmLoad(_ server: some LoadedServer) throws -> LoadResult {
+        let warmUp = try load(server, seconds: 1)
+        return try load(server, first: warmUp.requests)
     }
+
+    /// The same for the no-op server.
+    func noOp() throws -> LoadResult {
+        let port = try Sockets.freePort()
+        let server = BaselineServer(port: port, child: try Child.own(["no-op", "\(port)"]))
+        defer { server.child.stop() }
+        try Sockets.waitUntilOpen(port: port)
+        return try warmLoad(server)
+    }
+}
+
+/// A server under load.
+protocol LoadedServer {
+    var port: Int { get }
+    var processorSeconds: Double { get }
+    /// What it says that it has taken in; nil where it does not count.
+    func account() throws -> RelayStatus?
+}
+
+extension RelayProcess: LoadedServer {
+    func account() throws -> RelayStatus? { try status() }
+}
+
+/// What a relay is compared with.
+struct BaselineServer: LoadedServer {
+    let port: Int
+    let child: Child
+    var processorSeconds: Double { child.processorSeconds }
+    func account() -> RelayStatus? { nil }
 }

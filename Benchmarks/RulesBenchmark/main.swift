@@ -4,7 +4,8 @@ import Rules
 
 // What routing costs: nanoseconds per event for tables of 1 to 10,000 rules, the parse of the event's bytes
 // included, and with a body of ten placeholders rendered for each match; the table's memory and the time to
-// compile it; and the same for the template alone. Arguments are other table sizes, or names of shapes.
+// compile it; whether the goals for 10,000 rules are met; and the same for the template alone. Arguments are
+// other table sizes, or names of shapes.
 
 if let subject = BenchmarkMemory.Subject(CommandLine.arguments) {
     print(try BenchmarkMemory.measure(subject))
@@ -28,7 +29,9 @@ print(
     "shape           rules  matches  parse+route   route   events/s   +render   compile ms   memory KiB")
 
 let named = BenchmarkRules.Shape.allCases.filter { CommandLine.arguments.contains("\($0)") }
+var verdicts: [String] = []
 for shape in named.isEmpty ? BenchmarkRules.Shape.allCases : named {
+    var times: [Int: BenchmarkGoal.Times] = [:]
     for count in sizes.isEmpty ? [1, 10, 100, 1_000, 10_000] : sizes {
         let rules = try BenchmarkRules.make(count, shape)
         var table = RuleTable([])
@@ -58,8 +61,15 @@ for shape in named.isEmpty ? BenchmarkRules.Shape.allCases : named {
             String(format: "%13.1f", compile / 1e6), column(memory / 1_024, 13),
         ]
         print(cells.joined())
+        times[count] = (routing, both)
+    }
+    if BenchmarkGoal.shapes.contains(shape), let few = times[BenchmarkGoal.few],
+        let many = times[BenchmarkGoal.many]
+    {
+        verdicts.append(BenchmarkGoal.verdict(shape, few: few, many: many))
     }
 }
+for verdict in verdicts { print(verdict) }
 
 for name in BenchmarkTemplates.names {
     let compile = try BenchmarkClock.nanoseconds([name]) {
