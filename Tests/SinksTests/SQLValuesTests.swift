@@ -35,8 +35,8 @@ struct SQLValuesTests {
     }
 
     @Test(arguments: [
-        ("23505", SQLState.Disposition.data), ("22P02", .data), ("21000", .data), ("42804", .data),
-        ("P0001", .data), ("40001", .conflict), ("40P01", .conflict), ("08006", .unavailable),
+        ("23505", SQLState.Disposition.data), ("22P02", .data), ("21000", .data), ("P0001", .data),
+        ("42804", .misconfigured), ("40001", .conflict), ("40P01", .conflict), ("08006", .unavailable),
         ("57P01", .unavailable), ("57P04", .misconfigured), ("25006", .unavailable), ("53300", .unavailable),
         ("53100", .unavailable), ("28P01", .misconfigured), ("3D000", .misconfigured),
         ("42501", .misconfigured), ("42P01", .misconfigured), ("XX001", .misconfigured),

@@ -25,8 +25,7 @@ public final class CurlClient: Sendable {
 
     /// Sends one request and waits for its response.
     ///
-    /// A response of any status is a response. When the task is cancelled the transfer is dropped, and it is
-    /// unknown whether the request arrived.
+    /// A response of any status is a response. When the task is cancelled the transfer is dropped.
     public func send(_ request: CurlRequest) async throws(CurlFailure) -> CurlResponse {
         try request.validate()
         let ticket = CurlTicket()
@@ -76,7 +75,9 @@ final class CurlTicket: Sendable {
 
 /// A request on its way to the loop, and who waits for its result.
 struct CurlJob: Sendable {
-    let request: CurlRequest
+    var request: CurlRequest
+    /// Whether it has been sent before, by the loop itself.
+    var isSentAgain = false
     let ticket: CurlTicket
     let continuation: CheckedContinuation<Result<CurlResponse, CurlFailure>, Never>
 }

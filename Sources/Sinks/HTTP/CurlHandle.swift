@@ -29,10 +29,13 @@ final class CurlHandle {
     }
 
     /// Sets what a request asks for; false when libcurl refuses an option.
-    func begin(_ job: CurlJob) -> Bool {
+    ///
+    /// - Parameter isFresh: Whether it gets a connection of its own, whatever kept ones there are.
+    func begin(_ job: CurlJob, isFresh: Bool) -> Bool {
         let request = job.request
         transfer = CurlTransfer(job: job)
         return relay_curl_set_string(easy, CURLOPT_URL, request.url) == CURLE_OK
+            && set(CURLOPT_FRESH_CONNECT, isFresh ? 1 : 0)
             && setBounds(request) && setProtocols(request.policy) && setMethod(request) && setHeaders(request)
     }
 

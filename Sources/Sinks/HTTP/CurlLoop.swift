@@ -16,6 +16,8 @@ final class CurlLoop {
     private let reuse: ConnectionReuse
     private var active: [UnsafeMutableRawPointer: CurlHandle] = [:]
     private var idleHandles: [CurlHandle] = []
+    /// Scheme and authority of servers that have left bytes behind on a kept connection.
+    private var untidy: Set<String> = []
 
     init(mailbox: CurlMailbox, reuse: ConnectionReuse) {
         self.mailbox = mailbox
@@ -42,7 +44,7 @@ final class CurlLoop {
                 poll(nil, 0, 10)
             }
         }
-        for handle in active.values { end(handle, in: multi, with: .failure(.closed)) }
+        for handle in active.values { drop(handle, in: multi, ifUnsent: .closed) }
         idleHandles = []
         mailbox.closed()
         curl_multi_cleanup(multi)
@@ -50,12 +52,15 @@ final class CurlLoop {
 
     private func start(_ job: CurlJob, in multi: UnsafeMutableRawPointer) {
         guard !job.ticket.isCancelled.load(ordering: .acquiring) else {
-            return job.continuation.resume(returning: .failure(.cancelled))
+            let failure = job.isSentAgain ? CurlFailure.cancelled : .notSent(Self.stopped)
+            return job.continuation.resume(returning: .failure(failure))
         }
         guard let handle = idleHandles.popLast() ?? CurlHandle(reuse: reuse) else {
             return job.continuation.resume(returning: .failure(.notSent("out of memory")))
         }
-        guard handle.begin(job), curl_multi_add_handle(multi, handle.easy) == CURLM_OK else {
+        guard handle.begin(job, isFresh: needsConnectionOfItsOwn(job)),
+            curl_multi_add_handle(multi, handle.easy) == CURLM_OK
+        else {
             let failure = CurlFailure.invalidRequest("libcurl does not take the request's options")
             return job.continuation.resume(returning: .failure(failure))
         }
@@ -66,8 +71,16 @@ final class CurlLoop {
         let cancelled = active.values.filter { handle in
             handle.transfer.map { $0.job.ticket.isCancelled.load(ordering: .acquiring) } ?? false
         }
-        for handle in cancelled { end(handle, in: multi, with: .failure(.cancelled)) }
+        for handle in cancelled { drop(handle, in: multi, ifUnsent: .notSent(Self.stopped)) }
     }
+
+    private func drop(
+        _ handle: CurlHandle, in multi: UnsafeMutableRawPointer, ifUnsent failure: CurlFailure
+    ) {
+        end(handle, in: multi, with: .failure(handle.transfer?.isSent == true ? .cancelled : failure))
+    }
+
+    private static let stopped = "stopped before it was sent"
 
     private func finishDone(in multi: UnsafeMutableRawPointer) {
         var left: Int32 = 0
@@ -77,18 +90,48 @@ final class CurlLoop {
             else { continue }
             // The message is libcurl's and goes away with the handle's removal.
             let code = relay_curl_message_result(message)
-            end(handle, in: multi, with: transfer.result(code, easy))
+            guard transfer.metStrayBytes(code) else {
+                end(handle, in: multi, with: transfer.result(code, easy))
+                continue
+            }
+            untidy.insert(CurlURL.authority(of: transfer.job.request.url))
+            if transfer.job.request.mayRepeat, !transfer.job.isSentAgain {
+                sendAgain(handle, transfer.job, in: multi)
+            } else {
+                end(handle, in: multi, with: transfer.result(code, easy))
+            }
         }
+    }
+
+    /// Sends a request once more, over a connection of its own and in what is left of its time.
+    private func sendAgain(_ handle: CurlHandle, _ job: CurlJob, in multi: UnsafeMutableRawPointer) {
+        var (job, spent) = (job, curl_off_t())
+        relay_curl_get_offset(handle.easy, CURLINFO_TOTAL_TIME_T, &spent)
+        job.request.timeout -= .microseconds(spent)
+        job.isSentAgain = true
+        release(handle, in: multi)
+        start(job, in: multi)
+    }
+
+    /// What must go once at most must not meet what others left behind.
+    private func needsConnectionOfItsOwn(_ job: CurlJob) -> Bool {
+        job.isSentAgain
+            || !job.request.mayRepeat && !untidy.isEmpty
+                && untidy.contains(CurlURL.authority(of: job.request.url))
     }
 
     private func end(
         _ handle: CurlHandle, in multi: UnsafeMutableRawPointer,
         with result: Result<CurlResponse, CurlFailure>
     ) {
+        let continuation = handle.transfer?.job.continuation
+        release(handle, in: multi)
+        continuation?.resume(returning: result)
+    }
+
+    private func release(_ handle: CurlHandle, in multi: UnsafeMutableRawPointer) {
         active[handle.easy] = nil
         curl_multi_remove_handle(multi, handle.easy)
-        let continuation = handle.transfer?.job.continuation
         if handle.end(), idleHandles.count < Self.idleHandlesMax { idleHandles.append(handle) }
-        continuation?.resume(returning: result)
     }
 }

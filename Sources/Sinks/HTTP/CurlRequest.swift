@@ -107,9 +107,9 @@ public enum CurlFailure: Error, Sendable, Equatable {
     case misconfigured(String)
     /// The response breaks the protocol or a bound; the request arrived.
     case badResponse(String)
-    /// The task that sent it was cancelled; what became of the request is unknown.
+    /// It was sent and then given up, by its task or with the client; what became of the request is unknown.
     case cancelled
-    /// The client was shut down.
+    /// The client was shut down; nothing was sent.
     case closed
 
     /// For a person.
@@ -119,7 +119,7 @@ public enum CurlFailure: Error, Sendable, Equatable {
             .misconfigured(let reason), .badResponse(let reason):
             reason
         case .addressRefused: "the host's address is private, loopback or reserved"
-        case .cancelled: "cancelled"
+        case .cancelled: "stopped before an answer came"
         case .closed: "the client was shut down"
         }
     }

@@ -105,6 +105,16 @@ final class CurlTransfer {
         return bodyBytes <= Self.readBytesMax
     }
 
+    /// Whether any of the request may have left, now or when it was sent before.
+    var isSent: Bool { sends > 0 || job.isSentAgain }
+
+    /// Whether what came over a kept connection was no answer to anything: the body of a 204 before it, say.
+    ///
+    /// libcurl looks for no such bytes before it takes a connection again, and closes it when it meets them.
+    func metStrayBytes(_ code: CURLcode) -> Bool {
+        code == CURLE_UNSUPPORTED_PROTOCOL && sends > 0 && openedSockets == 0 && !isHeadComplete
+    }
+
     // MARK: - Result
 
     /// What the transfer came to.
@@ -133,17 +143,27 @@ final class CurlTransfer {
         if sends == 0, refusedAddresses > 0, openedSockets == 0 || code == CURLE_ABORTED_BY_CALLBACK {
             return .addressRefused
         }
+        return isSent ? failureOfSent(code, reason) : failureOfUnsent(code, reason)
+    }
+
+    private func failureOfUnsent(_ code: CURLcode, _ reason: String) -> CurlFailure {
         switch code {
-        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return .invalidRequest(reason)
+        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: .invalidRequest(reason)
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
             CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR:
-            return .misconfigured(reason)
-        default: break
+            .misconfigured(reason)
+        default: .notSent(reason)
         }
+    }
+
+    private func failureOfSent(_ code: CURLcode, _ reason: String) -> CurlFailure {
         if isHeadTooLong { return .badResponse("the response's headers are over 64 KiB") }
-        if sends == 0 { return .notSent(reason) }
         switch code {
-        case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL: return .badResponse(reason)
+        case CURLE_WEIRD_SERVER_REPLY: return .badResponse(reason)
+        case CURLE_UNSUPPORTED_PROTOCOL:
+            // libcurl's words are about HTTP/0.9: https://curl.se/libcurl/c/CURLOPT_HTTP09_ALLOWED.html
+            return .outcomeUnknown(
+                "what answers is no HTTP server; check scheme, host and port (curl \(code.rawValue))")
         case CURLE_OK: return .outcomeUnknown("the response was cut off within its head")
         case CURLE_ABORTED_BY_CALLBACK:
             return .outcomeUnknown("the connection was closed before a response came")

@@ -60,6 +60,11 @@ struct CurlURL {
     private static let knownMax = 256
     private static let known = Mutex<Set<KnownAuthority>>([])
 
+    /// Scheme and authority of a URL that is valid, as it spells them.
+    static func authority(of text: String) -> String {
+        String(text[..<(endOfAuthority(text) ?? text.endIndex)])
+    }
+
     /// Where libcurl ends the authority, too: RFC 3986 section 3.2.
     private static func endOfAuthority(_ text: String) -> String.Index? {
         guard let slashes = text.utf8.firstRange(of: "://".utf8) else { return nil }

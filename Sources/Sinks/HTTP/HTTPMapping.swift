@@ -177,8 +177,9 @@ struct HTTPMapping: Sendable {
             }
             return .send(step)
         } catch {
-            return .settled(
-                Receipt(offset: delivery.offset, .rejected(reason: error.reason), contact: .notAsked))
+            let prefix = delivery.isOutcomeUnknown ? "outcome unknown: " : ""
+            let outcome = Receipt.Outcome.rejected(reason: prefix + error.reason)
+            return .settled(Receipt(offset: delivery.offset, outcome, contact: .notAsked))
         }
     }
 

@@ -56,7 +56,12 @@ extension HTTPSink {
                 return lost(reason, sinkError(failure, step.origin), isOutage: true, ticket, delivery)
             case .badResponse(let reason):
                 return lost(reason, sinkError(failure, step.origin), isOutage: false, ticket, delivery)
-            case .invalidRequest, .addressRefused, .notSent, .misconfigured, .cancelled, .closed:
+            case .cancelled:
+                // It says nothing of the destination, which may have done it all the same.
+                silence.withLock { $0.notTaken(ticket) }
+                if mapping.looksUp { return stillUnknown(failure.reason, delivery, .notAsked) }
+                return deadLetter(failure.reason, delivery, .notAsked)
+            case .invalidRequest, .addressRefused, .notSent, .misconfigured, .closed:
                 silence.withLock { $0.notTaken(ticket) }
                 return try receipt(for: failure, step, delivery)
             }
@@ -98,8 +103,7 @@ extension HTTPSink {
                 return stillUnknown("the lookup got HTTP \(response.status)", delivery)
             }
         case .failure(.invalidRequest(let reason)):
-            return Receipt(
-                offset: delivery.offset, .rejected(reason: "lookup: \(reason)"), contact: .notAsked)
+            return deadLetter("lookup: \(reason)", delivery, .notAsked)
         case .failure(.badResponse(let reason)): return stillUnknown("lookup: \(reason)", delivery)
         case .failure(let failure): throw sinkError(failure, step.origin)
         }
@@ -137,7 +141,9 @@ extension HTTPSink {
         let advice =
             "outcome unknown: \(reason); look whether it is there, then discard this dead letter if it"
             + " is, and redrive it if it is not"
-        return Receipt(offset: delivery.offset, .rejected(reason: advice), contact: contact)
+        return Receipt(
+            offset: delivery.offset, .rejected(reason: advice), isOutcomeUnknown: contact != .notAsked,
+            contact: contact)
     }
 
     private func stillUnknown(

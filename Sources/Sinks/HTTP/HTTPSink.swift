@@ -33,6 +33,8 @@ public final class HTTPSink: DeliveryPreviewing {
         var denied = HTTPTrouble.none
         /// 429.
         var limited = HTTPTrouble.none
+        /// Answers that break the protocol.
+        var garbled = HTTPTrouble.none
     }
 
     /// - Parameter client: Shared by all HTTP sinks; whoever made it shuts it down, after the sinks.
@@ -172,10 +174,10 @@ public final class HTTPSink: DeliveryPreviewing {
             switch verdict {
             case .unavailable: return true
             case .denied:
-                refusals.limited = .none
+                (refusals.limited, refusals.garbled) = (.none, .none)
                 return refusals.denied.met(who)
             case .limited:
-                refusals.denied = .none
+                (refusals.denied, refusals.garbled) = (.none, .none)
                 return refusals.limited.met(who)
             case .delivered, .rejected, .retry:
                 refusals = Refusals()
@@ -208,6 +210,7 @@ public final class HTTPSink: DeliveryPreviewing {
         case .invalidRequest(let reason):
             return Receipt(offset: delivery.offset, .rejected(reason: reason), contact: .notAsked)
         case .badResponse(let reason):
+            if refusals.withLock({ $0.garbled.met(who(delivery)) }) { throw sinkError(failure, step.origin) }
             let prefix = step.request.mayRepeat ? "" : "outcome unknown: "
             return Receipt(offset: delivery.offset, .retry(after: nil, reason: prefix + reason))
         default: throw sinkError(failure, step.origin)

@@ -39,7 +39,20 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
 
     public func deliver(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
         if batch.isEmpty { return [] }
-        return try attempt { () throws(TableFailure) in
+        let wasOpen = open != nil
+        do throws(SinkError) {
+            let receipts = try write(batch)
+            guard wasOpen else { return receipts }
+            return try again(receipts, of: batch)
+        } catch {
+            // The table may have been changed since it was looked at: once more, as it is now.
+            guard wasOpen, case .misconfigured = error else { throw error }
+            return try write(batch)
+        }
+    }
+
+    private func write(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
+        try attempt { () throws(TableFailure) in
             let open = try connected()
             let session = PostgresSession(connection: open.connection, statements: open.statements)
             do throws(SinkError) {
@@ -47,6 +60,30 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
             } catch {
                 throw .sink(error)
             }
+        }
+    }
+
+    /// Rows that the database refused are written once more where the table has changed since it was looked
+    /// at: a value may have been refused for the type that its column had.
+    private func again(_ receipts: [Receipt], of batch: [Delivery]) throws(SinkError) -> [Receipt] {
+        let refused = Set(receipts.filter(\.isRefusal).map(\.offset))
+        guard !refused.isEmpty, try attempt({ () throws(TableFailure) in try hasChanged() }) else {
+            return receipts
+        }
+        return receipts.filter { !refused.contains($0.offset) }
+            + (try write(batch.filter { refused.contains($0.offset) }))
+    }
+
+    /// Looks at the table anew; true where it is another one than the statements were made for.
+    private func hasChanged() throws(TableFailure) -> Bool {
+        let known = try connected()
+        let table = try PostgresSchema(plan: plan, connection: known.connection).prepare()
+        do throws(SinkError) {
+            let statements = try PostgresStatements(plan, table)
+            open = Open(connection: known.connection, statements: statements)
+            return statements.columns != known.statements.columns
+        } catch {
+            throw .sink(error)
         }
     }
 
@@ -123,11 +160,14 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
             return try body()
         } catch {
             open = nil
-            switch error {
-            case .sink(let error): throw error
-            case .data(let reason): throw .misconfigured(reason: reason)
-            case .conflict(let reason): throw .unavailable(reason: reason)
-            }
+            throw error.sinkError
         }
+    }
+}
+
+extension Receipt {
+    /// Whether it is the database that refuses the row.
+    fileprivate var isRefusal: Bool {
+        if case .rejected = outcome { contact == .answered } else { false }
     }
 }

@@ -105,8 +105,6 @@ enum SQLState {
         "25006": .unavailable,  // read-only: failed over to a standby
         "40001": .conflict,
         "40P01": .conflict,
-        "42804": .data,
-        "42846": .data,
         "44000": .data,
         "57P04": .misconfigured,  // the database was dropped
         "08P01": .misconfigured,
@@ -155,7 +153,6 @@ enum SQLState {
         "23503": "foreign key",
         "23505": "unique",
         "23514": "CHECK",
-        "42804": "datatype mismatch",
         "P0001": "raised by a trigger",
     ]
 }

@@ -10,13 +10,16 @@ struct PostgresSession: TableSession {
     func begin(keys: [String], subjects: [String]) throws(TableFailure) -> [StoredState] {
         // Nothing to read in append tables: one round trip is enough then.
         guard statements.plan.mode == .upsert else { return [] }
-        let tables = try run([
-            PostgresStatement("BEGIN ISOLATION LEVEL READ COMMITTED"), statements.lockTable(),
-            statements.readStates(keys: keys, subjects: subjects),
-        ])
-        return (tables.last ?? []).map { row in
-            StoredState(key: row[0] ?? "", subject: row[1], state: row[2] ?? "")
+        let start = [PostgresStatement("BEGIN ISOLATION LEVEL READ COMMITTED"), statements.lockTable()]
+        var list = start
+        if !keys.isEmpty { list.append(statements.readStates(keys: keys)) }
+        if !subjects.isEmpty { list.append(statements.readStates(subjects: subjects)) }
+        var found: [String: StoredState] = [:]
+        for row in try run(list).dropFirst(start.count).joined() {
+            let state = StoredState(key: row[0] ?? "", subject: row[1], state: row[2] ?? "")
+            found[state.key] = state
         }
+        return Array(found.values)
     }
 
     func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: RowValues] {
@@ -37,10 +40,7 @@ struct PostgresSession: TableSession {
         var list: [PostgresStatement] = []
         if statements.plan.mode == .append { list.append(PostgresStatement("BEGIN")) }
         if !write.deletions.isEmpty { list.append(statements.delete(write.deletions)) }
-        if !write.rows.isEmpty {
-            if statements.plan.mode == .upsert { list.append(statements.lockRows(write.rows.map(\.key))) }
-            list.append(statements.write(write.rows))
-        }
+        if !write.rows.isEmpty { list += statements.write(write.rows) }
         if !write.states.isEmpty { list.append(statements.writeStates(write.states)) }
         list.append(PostgresStatement("COMMIT"))
         do throws(PostgresError) {

@@ -29,13 +29,22 @@ struct PostgresStatements: Sendable {
             "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", ["okta-relay \(ddl.stateTable)"])
     }
 
-    func readStates(keys: [String], subjects: [String]) -> PostgresStatement {
+    /// States by their keys, each looked up by itself: for a list of 2,000 the planner reads the whole table.
+    func readStates(keys: [String]) -> PostgresStatement {
         PostgresStatement(
             """
-            SELECT "key", "subject", "state" FROM \(ddl.stateTable)
-            WHERE "key" = ANY ($1::text[]) OR "subject" = ANY ($2::text[])
-            """,
-            [PostgresArray.literal(keys), PostgresArray.literal(subjects)])
+            SELECT s.* FROM unnest($1::text[]) AS u(k) CROSS JOIN LATERAL (
+                SELECT "key", "subject", "state" FROM \(ddl.stateTable) WHERE "key" = u.k OFFSET 0
+            ) AS s
+            """, [PostgresArray.literal(keys)])
+    }
+
+    /// States by their subjects: in a statement of its own, for an `OR` with the keys reads the whole table.
+    func readStates(subjects: [String]) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT "key", "subject", "state" FROM \(ddl.stateTable) WHERE "subject" = ANY ($1::text[])
+            """, [PostgresArray.literal(subjects)])
     }
 
     func writeStates(_ states: [StoredState]) -> PostgresStatement {
@@ -58,17 +67,17 @@ struct PostgresStatements: Sendable {
             """
             SELECT \((["u.n"] + values).joined(separator: ", "))
             FROM unnest(\(arrays(plan.key.count))) WITH ORDINALITY AS u(\(keyAliases), n)
-            JOIN \(ddl.table) AS r ON \(match)
+            CROSS JOIN \(oldRow("OFFSET 0"))
             """, keyArrays(keys))
     }
 
     /// Locks rows that the table's other users may be changing, so that the join in ``write(_:)`` sees the
     /// last word on columns that aren't carried.
-    func lockRows(_ keys: [[RenderedValue]]) -> PostgresStatement {
+    private func lockRows(_ keys: [[RenderedValue]]) -> PostgresStatement {
         PostgresStatement(
             """
-            SELECT 1 FROM \(ddl.table) AS r JOIN unnest(\(arrays(plan.key.count))) AS u(\(keyAliases))
-            ON \(match) FOR UPDATE OF r
+            SELECT count(*) FROM unnest(\(arrays(plan.key.count))) AS u(\(keyAliases))
+            CROSS JOIN \(oldRow("FOR UPDATE"))
             """, keyArrays(keys))
     }
 
@@ -83,8 +92,9 @@ struct PostgresStatements: Sendable {
     /// Writes rows: a column that a row doesn't carry keeps its value, or gets its default in a new row.
     ///
     /// What no row carries needs no values, and what all carry no flags: most columns are one or the other,
-    /// and the server spends much of its time on taking arrays apart.
-    func write(_ rows: [TableWrite.Row]) -> PostgresStatement {
+    /// and the server spends much of its time on taking arrays apart. Where all carry all, the old rows don't
+    /// matter.
+    func write(_ rows: [TableWrite.Row]) -> [PostgresStatement] {
         let others = plan.columns.indices.filter { !plan.key.contains($0) }
         let extents = others.map { Extent(of: $0, in: rows) }
         let carried = zip(others, extents).filter { $1 != .none }.map(\.0)
@@ -96,7 +106,9 @@ struct PostgresStatements: Sendable {
         let sources =
             plan.key.enumerated().map { keyValue($0.offset, $0.element) } + zip(others, extents).map(source)
         let isUpsert = plan.mode == .upsert
-        let join = isUpsert ? " LEFT JOIN \(ddl.table) AS r ON \(match)" : ""
+        let needsOld =
+            isUpsert && zip(others, extents).contains { $1 != .all || plan.columns[$0].isInsertOnly }
+        let join = needsOld ? " LEFT JOIN \(oldRow("OFFSET 0")) ON true" : ""
         let changes = plan.changing.filter(carried.contains).map {
             "\(ddl.name(of: $0)) = excluded.\(ddl.name(of: $0))"
         }
@@ -115,7 +127,9 @@ struct PostgresStatements: Sendable {
         let whether = flagged.map { column in
             PostgresArray.literal(rows.map { $0.values[column] == nil ? "f" : "t" })
         }
-        return PostgresStatement(sql, keyArrays(rows.map(\.key)) + values + whether)
+        let keys = rows.map(\.key)
+        let write = PostgresStatement(sql, keyArrays(keys) + values + whether)
+        return needsOld ? [lockRows(keys), write] : [write]
     }
 
     /// Which rows of a batch carry a column.
@@ -186,6 +200,15 @@ struct PostgresStatements: Sendable {
     }
 
     // MARK: - Pieces
+
+    /// The row with a key of `u`.
+    ///
+    /// What ends it, `OFFSET 0` or `FOR UPDATE`, also keeps it from being merged into the query around it:
+    /// then the planner would read tables of up to some 100,000 rows as a whole.
+    private func oldRow(_ end: String) -> String {
+        let names = plan.columns.indices.map { "r.\(ddl.name(of: $0))" }.joined(separator: ", ")
+        return "LATERAL (SELECT \(names) FROM \(ddl.table) AS r WHERE \(match) \(end)) AS r"
+    }
 
     private var keyAliases: String { plan.key.indices.map { "k\($0)" }.joined(separator: ", ") }
 

@@ -54,4 +54,13 @@ enum TableFailure: Error, Equatable {
     case conflict(String)
     /// Nothing can be written now.
     case sink(SinkError)
+
+    /// What it is to the engine where no row can be blamed.
+    var sinkError: SinkError {
+        switch self {
+        case .sink(let error): error
+        case .data(let reason): .misconfigured(reason: reason)
+        case .conflict(let reason): .unavailable(reason: reason)
+        }
+    }
 }

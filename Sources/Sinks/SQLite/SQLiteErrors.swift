@@ -28,10 +28,8 @@ extension TableFailure {
         switch error.resultCode {
         case .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_TOOBIG:
             .data(reason(of: error))
-        case .SQLITE_FULL:
-            .sink(.unavailable(reason: "\(path): the disk is full; free some space"))
-        case .SQLITE_BUSY, .SQLITE_LOCKED:
-            .sink(.unavailable(reason: "\(path): another process has the file locked"))
+        case .SQLITE_FULL: .diskIsFull(path)
+        case .SQLITE_BUSY, .SQLITE_LOCKED: .isLocked(path)
         case .SQLITE_READONLY where isDiskReadOnly(of: path), .SQLITE_CANTOPEN where isDiskReadOnly(of: path):
             .sink(.unavailable(reason: "\(path): its disk is mounted read-only; mount it for writing"))
         case .SQLITE_READONLY:
@@ -53,6 +51,25 @@ extension TableFailure {
         default:
             // "no such table", "no such column": SQLite's message names parts of the schema, no values.
             .sink(.misconfigured(reason: "\(path): \(error.message ?? "\(error.extendedResultCode)")"))
+        }
+    }
+
+    private static func diskIsFull(_ path: String) -> TableFailure {
+        .sink(.unavailable(reason: "\(path): the disk is full; free some space"))
+    }
+
+    private static func isLocked(_ path: String) -> TableFailure {
+        .sink(.unavailable(reason: "\(path): another process has the file locked"))
+    }
+
+    /// Whether another connection may fare better.
+    ///
+    /// One that has met damage keeps the damaged pages, and one whose file moved or whose disk failed may
+    /// never recover. A full disk and a lock are nothing of the connection's.
+    func mayBeConnections(path: String) -> Bool {
+        switch self {
+        case .sink: self != .diskIsFull(path) && self != .isLocked(path)
+        case .data, .conflict: false
         }
     }
 

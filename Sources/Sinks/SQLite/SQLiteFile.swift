@@ -14,8 +14,18 @@ final class SQLiteFile: Sendable {
     private let state = Mutex(State())
 
     private struct State {
-        var queue: DatabaseQueue?
+        var opened: Opened?
+        /// The log that a file left at its place when it was taken away.
+        var leftLog: FileLook?
         var users = 0
+    }
+
+    /// The connection, and the files that it writes.
+    private struct Opened {
+        let queue: DatabaseQueue
+        /// Looked at before it was opened: where it was exchanged in between, that shows.
+        let file: FileLook?
+        let log: FileLook?
     }
 
     /// How long a commit waits for another process that has the file locked.
@@ -34,21 +44,34 @@ final class SQLiteFile: Sendable {
         let queue = state.withLock { state -> DatabaseQueue? in
             state.users -= 1
             guard state.users == 0 else { return nil }
-            defer { state.queue = nil }
-            return state.queue
+            defer { state.opened = nil }
+            return state.opened?.queue
         }
         // A failure leaves the file to SQLite's own recovery at the next open; nothing uncommitted is in it.
         try? queue?.close()
     }
 
-    /// The connection, where there is one.
-    var open: DatabaseQueue? { state.withLock(\.queue) }
+    /// The connection, where there is one and the path still leads to its file; else it is let go.
+    ///
+    /// A file that was removed or exchanged lives on for whoever has it open, and takes what nobody will see.
+    ///
+    /// Blocks.
+    var open: DatabaseQueue? {
+        guard let opened = state.withLock(\.opened) else { return nil }
+        if let file = opened.file, FileLook(path)?.isSameFile(as: file) == true { return opened.queue }
+        discardConnection()
+        let log = FileLook(logPath)
+        // Closing leaves it there: SQLite sees that the file has moved.
+        if let log, let own = opened.log, log.isSameFile(as: own) { state.withLock { $0.leftLog = log } }
+        return nil
+    }
 
     /// The connection, opened where it isn't yet.
     ///
     /// Blocks.
     func connection(createsMissing: Bool) throws(TableFailure) -> DatabaseQueue {
-        if let queue = state.withLock(\.queue) { return queue }
+        if let open { return open }
+        try refuseLeftLog()
         if createsMissing {
             let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
             // Where this fails, opening the file does too, with SQLite's reason.
@@ -60,8 +83,10 @@ final class SQLiteFile: Sendable {
             throw .sink(.misconfigured(reason: "\(path) does not exist, and \"create\" is false"))
         }
         do {
+            let file = FileLook(path)
             let queue = try Self.open(path)
-            state.withLock { $0.queue = queue }
+            let opened = Opened(queue: queue, file: file, log: FileLook(logPath))
+            state.withLock { $0.opened = opened }
             return queue
         } catch {
             throw TableFailure(sqlite: error, path: path)
@@ -71,10 +96,27 @@ final class SQLiteFile: Sendable {
     /// Lets the connection be opened anew, after an error that may be the connection's.
     func discardConnection() {
         let queue = state.withLock { state -> DatabaseQueue? in
-            defer { state.queue = nil }
-            return state.queue
+            defer { state.opened = nil }
+            return state.opened?.queue
         }
         try? queue?.close()
+    }
+
+    private var logPath: String { path + "-wal" }
+
+    /// Throws where a file that took another one's place stands beside that one's log: SQLite would take the
+    /// log for the new file's and write the old pages into it
+    /// (https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use).
+    func refuseLeftLog() throws(TableFailure) {
+        // SQLite removes the log of a file that is empty by itself.
+        guard let log = state.withLock(\.leftLog), log.size > 0, FileLook(logPath) == log,
+            let file = FileLook(path), file.size > 0
+        else { return }
+        throw .sink(
+            .misconfigured(
+                reason:
+                    "\(path) was exchanged, and the log of the file before it was left behind: remove "
+                    + "\(logPath) and \(path)-shm"))
     }
 
     private static func open(_ path: String) throws -> DatabaseQueue {
@@ -89,6 +131,8 @@ final class SQLiteFile: Sendable {
             // A batch of many users touches a page for nearly each of them.
             try database.execute(sql: "PRAGMA cache_size=-16384")
             try database.execute(sql: "PRAGMA wal_autocheckpoint=4000")
+            // The first look into the file makes its log.
+            _ = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema")
             let synchronous = try Int.fetchOne(database, sql: "PRAGMA synchronous")
             guard mode == "wal", synchronous == 2 else {
                 throw SQLiteFileError("\(path) cannot use a write-ahead log; is it on a network file system?")

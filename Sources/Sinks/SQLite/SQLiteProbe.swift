@@ -21,7 +21,7 @@ struct SQLiteProbe {
             configuration.label = "sqlite probe"
             queue = try DatabaseQueue(path: path, configuration: configuration)
         } catch {
-            throw Self.sinkError(TableFailure(sqlite: error, path: path))
+            throw TableFailure(sqlite: error, path: path).sinkError
         }
         defer { try? queue.close() }
         try check(queue)
@@ -36,7 +36,7 @@ struct SQLiteProbe {
         do throws(TableFailure) {
             try result.get()
         } catch {
-            throw Self.sinkError(error)
+            throw error.sinkError
         }
     }
 
@@ -55,14 +55,6 @@ struct SQLiteProbe {
         guard FileManager.default.isWritableFile(atPath: folder.path) else {
             throw .misconfigured(
                 reason: "\(path) cannot be made: \(folder.path) is not writable; check its permissions")
-        }
-    }
-
-    private static func sinkError(_ failure: TableFailure) -> SinkError {
-        switch failure {
-        case .sink(let error): error
-        case .data(let reason): .misconfigured(reason: reason)
-        case .conflict(let reason): .unavailable(reason: reason)
         }
     }
 }

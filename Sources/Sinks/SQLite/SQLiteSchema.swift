@@ -77,7 +77,20 @@ struct SQLiteSchema {
                 isAutomatic: isKey && type.uppercased() == "INTEGER",
                 isGenerated: (row["hidden"] as Int) > 1)
         }
-        return ExistingTable(columns: columns, uniqueKeys: try uniqueKeys() + [primaryKey])
+        return ExistingTable(
+            columns: columns, uniqueKeys: try uniqueKeys() + [primaryKey], mindsUpserts: try mindsUpserts())
+    }
+
+    /// A column that is called conflict counts as a clause, which costs time only.
+    private func mindsUpserts() throws -> Bool {
+        let count = try Int.fetchOne(
+            database,
+            sql: """
+                SELECT count(*) FROM sqlite_schema
+                WHERE lower(tbl_name) = lower(?) AND (type = 'trigger' OR sql LIKE '%conflict%')
+                """,
+            arguments: [plan.name])
+        return count != 0
     }
 
     private func uniqueKeys() throws -> [Set<String>] {

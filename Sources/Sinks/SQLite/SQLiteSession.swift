@@ -47,11 +47,8 @@ struct SQLiteSession: TableSession {
                 statements.bind(key: key, to: &delete)
                 try delete.run()
             }
-            var upsert = try BoundStatement(database, statements.write)
-            for row in write.rows {
-                statements.bind(row, to: &upsert)
-                try upsert.run()
-            }
+            var writer = SQLiteRowWriter(database, statements)
+            for row in write.rows { try writer.write(row) }
             if !write.states.isEmpty {
                 var state = try BoundStatement(database, statements.writeState)
                 for row in write.states {

@@ -15,8 +15,14 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     private let plan: TablePlan
     private let file: SQLiteFile
     private nonisolated let thread: SerialThread
-    private var statements: SQLiteStatements?
+    private var prepared: Prepared?
     private var isShutDown = false
+
+    /// The statements for the table, as it was found over a connection.
+    private struct Prepared {
+        let statements: SQLiteStatements
+        let queue: DatabaseQueue
+    }
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -32,18 +38,25 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     }
 
     public func prepare() throws(SinkError) {
-        let (plan, path) = (plan, file.path)
-        let table = try withDatabase { database throws(TableFailure) in
-            try SQLiteSchema(plan: plan, database: database, path: path).prepare()
-        }
-        statements = try SQLiteStatements(plan, table)
+        prepared = nil
+        try withTable { _, _ in }
     }
 
     public func deliver(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
         if batch.isEmpty { return [] }
-        let statements = try prepared()
+        let wasPrepared = prepared != nil
+        do throws(SinkError) {
+            return try write(batch)
+        } catch {
+            // The table may have been changed since it was looked at: once more, as it is now.
+            guard wasPrepared, case .misconfigured = error else { throw error }
+            return try write(batch)
+        }
+    }
+
+    private func write(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
         let (plan, name, path) = (plan, name, file.path)
-        return try withDatabase { database throws(TableFailure) in
+        return try withTable { database, statements throws(TableFailure) in
             let session = SQLiteSession(database: database, statements: statements, path: path)
             do throws(SinkError) {
                 return try TableDelivery(plan: plan, sink: name, session: session).deliver(batch)
@@ -62,36 +75,58 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     /// Looks whether the file could be used and whether the table fits; creates nothing.
     public func probe() throws(SinkError) {
         if isShutDown { throw .unavailable(reason: "the sink is shut down") }
-        try SQLiteProbe(plan: plan, path: file.path).run(file.open)
+        let open = file.open
+        do throws(TableFailure) {
+            try file.refuseLeftLog()
+        } catch {
+            throw error.sinkError
+        }
+        try SQLiteProbe(plan: plan, path: file.path).run(open)
     }
 
     public func shutdown() {
         guard !isShutDown else { return }
         isShutDown = true
-        statements = nil
+        prepared = nil
         file.release()
     }
 
     public func rows(after: String?, limit: Int) throws(SinkError) -> RowPage {
-        let statements = try prepared()
         let path = file.path
-        return try withDatabase { database throws(TableFailure) in
+        let key = after.flatMap { RowKey.values($0, count: plan.key.count) }
+        if after != nil, key == nil {
+            throw .misconfigured(reason: "\"after\" is not the \"next\" of a page")
+        }
+        return try withTable { database, statements throws(TableFailure) in
             do {
-                return try SQLiteRows(statements: statements).page(database, after: after, limit: limit)
-            } catch let error as SinkError {
-                throw .sink(error)
+                return try SQLiteRows(statements: statements).page(database, after: key, limit: limit)
             } catch {
                 throw TableFailure(sqlite: error, path: path)
             }
         }
     }
 
-    private func prepared() throws(SinkError) -> SQLiteStatements {
-        if statements == nil { try prepare() }
-        guard let statements else {
-            throw .unavailable(reason: "table \(plan.displayName) is not prepared")
+    // MARK: - The connection
+
+    /// Runs the body with the connection and the table's statements; the table is looked at, and made to fit,
+    /// where this connection has not been used with it yet.
+    private func withTable<Value>(
+        _ body: (Database, SQLiteStatements) throws(TableFailure) -> Value
+    ) throws(SinkError) -> Value {
+        let (plan, path, known) = (plan, file.path, prepared)
+        let (value, found) = try withDatabase { database, queue throws(TableFailure) in
+            if let known, known.queue === queue { return (try body(database, known.statements), known) }
+            let table = try SQLiteSchema(plan: plan, database: database, path: path).prepare()
+            let statements: SQLiteStatements
+            do throws(SinkError) {
+                statements = try SQLiteStatements(plan, table)
+            } catch {
+                throw .sink(error)
+            }
+            return (try body(database, statements), Prepared(statements: statements, queue: queue))
         }
-        return statements
+        prepared = found
+        return value
     }
 
     /// Runs the body with the connection.
@@ -99,26 +134,27 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     /// An error that may be the connection's makes the next call open a new one; other sinks on the file do
     /// the same then.
     private func withDatabase<Value>(
-        _ body: (Database) throws(TableFailure) -> Value
+        _ body: (Database, DatabaseQueue) throws(TableFailure) -> Value
     ) throws(SinkError) -> Value {
         if isShutDown { throw .unavailable(reason: "the sink is shut down") }
         do throws(TableFailure) {
             let queue = try file.connection(createsMissing: plan.createsMissing)
             let result: Result<Value, TableFailure> = queue.unsafeReentrantWrite { database in
                 do throws(TableFailure) {
-                    return .success(try body(database))
+                    return .success(try body(database, queue))
                 } catch {
                     return .failure(error)
                 }
             }
-            return try result.get()
-        } catch {
-            statements = nil
-            switch error {
-            case .sink(let error): throw error
-            case .data(let reason): throw .misconfigured(reason: reason)
-            case .conflict(let reason): throw .unavailable(reason: reason)
+            let value = try result.get()
+            guard file.open === queue else {
+                throw .sink(.unavailable(reason: "\(file.path) was exchanged while it was written to"))
             }
+            return value
+        } catch {
+            prepared = nil
+            if error.mayBeConnections(path: file.path) { file.discardConnection() }
+            throw error.sinkError
         }
     }
 }
@@ -127,16 +163,12 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
 struct SQLiteRows {
     let statements: SQLiteStatements
 
-    func page(_ database: Database, after: String?, limit: Int) throws -> RowPage {
+    /// - Parameter after: The key of the row to start behind.
+    func page(_ database: Database, after: [RenderedValue]?, limit: Int) throws -> RowPage {
         let plan = statements.plan
         let limit = min(max(limit, 1), 1_000)
         var statement = try BoundStatement(database, statements.page(isFirst: after == nil))
-        if let after {
-            guard let key = RowKey.values(after, count: plan.key.count) else {
-                throw SinkError.misconfigured(reason: "\"after\" is not the \"next\" of a page")
-            }
-            statements.bind(key: key, to: &statement)
-        }
+        if let after { statements.bind(key: after, to: &statement) }
         statement.bind(Int64(limit) + 1)
         var rows: [[RenderedValue]] = []
         while try statement.nextRow() {

@@ -10,6 +10,9 @@ struct SQLiteStatements: Sendable {
     /// Per column of the plan, as the table has it.
     private let columns: [ExistingTable.Column]
     private let affinities: [Affinity]
+    private let text: SQLiteText
+    /// Nil where every row is written with ``write``.
+    private let cache: SQLitePartsCache?
     /// Made once, for they are the key under which the connection keeps its prepared statements.
     let write: String
     let delete: String
@@ -26,13 +29,19 @@ struct SQLiteStatements: Sendable {
             throw .misconfigured(reason: "table \(plan.displayName): a column is missing")
         }
         affinities = columns.map { Affinity(ofType: $0.type) }
-        let sql = SQLiteText(plan: plan, ddl: ddl, columns: columns)
-        write = sql.write
-        delete = sql.delete
-        read = sql.read
-        readState = sql.readState("key")
-        readSubject = sql.readState("subject")
-        writeState = sql.writeState
+        text = SQLiteText(plan: plan, ddl: ddl, columns: columns)
+        cache = table.mindsUpserts ? nil : SQLitePartsCache()
+        write = text.write
+        delete = text.delete
+        read = text.read
+        readState = text.readState("key")
+        readSubject = text.readState("subject")
+        writeState = text.writeState
+    }
+
+    /// The statements for rows that carry these columns, by column index; nil where ``write`` is to be used.
+    func parts(carrying carried: [Bool]) -> SQLiteParts? {
+        cache?.parts(carried) { text.parts(carrying: carried) }
     }
 
     /// A page of rows by ascending key; the first parameters are the key to start behind.
@@ -60,6 +69,12 @@ struct SQLiteStatements: Sendable {
                 statement.bindNull()
             }
         }
+    }
+
+    /// Binds the parameters of one of ``SQLiteParts``: the key, then these columns.
+    func bind(_ row: TableWrite.Row, _ columns: [Int], to statement: inout BoundStatement) {
+        bind(key: row.key, to: &statement)
+        for column in columns { bind(row.values[column] ?? .missing, column, to: &statement) }
     }
 
     /// Binds the first parameters of ``delete``, ``read`` and ``page(isFirst:)``.

@@ -26,6 +26,27 @@ struct SQLiteText {
             """
     }
 
+    /// The statements for rows that carry these columns; nil where an update would have nothing to set.
+    func parts(carrying carried: [Bool]) -> SQLiteParts? {
+        let changing = plan.changing.filter { carried[$0] }
+        let others = plan.columns.indices.filter { carried[$0] && plan.columns[$0].isInsertOnly }
+            .filter { !plan.key.contains($0) }
+        let keys = ddl.keyNames.joined(separator: ", ")
+        let columns = plan.key + changing + others
+        let marks = columns.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
+        let insert = """
+            INSERT INTO \(ddl.table) (\(columns.map(ddl.name).joined(separator: ", "))) VALUES (\(marks))
+            ON CONFLICT (\(keys)) DO NOTHING
+            """
+        guard plan.mode == .upsert else {
+            return SQLiteParts(changing: changing, others: others, update: nil, insert: insert)
+        }
+        if changing.isEmpty { return nil }
+        let changes = changing.enumerated().map { "\(ddl.name(of: $1)) = ?\(plan.key.count + $0 + 1)" }
+        let update = "UPDATE \(ddl.table) SET \(changes.joined(separator: ", ")) WHERE \(match(""))"
+        return SQLiteParts(changing: changing, others: others, update: update, insert: insert)
+    }
+
     var delete: String { "DELETE FROM \(ddl.table) WHERE \(match(""))" }
 
     var read: String {

@@ -144,6 +144,51 @@ struct CurlClientTests {
         }
     }
 
+    /// The second request on a connection finds what its first answer left there, and its own answer behind.
+    private let untidyServer: @Sendable (HTTPReceiver.Request) -> HTTPReceiver.Behaviour = { request in
+        request.numberOnConnection == 2
+            ? .raw("{\"ok\":true}HTTP/1.1 204 Scripted\r\n\r\n") : .respond(204)
+    }
+
+    @Test func bytesThatAreLeftOnAKeptConnectionAreNoAnswer() async throws {
+        try await withReceiver(untidyServer) { receiver, client in
+            for text in ["1", "2"] {
+                let response = try await client.send(request("PUT", receiver.url, body: text))
+                #expect(response.status == 204)
+            }
+            #expect(receiver.requests.map(\.text) == ["1", "2", "2"])
+            // What must go once takes no chances with such a server.
+            let response = try await client.send(request("POST", receiver.url, body: "3"))
+            #expect(response.status == 204)
+            #expect(receiver.requests.count == 4 && receiver.requests.last?.connection == 3)
+        }
+    }
+
+    @Test func leftBytesDoNotSendANonIdempotentRequestTwice() async throws {
+        try await withReceiver(untidyServer) { receiver, client in
+            _ = try await client.send(request("PUT", receiver.url, body: "1"))
+            let error = await failure { try await client.send(request("POST", receiver.url, body: "2")) }
+            guard case .outcomeUnknown = error as? CurlFailure else {
+                Issue.record("not unknown: \(String(describing: error))")
+                return
+            }
+            #expect(receiver.requests.map(\.text) == ["1", "2"])
+        }
+    }
+
+    @Test func whatIsNoHTTPOnAFreshConnectionTooIsTheAnswer() async throws {
+        try await withReceiver({ $0.number == 1 ? .respond(200) : .raw("ERROR\n") }) { receiver, client in
+            _ = try await client.send(request("PUT", receiver.url, body: "1"))
+            let error = await failure { try await client.send(request("PUT", receiver.url, body: "2")) }
+            guard case .outcomeUnknown(let reason) = error as? CurlFailure else {
+                Issue.record("not unknown: \(String(describing: error))")
+                return
+            }
+            #expect(reason.contains("no HTTP server"))
+            #expect(receiver.requests.map(\.text) == ["1", "2", "2"])
+        }
+    }
+
     // MARK: - Broken and slow destinations
 
     @Test func tellsARefusedConnectionFromALostResponse() async throws {
@@ -277,7 +322,7 @@ struct CurlClientTests {
             let task = Task { await failure { try await client.send(request("PUT", receiver.url)) } }
             await receiver.waitForRequests(1)
             await client.shutdown()
-            #expect(await task.value as? CurlFailure == .closed)
+            #expect(await task.value as? CurlFailure == .cancelled, "it was sent")
             let late = await failure { try await client.send(request("PUT", receiver.url)) }
             #expect(late as? CurlFailure == .closed)
         }

@@ -32,7 +32,7 @@ struct HTTPConformanceTests {
 
         init() throws {
             let book = book
-            let receiver = try HTTPReceiver { book.take($0) }
+            let receiver = try HTTPReceiver(port: LoopbackPort.free()) { book.take($0) }
             sink = HTTPSink(
                 name: "crm", configuration: try HTTPFixtures.contacts(receiver.url), client: client,
                 clock: ManualClock())

@@ -25,7 +25,7 @@ struct HTTPOutageTests {
                     request: HTTPFixtures.request(
                         "POST", receiver.url + "/contacts", body: HTTPFixtures.contactBody))
             ],
-            timeout: .seconds(2), allowsPrivate: true, allowsHTTP: true, unknown: unknown)
+            allowsPrivate: true, allowsHTTP: true, unknown: unknown)
     }
 
     private func create(_ user: Int, isOutcomeUnknown: Bool = false) throws -> Delivery {

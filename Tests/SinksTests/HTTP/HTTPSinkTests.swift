@@ -19,7 +19,7 @@ struct HTTPSinkTests {
     ) throws -> HTTPSinkConfiguration {
         try HTTPSinkConfiguration(
             request: HTTPFixtures.request(method, receiver.url + "/in", headers: headers, body: body),
-            timeout: .seconds(2), allowsPrivate: true, allowsHTTP: true)
+            allowsPrivate: true, allowsHTTP: true)
     }
 
     private func outcome(

@@ -47,12 +47,12 @@ struct HTTPTurnTests {
                 sink: sink, journal: journal, lease: try await journal.lease("crm"), policy: DeliveryPolicy(),
                 clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0), board: SinkBoard(),
                 stopTimeout: .seconds(10), logger: logger)
-            func permitBecomes(_ isMeant: (HTTPSilence.Permit) -> Bool) async {
-                while !isMeant(sink.silence.withLock { $0.permit(at: clock.now) }) { await Task.yield() }
+            func permitBecomes(_ isMeant: (HTTPSilence.Permit) -> Bool) async throws {
+                try await waitUntil { isMeant(sink.silence.withLock { $0.permit(at: clock.now) }) }
             }
             async let end = worker.serve()
             _ = try await journal.append(submission("user.lifecycle.create", 0..<1))
-            await permitBecomes { $0 == .question }
+            try await permitBecomes { $0 == .question }
             _ = try await journal.append(submission("user.lifecycle.create", 1..<2))
             // A question, and the creation on trial.
             await receiver.waitForRequests(3)
@@ -60,9 +60,9 @@ struct HTTPTurnTests {
             _ = try await journal.append(submission("user.account.update_profile", 10..<50))
             await receiver.waitForRequests(43)
             #expect(receiver.requests.suffix(40).map(\.method) == Array(repeating: "PUT", count: 40))
-            while await clock.nextSleep() != .seconds(1) {}
+            try await clock.nextSleep(of: .seconds(1))
             receiver.release()
-            await permitBecomes { $0 == .granted }
+            try await permitBecomes { $0 == .granted }
             clock.advance(by: .seconds(1))
             await receiver.waitForRequests(44)
             #expect(receiver.requests.last?.method == "POST")

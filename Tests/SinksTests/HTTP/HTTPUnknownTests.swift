@@ -24,7 +24,7 @@ struct HTTPUnknownTests {
                 HTTPRequestCase(
                     selector: .operation(.delete), request: HTTPFixtures.request("DELETE", one)),
             ],
-            timeout: .seconds(2), allowsPrivate: true, allowsHTTP: true,
+            allowsPrivate: true, allowsHTTP: true,
             unknown: unknown(HTTPFixtures.request("GET", one, headers: [("X-Ask", "1")])))
     }
 

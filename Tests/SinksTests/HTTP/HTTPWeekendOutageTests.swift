@@ -40,10 +40,7 @@ import Testing
         try await stage.directory.waitForEvents(stage.sentToDirectory)
         let asked = stage.crm.requests.count
         try await stage.deleteAll()
-        while stage.board.snapshot["directory"]?.state != .tripped {
-            try Task.checkCancellation()
-            await Task.yield()
-        }
+        try await waitUntil { stage.board.snapshot["directory"]?.state == .tripped }
         let reason = try #require(stage.board.snapshot["directory"]?.reason)
         #expect(reason.hasPrefix("\(WeekendStage.deletionsMax) of operation delete"))
         #expect(asked > WeekendStage.users + Self.trials(inHours: 14))
