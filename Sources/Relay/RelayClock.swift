@@ -6,13 +6,24 @@ import Foundation
 public protocol RelayClock: Sendable {
     /// Nanoseconds since 1970.
     var now: Int64 { get }
+    /// Nanoseconds since some instant, by a clock that nobody sets.
+    var uptime: Int64 { get }
     /// Returns after that long; throws when the task is cancelled.
     func sleep(for duration: Duration) async throws(CancellationError)
 }
 
+extension RelayClock {
+    /// That of a clock that nobody sets.
+    public var uptime: Int64 { now }
+}
+
 /// The machine's own clock.
 public struct SystemClock: RelayClock {
+    private static let start = ContinuousClock.now
+
     public init() {}
+
+    public var uptime: Int64 { (ContinuousClock.now - Self.start).nanoseconds }
 
     public var now: Int64 {
         var time = timeval()

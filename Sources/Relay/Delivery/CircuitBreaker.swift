@@ -84,8 +84,7 @@ struct CircuitBreaker {
 
     /// A delivery or a preparation did not work.
     ///
-    /// What had begun before the breaker opened says nothing new:
-    /// eight requests that fail together are one failure.
+    /// While it is open nothing counts: eight requests that fail together are one failure.
     mutating func failed(_ error: SinkError, at now: Int64, delay: (_ failures: Int, Duration?) -> Duration) {
         switch state {
         case .open, .held: return
@@ -114,11 +113,11 @@ struct CircuitBreaker {
         if case .open(let until, _) = state, until <= now { state = .preparing(isRunning: false) }
     }
 
-    /// The wall clock was set back; nothing waits longer for that.
-    mutating func clockWasSetBack(by nanoseconds: Int64) {
-        openSince? -= nanoseconds
+    /// The wall clock was set; nothing waits longer or shorter for that.
+    mutating func clockWasSet(by nanoseconds: Int64) {
+        openSince? += nanoseconds
         if case .open(let until, let isMisconfigured) = state {
-            state = .open(until: until - nanoseconds, isMisconfigured: isMisconfigured)
+            state = .open(until: until + nanoseconds, isMisconfigured: isMisconfigured)
         }
     }
 }

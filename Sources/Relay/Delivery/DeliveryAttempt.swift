@@ -79,9 +79,9 @@ struct AttemptRunner: Sendable {
             return Ended(
                 attempt: attempt.id, result: .refused(.unavailable(reason: reason)), journalError: error)
         }
-        let start = clock.now
+        let start = clock.uptime
         let result = await receipts(batch)
-        let took = Duration.nanoseconds(max(0, clock.now - start))
+        let took = Duration.nanoseconds(clock.uptime - start)
         return Ended(attempt: attempt.id, result: result, took: took, intended: intended)
     }
 

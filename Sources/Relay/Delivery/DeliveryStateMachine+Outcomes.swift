@@ -43,11 +43,11 @@ extension DeliveryStateMachine {
         for receipt in receipts {
             settle(receipt, with: attempt.merged[receipt.offset] ?? [], took: took, at: now)
         }
-        if let counts = tripwire.takeText() { settlement.keep(limitCounts: counts) }
+        keepLimitCounts(at: now)
         for lane in lanes {
             if let time = waiting[lane] { keepWaiting(lane, until: time) } else { release(lane) }
         }
-        for case .failed(let error) in receipts.map(\.contact) where isDelivering { open(error, at: now) }
+        for case .failed(let error) in receipts.map(\.contact) { failed(error, attempt: id, at: now) }
         rewindIfIdle()
     }
 
@@ -69,7 +69,9 @@ extension DeliveryStateMachine {
             if isSent { strike.count += 1 } else { strike.refusals += 1 }
             strikes[offset] = strike
             let isSentAlone = isSent && attempt.numbers.count == 1
-            isPoison = isSentAlone && strike.count >= Self.strikesMax && successes > strike.successesBefore
+            // Of what is merged each member counts: a newer one must not have it begin anew.
+            let hasFailed = strike.count >= Self.strikesMax && successes > strike.successesBefore
+            isPoison = isPoison || (isSentAlone && hasFailed)
         }
         let lanes = attempt.offsets.map { lane($0) }
         settlement.unsent(intended)
@@ -83,17 +85,29 @@ extension DeliveryStateMachine {
             // It stays a suspect: its next failure needs no more than one success of another to count.
             strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)
         } else {
-            for offset in attempt.numbers.keys { tripwire.end(offset, isDelivered: false, at: now) }
+            // Who has no right to ask for it, or asks a table that is not there, has done nothing.
+            let isOpen = if case .unavailable = error { isSent } else { false }
+            for offset in attempt.numbers.keys { tripwire.end(offset, isOpen ? .open : .notDone, at: now) }
             for (offset, lane) in zip(attempt.offsets, lanes) { putBack(offset, lane) }
         }
+        keepLimitCounts(at: now)
         for lane in lanes { release(lane) }
-        if !isPoison, isDelivering { open(error, at: now) }
+        if !isPoison { failed(error, attempt: id, at: now) }
         rewindIfIdle()
     }
 
     // MARK: - The breaker
 
+    /// An attempt shows that nothing can be delivered now.
+    ///
+    /// What had begun before the breaker opened says nothing new: only a preparation and the trial show
+    /// whether the sink is back.
+    private mutating func failed(_ error: SinkError, attempt id: Int, at now: Int64) {
+        if isDelivering, id > lastBeforeOutage { open(error, at: now) }
+    }
+
     private mutating func open(_ error: SinkError, at now: Int64) {
+        lastBeforeOutage = nextAttemptID
         if let since = breaker.openSince, now - since > Self.outageMarkMin { countOutage(at: now) }
         var generator = self.generator
         let schedule = self.schedule
@@ -186,6 +200,11 @@ extension DeliveryStateMachine {
 
     // MARK: - Outcomes
 
+    /// What the limits have counted is settled at once: a crash must not have more pass them.
+    mutating func keepLimitCounts(at now: Int64) {
+        if let counts = tripwire.takeText(at: now) { settlement.keep(limitCounts: counts) }
+    }
+
     /// A delivery ended as its receipt says, and what was merged into it with it.
     private mutating func settle(
         _ receipt: Receipt, with earlier: [Offset] = [], took: Duration?, at now: Int64
@@ -194,8 +213,11 @@ extension DeliveryStateMachine {
         if let state = receipt.state, let subject = entry(offset)?.event.subject {
             settlement.keep(state, of: subject)
         }
-        tripwire.end(offset, isDelivered: receipt.outcome == .delivered, at: now)
-        if !unknown.isEmpty, !receipt.isOutcomeUnknown { unknown.subtract(earlier + [offset]) }
+        let isDelivered = receipt.outcome == .delivered
+        tripwire.end(offset, isDelivered ? .delivered : receipt.leavesOpen ? .open : .notDone, at: now)
+        if !unknown.isEmpty, !(receipt.goesAgain && receipt.isOutcomeUnknown) {
+            unknown.subtract(earlier + [offset])
+        }
         switch receipt.outcome {
         case .delivered:
             keep(receipt, .delivered, with: earlier)

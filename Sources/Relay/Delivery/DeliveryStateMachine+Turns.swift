@@ -6,7 +6,7 @@ extension DeliveryStateMachine {
     mutating func attemptDeferred(_ id: Int, _ deferral: Deferral, at now: Int64) {
         clockReads(now)
         guard let attempt = endAttempt(id) else { return }
-        for offset in attempt.numbers.keys { tripwire.end(offset, isDelivered: false, at: now) }
+        for offset in attempt.numbers.keys { tripwire.end(offset, .notDone, at: now) }
         let lanes = attempt.offsets.map { lane($0) }
         switch deferral {
         case .everybody(let wait):
@@ -65,7 +65,7 @@ extension DeliveryStateMachine {
 
 extension Receipt {
     /// Whether the delivery has not come to its end.
-    fileprivate var goesAgain: Bool {
+    var goesAgain: Bool {
         switch outcome {
         case .retry, .deferred: true
         case .delivered, .superseded, .skipped, .rejected: false

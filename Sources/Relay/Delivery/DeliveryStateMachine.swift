@@ -81,6 +81,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// Deliveries that are with the sink.
     private(set) var inFlight = 0
     var nextAttemptID = 0
+    /// Attempts up to this one had begun when the breaker opened last.
+    var lastBeforeOutage = 0
     /// The lanes of all attempts.
     var busy: Set<ParkedLanes.Lane> = []
     var strikes: [Offset: Strikes] = [:]
@@ -117,7 +119,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         parked = ParkedLanes(lease.parked)
         settlement = PendingSettlement(sink: lease.sink, epoch: lease.epoch, cursor: lease.cursor)
         settling = SettlingLanes(policy.settle?.duration)
-        tripwire = Tripwire(limits: policy.limits, text: lease.limitCounts, exemptTo: lease.exemptTo)
+        tripwire = Tripwire(
+            limits: policy.limits, text: lease.limitCounts, exemptTo: lease.exemptTo, parked: lease.parked)
         unknown = lease.intents
         for lane in parked.blocked { line.stop(lane) }
     }
@@ -152,26 +155,38 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         return nextWake(at: now).map { .wake(at: $0) }
     }
 
-    /// A wall clock that was set back takes the times with it that were made before.
+    /// What the wall clock says; that it was set is told by ``clockWasSet(by:to:)``.
     mutating func clockReads(_ now: Int64) {
         if lastNow == .min { boundLease(at: now) }
-        let behind = lastNow == .min ? 0 : lastNow - now
-        if behind > 0 { tripwire.clockWasSet(to: now) }
-        if behind > Duration.seconds(1).nanoseconds {
-            breaker.clockWasSetBack(by: behind)
-            parked.clockWasSetBack(by: behind)
-            settling.clockWasSetBack(by: behind)
-            deferred.clockWasSetBack(by: behind)
-            notBefore -= behind
-            wakeAsked? -= behind
-        }
         lastNow = now
     }
 
     /// What a clock that was ahead has put into the lease waits and counts no longer than if it were of now.
     private mutating func boundLease(at now: Int64) {
         parked.bound(notBefore: now + schedule.delayMax.nanoseconds)
-        tripwire.clockWasSet(to: now)
+        tripwire.begins(at: now)
+    }
+
+    /// The wall clock was set, forward or back, and takes the times with it that were made before.
+    ///
+    /// - Parameters:
+    ///   - step: In nanoseconds; negative where it was set back.
+    ///   - now: What it says by now.
+    mutating func clockWasSet(by step: Int64, to now: Int64) {
+        guard lastNow > .min else { return }
+        tripwire.clockWasSet(by: step)
+        keepLimitCounts(at: now)
+        breaker.clockWasSet(by: step)
+        settling.clockWasSet(by: step)
+        deferred.clockWasSet(by: step)
+        notBefore += step
+        wakeAsked? += step
+        // While the sink is held the journal has the retries' time, and adds all of it by the same clock.
+        if case .held = breaker.state {
+        } else {
+            for delivery in parked.clockWasSet(by: step, from: now - step) { settlement.park(delivery) }
+        }
+        lastNow = now
     }
 
     /// Whether something better to try may be on its way than what has gone wrong before.
@@ -216,8 +231,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         var times: [Int64?] =
             isDelivering ? [parked.earliest(), settling.earliest, deferred.earliest, notBefore] : []
         if case .open(let until, _) = breaker.state { times = [until] }
-        // What is overdue waits for a read or a delivery, or for one of the times to come: it hides none. A
-        // wake that is overdue comes late, because the clock was set forward.
+        // What is overdue waits for a read or a delivery, or for one of the times to come: it hides none. So
+        // does a wake that is overdue, and on its way.
         let wake = times.compactMap(\.self).filter { $0 > now }.min()
         let asked = wakeAsked.flatMap { $0 > now ? $0 : nil } ?? .max
         guard let wake, wake < asked else { return nil }
@@ -309,7 +324,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
 /// How much one sink may have open.
 struct DeliveryBounds {
-    /// Offsets between the cursor and where reading has come to, and endings that are not recorded.
+    /// Offsets between the cursor and where reading has come to, and endings that are not recorded when
+    /// nothing more begins: what is in flight by then comes on top.
     var windowMax = 4_096
 }
 

@@ -150,18 +150,18 @@ struct ParkedLanes {
         }
     }
 
-    /// The wall clock was set back; what was to wait a while waits no longer for that.
+    /// The wall clock was set: nothing waits longer or shorter for that, nor is given up sooner or later.
     ///
-    /// Nothing is given up sooner.
-    mutating func clockWasSetBack(by nanoseconds: Int64) {
-        for (offset, delivery) in deliveries where delivery.notBefore > 0 {
-            deliveries[offset]?.notBefore -= nanoseconds
-        }
+    /// - Parameter before: What it had said until then.
+    /// - Returns: What changed.
+    mutating func clockWasSet(by nanoseconds: Int64, from before: Int64) -> [ParkedDelivery] {
+        for offset in deliveries.keys { deliveries[offset]?.clockWasSet(by: nanoseconds, from: before) }
         turns = []
         for lane in lanes.keys {
-            if let time = lanes[lane]?.time, time > 0 { lanes[lane]?.time = time - nanoseconds }
+            if let time = lanes[lane]?.time, time > 0 { lanes[lane]?.time = time + nanoseconds }
             push(lane)
         }
+        return deliveries.values.filter { !$0.failures.isEmpty }
     }
 
     // MARK: - The heap
@@ -187,6 +187,23 @@ struct ParkedLanes {
             guard turns[least] < turns[parent] else { return first }
             turns.swapAt(parent, least)
             parent = least
+        }
+    }
+}
+
+extension ParkedDelivery {
+    /// Takes its times along with a clock that was set.
+    ///
+    /// What failed in the future of that clock, as of another one, has its time to be given up from there.
+    fileprivate mutating func clockWasSet(by nanoseconds: Int64, from before: Int64) {
+        if notBefore > 0 { notBefore += nanoseconds }
+        let last = before + ClockWatch.unnoticed.nanoseconds
+        if let first = failures.first, first.at <= last { giveUpAt? += nanoseconds }
+        failures = failures.map { failure in
+            guard failure.at <= last else { return failure }
+            return FailedAttempt(
+                number: failure.number, at: failure.at + nanoseconds, reason: failure.reason,
+                took: failure.took, status: failure.status)
         }
     }
 }

@@ -58,8 +58,11 @@ struct PendingSettlement {
         isDirty = true
     }
 
-    /// What the tripwire has counted; goes out with what was counted.
-    mutating func keep(limitCounts: String) { self.limitCounts = limitCounts }
+    /// What the tripwire has counted.
+    mutating func keep(limitCounts: String) {
+        self.limitCounts = limitCounts
+        isDirty = true
+    }
 
     /// They were intended, and are known not to have been sent.
     mutating func unsent(_ offsets: [Offset]) {

@@ -56,9 +56,9 @@ struct SettlingLanes {
         return waiting.lanes
     }
 
-    mutating func clockWasSetBack(by nanoseconds: Int64) {
-        waiting.clockWasSetBack(by: nanoseconds)
-        if readTo < .max { readTo -= nanoseconds }
-        for lane in closed.keys { closed[lane]? -= nanoseconds }
+    mutating func clockWasSet(by nanoseconds: Int64) {
+        waiting.clockWasSet(by: nanoseconds)
+        if readTo < .max { readTo += nanoseconds }
+        for lane in closed.keys { closed[lane]? += nanoseconds }
     }
 }

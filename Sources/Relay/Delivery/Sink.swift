@@ -178,6 +178,20 @@ public struct Receipt: Sendable, Equatable {
         case deferred(Duration)
     }
 
+    /// Whether the destination may have done it although the outcome does not say so: it gave no answer, or
+    /// failed in the midst of it.
+    var leavesOpen: Bool {
+        switch (outcome, contact) {
+        case (.delivered, _), (.superseded, _), (.skipped, _), (.deferred, _), (_, .notAsked): false
+        case (.retry, _): Self.leavesOpen(status)
+        case (.rejected, .failed): true
+        case (.rejected, .answered): isOutcomeUnknown
+        }
+    }
+
+    /// Whether it may have been done by a destination that gave this status and has to be asked again.
+    static func leavesOpen(_ status: Int?) -> Bool { status.map { $0 >= 500 } ?? true }
+
     public init(
         offset: Offset, _ outcome: Outcome, state: FoldState? = nil, detail: String? = nil,
         status: Int? = nil, isOutcomeUnknown: Bool = false, contact: Contact = .answered

@@ -145,10 +145,12 @@ public struct SinkWorker: Service {
             last?.reporter
             ?? SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
         var means = Means(alarm: WorkerAlarm(clock) { [input] in input.yield(.timePassed) })
+        var watch = ClockWatch(clock)
         var end = End.stopped
         var isHurried = false
         act(&machine, &tasks, &means)
         loop: for await event in inputs {
+            if case (let now, let step?) = watch.read() { machine.clockWasSet(by: step, to: now) }
             switch (event, event.end) {
             case (_, .shutOut(let error)):
                 reporter.isShutOut(error, now: clock.now)

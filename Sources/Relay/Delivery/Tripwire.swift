@@ -3,11 +3,12 @@ import Rules
 
 /// Counts a sink's deliveries by operation, and says when one more would exceed the sink's limits.
 ///
-/// A limit's period slides in 60 steps, and counts are dropped only when all of their step is older than the
-/// period, so no span of it sees more than the limit. A user whose deletion has been counted within the
-/// period is not counted again: Okta tells of one deletion in several events. A delivery comes with its user
-/// only where it is of that kind; a group membership that is removed is one deletion each time. Pure: time
-/// comes in.
+/// What was sent and may have been done all the same counts like what was delivered, each delivery once: as
+/// of when it was sent last. A limit's period slides in 60 steps, and counts are dropped only when all of
+/// their step is older than the period, so no span of it sees more than the limit. A user whose deletion has
+/// been counted within the period is not counted again: Okta tells of one deletion in several events. A
+/// delivery comes with its user only where it is of that kind; a group membership that is removed is one
+/// deletion each time. Pure: time comes in.
 struct Tripwire {
     enum Gate: Equatable {
         case pass
@@ -17,32 +18,81 @@ struct Tripwire {
         case trip(String)
     }
 
+    /// How a delivery came back, as far as it counts.
+    enum End {
+        case delivered
+        /// It was sent, and whether the destination has done it is open: it goes again, or not.
+        case open
+        /// The destination was not asked, or has refused it.
+        case notDone
+    }
+
+    /// What is counted once within the period.
+    private enum Counted: Hashable {
+        /// The deletion of a user, of which several events tell.
+        case user(Subject)
+        case delivery(Offset)
+    }
+
+    /// How something was counted last.
+    private struct Mark {
+        let time: Int64
+        /// Whether it may have to be done again, and is counted anew then, instead.
+        let isOpen: Bool
+    }
+
+    /// A delivery that is with the sink.
+    private struct Flight {
+        let operation: Operation
+        let subject: Subject?
+        /// When it was counted for an attempt before.
+        let countedAt: Int64?
+    }
+
     /// Steps of a period.
     private static let steps: Int64 = 60
-    /// Deleted users that are remembered.
-    private static let subjectsMax = 4_096
+    /// Marks that are remembered.
+    private static let marksMax = 4_096
 
     private let limits: [Operation: RateLimit]
     /// What a person has let pass.
     private let exemptTo: Offset
     /// By operation, and by the time at which a step begins, in nanoseconds since 1970.
     private var counts: [Operation: [Int64: Int]] = [:]
-    private var inFlight: [Offset: (operation: Operation, subject: Subject?)] = [:]
-    /// When the deletion of a user was counted.
-    private var deleted: [Subject: Int64] = [:]
-    /// See ``clockWasSet(to:)``.
-    private var clockSetAt: Int64 = 0
-    /// Whether ``text`` has changed since ``takeText()``.
+    private var inFlight: [Offset: Flight] = [:]
+    /// What was counted and may come again.
+    private var marks: [Counted: Mark] = [:]
+    /// See ``begins(at:)``.
+    private var begunAt: Int64 = 0
+    /// By how much the wall clock was set since; times here are as if it had not been.
+    private var setBy: Int64 = 0
+    /// Whether what it says has changed since ``takeText(at:)``.
     private var hasChanged = false
 
     /// - Parameters:
-    ///   - text: What an earlier one had counted, see ``text``. Counts that a person has seen, and let the
-    ///     sink go on, start at nothing again.
+    ///   - text: What an earlier one had counted, see ``takeText(at:)``. Counts that a person has seen, and
+    ///     let the sink go on, start at nothing again.
     ///   - exemptTo: Deliveries up to this offset pass uncounted.
-    init(limits: [Operation: RateLimit], text: String = "", exemptTo: Offset = .zero) {
+    ///   - parked: What goes again, and may have been counted by that earlier one.
+    init(
+        limits: [Operation: RateLimit], text: String = "", exemptTo: Offset = .zero,
+        parked: [ParkedDelivery] = []
+    ) {
         self.limits = limits
         self.exemptTo = exemptTo
         read(text)
+        for delivery in parked where !counts.isEmpty {
+            let failure = delivery.failures.last { Receipt.leavesOpen($0.status) }
+            guard let failure, hasCounts(of: failure.at) else { continue }
+            marks[.delivery(delivery.offset)] = Mark(time: failure.at, isOpen: true)
+        }
+    }
+
+    /// Whether anything was counted then; for limits may be newer than what they find.
+    private func hasCounts(of time: Int64) -> Bool {
+        counts.contains { operation, steps in
+            limits[operation].map { steps[Self.step(time, of: $0)] != nil } ?? false
+        }
     }
 
     /// Whether nothing is ever counted.
@@ -51,57 +101,84 @@ struct Tripwire {
     // MARK: - Deliveries
 
     mutating func gate(_ offset: Offset, _ operation: Operation, _ subject: Subject?, at now: Int64) -> Gate {
-        guard let limit = limits[operation], isCounted(offset, operation, subject, at: now) else {
+        guard let limit = limits[operation], offset > exemptTo else { return .pass }
+        let now = now - setBy
+        guard mark(offset, operation, subject, at: now) == nil, !isBeingDeleted(subject, operation) else {
             return .pass
         }
         let delivered = delivered(operation, limit, at: now)
-        let begun = inFlight.values.reduce(0) { $0 + ($1.operation == operation ? 1 : 0) }
+        let begun = inFlight.values.reduce(0) {
+            $0 + ($1.operation == operation && !isWithin(limit, $1.countedAt, at: now) ? 1 : 0)
+        }
         if delivered + begun < limit.count { return .pass }
         return begun > 0 ? .wait : .trip(Self.reason(operation, delivered, limit))
     }
 
     /// A delivery that may pass goes to the sink.
     mutating func begin(_ offset: Offset, _ operation: Operation, _ subject: Subject?, at now: Int64) {
-        guard limits[operation] != nil, isCounted(offset, operation, subject, at: now) else { return }
-        inFlight[offset] = (operation, subject)
+        guard limits[operation] != nil, offset > exemptTo else { return }
+        let mark = mark(offset, operation, subject, at: now - setBy)
+        guard mark?.isOpen ?? true, !isBeingDeleted(subject, operation) else { return }
+        inFlight[offset] = Flight(operation: operation, subject: subject, countedAt: mark?.time)
     }
 
     /// It came back.
-    mutating func end(_ offset: Offset, isDelivered: Bool, at now: Int64) {
-        guard !inFlight.isEmpty, let (operation, subject) = inFlight.removeValue(forKey: offset), isDelivered,
-            let limit = limits[operation]
+    mutating func end(_ offset: Offset, _ end: End, at now: Int64) {
+        guard !inFlight.isEmpty, let flight = inFlight.removeValue(forKey: offset), end != .notDone,
+            let limit = limits[flight.operation]
         else { return }
-        counts[operation, default: [:]][Self.step(now, of: limit), default: 0] += 1
-        hasChanged = true
-        guard operation == .delete, let subject else { return }
-        if deleted.count >= Self.subjectsMax { deleted = [:] }
-        deleted[subject] = now
-    }
-
-    private func isCounted(
-        _ offset: Offset, _ operation: Operation, _ subject: Subject?, at now: Int64
-    ) -> Bool {
-        guard offset > exemptTo else { return false }
-        guard operation == .delete, let subject, let limit = limits[operation] else { return true }
-        if inFlight.values.contains(where: { $0.subject == subject && $0.operation == operation }) {
-            return false
+        let now = now - setBy
+        var steps = counts[flight.operation] ?? [:]
+        if let before = flight.countedAt.map({ Self.step($0, of: limit) }), let count = steps[before] {
+            steps[before] = count > 1 ? count - 1 : nil
         }
-        return deleted[subject].map { now - past($0, at: now) > limit.period.nanoseconds } ?? true
+        steps[Self.step(now, of: limit), default: 0] += 1
+        counts[flight.operation] = steps
+        hasChanged = true
+        if marks.count >= Self.marksMax { marks = [:] }
+        marks[.delivery(offset)] = nil
+        let mark = Mark(time: now, isOpen: end == .open)
+        if flight.operation == .delete, let subject = flight.subject {
+            marks[.user(subject)] = mark
+        } else if mark.isOpen {
+            marks[.delivery(offset)] = mark
+        }
     }
 
-    /// Deliveries within the period; forgets older ones.
+    /// How it has been counted, where that was within the period.
+    private func mark(
+        _ offset: Offset, _ operation: Operation, _ subject: Subject?, at now: Int64
+    ) -> Mark? {
+        let ofUser = operation == .delete ? subject.flatMap { marks[.user($0)] } : nil
+        guard let mark = ofUser ?? marks[.delivery(offset)], let limit = limits[operation] else { return nil }
+        return isWithin(limit, mark.time, at: now) ? mark : nil
+    }
+
+    private func isWithin(_ limit: RateLimit, _ time: Int64?, at now: Int64) -> Bool {
+        time.map { now - past($0, by: limit, at: now) <= limit.period.nanoseconds } ?? false
+    }
+
+    /// Whether another event of the same deletion is with the sink.
+    private func isBeingDeleted(_ subject: Subject?, _ operation: Operation) -> Bool {
+        guard operation == .delete, let subject else { return false }
+        return inFlight.values.contains { $0.subject == subject && $0.operation == operation }
+    }
+
+    /// Deliveries that count within the period; forgets older ones.
     private mutating func delivered(_ operation: Operation, _ limit: RateLimit, at now: Int64) -> Int {
         let oldest = Self.step(now - limit.period.nanoseconds, of: limit)
         counts[operation] = counts[operation]?.filter {
-            Self.step(past($0.key, at: now), of: limit) >= oldest
+            Self.step(past($0.key, by: limit, at: now), of: limit) >= oldest
         }
         return counts[operation]?.values.reduce(0, +) ?? 0
     }
 
     private static func step(_ time: Int64, of limit: RateLimit) -> Int64 {
-        let length = max(1, limit.period.nanoseconds / steps)
+        let length = length(of: limit)
         return time - (time % length + length) % length
     }
+
+    private static func length(of limit: RateLimit) -> Int64 { max(1, limit.period.nanoseconds / steps) }
 
     private static func reason(_ operation: Operation, _ delivered: Int, _ limit: RateLimit) -> String {
         let period = limit.period.components.seconds
@@ -113,40 +190,61 @@ struct Tripwire {
             default: ("\(period)s", "\(period) seconds")
             }
         return
-            "\(delivered) of operation \(operation.rawValue) were delivered in the last \(last), and the"
-            + " limit is \(limit.count)/\(unit): look whether what waits is meant, then resume the sink"
+            "\(delivered) of operation \(operation.rawValue) were, or may have been, delivered in the last"
+            + " \(last), and the limit is \(limit.count)/\(unit): look whether what waits is meant, then"
+            + " resume the sink"
     }
 
-    /// The wall clock was set back, or is the first one that is read.
-    ///
-    /// What was counted in its future counts as of now, until the clock has come to where it was counted: for
-    /// whether the clock was ahead then or is behind now nobody can tell.
-    mutating func clockWasSet(to now: Int64) { clockSetAt = now }
+    // MARK: - Time
 
-    private func past(_ time: Int64, at now: Int64) -> Int64 { time > now ? clockSetAt : time }
+    /// The first time that the wall clock tells.
+    ///
+    /// What an earlier one has counted in its future counts as of now, until the clock has come to where it
+    /// was counted: for whether the clock was ahead then or is behind now nobody can tell.
+    mutating func begins(at now: Int64) { begunAt = now }
+
+    /// The wall clock was set, and takes along what was counted by it.
+    mutating func clockWasSet(by nanoseconds: Int64) {
+        setBy += nanoseconds
+        hasChanged = !counts.isEmpty
+    }
+
+    /// When something was counted, in the time of ``begins(at:)``, as is `now`.
+    private func past(_ time: Int64, by limit: RateLimit, at now: Int64) -> Int64 {
+        isAhead(time, by: limit, at: now) ? begunAt : time
+    }
+
+    /// What was counted since ``begins(at:)`` is never ahead, also where the clock was set a little.
+    private func isAhead(_ time: Int64, by limit: RateLimit, at now: Int64) -> Bool {
+        time > now + Self.length(of: limit) + ClockWatch.unnoticed.nanoseconds
+    }
 
     // MARK: - Text
 
     /// `EXEMPT;operation:TIME=COUNT,…;…`: the last offset that a person let pass, and the counts by the time
-    /// at which their step begins, whatever its length.
-    var text: String {
+    /// at which their step begins, whatever its length, by the wall clock of now.
+    private func text(at now: Int64) -> String {
         let parts = counts.filter { !$0.value.isEmpty }.sorted { $0.key.rawValue < $1.key.rawValue }.map {
             operation, steps in
-            let steps = steps.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            let steps = steps.sorted { $0.key < $1.key }.map { time, count in
+                let stays = limits[operation].map { isAhead(time, by: $0, at: now - setBy) } ?? true
+                return "\(stays ? time : time + setBy)=\(count)"
+            }
             return "\(operation.rawValue):\(steps.joined(separator: ","))"
         }
         return (["\(exemptTo.rawValue)"] + parts).joined(separator: ";")
     }
 
     /// The text, where it has changed since the last call.
-    mutating func takeText() -> String? {
+    mutating func takeText(at now: Int64) -> String? {
         defer { hasChanged = false }
-        return hasChanged ? text : nil
+        return hasChanged ? text(at: now) : nil
     }
 
     private mutating func read(_ text: String) {
         let parts = text.split(separator: ";")
-        guard let first = parts.first, Int64(first) == exemptTo.rawValue else { return }
+        // Whoever moves the sink back takes an exemption back, and no counts.
+        guard let first = parts.first.flatMap({ Int64($0) }), first >= exemptTo.rawValue else { return }
         for part in parts.dropFirst() {
             let sides = part.split(separator: ":")
             guard sides.count == 2, let operation = Operation(rawValue: String(sides[0])),
@@ -155,8 +253,9 @@ struct Tripwire {
             for step in sides[1].split(separator: ",") {
                 let numbers = step.split(separator: "=").compactMap { Int64($0) }
                 guard numbers.count == 2 else { continue }
-                counts[operation, default: [:]][Self.step(numbers[0], of: limit), default: 0] += Int(
-                    numbers[1])
+                // A time between two steps is one of a clock that was set.
+                let time = Self.step(numbers[0] + Self.length(of: limit) - 1, of: limit)
+                counts[operation, default: [:]][time, default: 0] += Int(numbers[1])
             }
         }
     }

@@ -30,7 +30,7 @@ struct WaitingLanes {
         return due
     }
 
-    mutating func clockWasSetBack(by nanoseconds: Int64) {
-        for index in turns.indices { turns[index].due -= nanoseconds }
+    mutating func clockWasSet(by nanoseconds: Int64) {
+        for index in turns.indices { turns[index].due += nanoseconds }
     }
 }

@@ -37,8 +37,9 @@ public protocol Journal: Sendable {
 
     /// Records what became of deliveries and moves the cursor, in one durable transaction.
     ///
-    /// Where the sink's place was moved since the lease, what holds there (``Settlement/held(at:)``) is
-    /// recorded and returned; ``JournalError/moved`` is thrown where there is no place of that name any more.
+    /// Where the sink was moved, paused or resumed since the lease, what holds there
+    /// (``Settlement/held(at:)``) is recorded and returned; ``JournalError/moved`` is thrown where there is
+    /// no place of that name any more.
     func record(_ settlement: Settlement) async throws(JournalError) -> SettleResult
 
     /// Yields whenever entries may have appeared behind an earlier ``read(_:after:limit:)``; it never misses
@@ -67,7 +68,7 @@ public enum JournalError: Error, Sendable, Equatable {
     /// Another lease on the sink is newer.
     case fenced
     /// The sink's place in the journal was changed since it was leased, by an operator or because it stayed
-    /// behind too long: settle what is in flight, and lease it again.
+    /// behind too long, or it was paused or resumed: settle what is in flight, and lease it again.
     case moved
     /// The file cannot be used as it is: a newer version's, damaged, in use by another relay.
     case unusable(reason: String)

@@ -22,6 +22,7 @@ extension JournalWriter {
         let db = try database
         guard try sinkNumber(sink, db) != nil else { return false }
         try hold(sink, SinkHold(kind: .paused, reason: reason, since: now))
+        try outdateLease(of: sink)
         try note("sinks pause", sink: sink, entries: 0, at: now) { $0.member("reason", reason) }
         return true
     }
@@ -33,6 +34,7 @@ extension JournalWriter {
         let ended = SinkHold(kind: row[0], reason: row[1], since: row[2])
         guard let ended else { return ResumeReport(ended: nil, exemptTo: nil) }
         try hold(sink, nil)
+        try outdateLease(of: sink)
         // Only who was told of what the limits have stopped can mean it to pass.
         let exemptTo = ended.kind == .tripped ? lastOffset : nil
         if let exemptTo {
@@ -44,6 +46,13 @@ extension JournalWriter {
             if let exemptTo { detail.member("exemptTo", exemptTo) }
         }
         return ResumeReport(ended: ended, exemptTo: exemptTo.map(Offset.init(rawValue:)))
+    }
+
+    /// Whoever has the sink leased is told that something was changed, so that its limits do not undo it.
+    private func outdateLease(of sink: String) throws {
+        try database.execute(
+            sql: "UPDATE sinks SET is_moved = max(is_moved, ?) WHERE name = ?",
+            arguments: [PlaceChange.forward.rawValue, sink])
     }
 
     func sinkNumber(_ sink: String, _ db: Database) throws -> Int64? {

@@ -75,7 +75,6 @@ extension JournalWriter {
     }
 
     /// Records what became of deliveries.
-    ///
     func settle(_ settlement: Settlement, at now: Int64) throws -> SettleResult {
         let db = try database
         let leased = try leasedRow(of: settlement.sink, epoch: settlement.epoch, db)

@@ -1,10 +1,10 @@
-/// Where a sink stands after its place was moved under a lease.
+/// Where a sink stands after its place was moved under a lease, or a person paused or resumed it.
 public struct MovedPlace: Sendable {
     public let cursor: Offset
     public let settledAbove: Set<Offset>
     /// The offsets of its parked rows.
     public let parked: Set<Offset>
-    /// Whether what lies behind it comes again; else it was moved forward alone.
+    /// Whether what lies behind it comes again; else it was moved forward alone, or not at all.
     public let isBack: Bool
 
     public init(cursor: Offset, settledAbove: Set<Offset>, parked: Set<Offset>, isBack: Bool) {
@@ -28,11 +28,19 @@ extension Settlement {
     /// made, and where it got through after all, that counts besides. Moved back, what failed comes again in
     /// its place and is not parked.
     ///
+    /// Of a dead letter that is dropped nothing has ended, so its intent stays: it may be wanted again. And
+    /// its limits hold the sink no more, for a person may have decided something else: the next lease has the
+    /// counts, and finds out anew.
+    ///
     /// - Returns: It with the place that comes of it, and how many deliveries count twice.
     public func held(at place: MovedPlace) -> (settlement: Settlement, twice: Int) {
         var held = self
         held.deadLetters = deadLetters.filter { place.waits($0.offset) }
         let dead = Set(deadLetters.map(\.offset))
+        let dropped = dead.subtracting(held.deadLetters.map(\.offset))
+        held.ended = ended.filter { !dropped.contains($0) }
+        held.unparked = unparked.filter { !dropped.contains($0) }
+        held.hold = nil
         let late = ended.filter { !place.waits($0) && !dead.contains($0) }
         held.parked = parked.filter {
             place.isBack ? place.parked.contains($0.offset) : place.waits($0.offset)

@@ -178,7 +178,8 @@ public struct Settlement: Sendable, Equatable {
     public var ended: [Offset]
     /// Of those deliveries that are worth one: with an answer, or of a removal.
     public var receipts: [DeliveryReceipt]
-    /// Holds the sink from now on; nil leaves it as it is.
+    /// Holds the sink from now on, unless a person has changed anything since the lease; nil leaves it as it
+    /// is.
     public var hold: SinkHold?
     /// What the tripwire has counted; nil leaves it as it is.
     public var limitCounts: String?
@@ -238,6 +239,6 @@ public struct Settlement: Sendable, Equatable {
 /// How much of a settlement was recorded.
 public enum SettleResult: Sendable, Equatable {
     case whole
-    /// Only this, for the sink's place was moved since it was leased: lease it again.
+    /// Only this, for the sink was moved, paused or resumed since it was leased: lease it again.
     case held(Settlement)
 }

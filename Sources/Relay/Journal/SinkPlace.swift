@@ -3,7 +3,7 @@ import GRDB
 /// What was done to a sink's place since it was leased; its row keeps the highest.
 enum PlaceChange: Int {
     case none
-    /// What it passed was given up.
+    /// What it passed was given up; a pause and a resume pass nothing.
     case forward
     /// What lies behind it comes again.
     case back

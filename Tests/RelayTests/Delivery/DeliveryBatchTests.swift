@@ -72,7 +72,7 @@ import Testing
         try await stage.append("u1", "u2", "u3", "u4", "u5")
         try await stage.run {
             #expect(await sink.nextBatch().map(\.offset.rawValue) == [1, 2])
-            while stage.board.snapshot[sink.name]?.inFlight != 4 { await Task.yield() }
+            try await waitUntil { stage.board.snapshot[sink.name]?.inFlight == 4 }
             #expect(sink.batches.count == 1)
             sink.release()
             #expect(await sink.nextBatch().map(\.offset.rawValue) == [3, 4])
@@ -89,7 +89,7 @@ import Testing
         try await stage.append("u1", "u2", "u3", "u4", "u5")
         try await stage.run {
             _ = await sink.nextBatch()
-            while stage.board.snapshot[sink.name]?.inFlight != 4 { await Task.yield() }
+            try await waitUntil { stage.board.snapshot[sink.name]?.inFlight == 4 }
             await stage.group.triggerGracefulShutdown()
             // The worker has asked for its deadline: the stop has come through.
             _ = await stage.clock.nextSleep()

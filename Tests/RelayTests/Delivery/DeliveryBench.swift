@@ -80,6 +80,13 @@ final class DeliveryBench {
         run()
     }
 
+    /// Somebody sets the wall clock, forward or back; no time passes.
+    func setClock(by step: Duration) {
+        now += step.nanoseconds
+        machine.clockWasSet(by: step.nanoseconds, to: now)
+        run()
+    }
+
     /// The attempt that holds this offset ends with an outcome for each of its deliveries.
     func answer(_ offset: Int64, _ outcome: Receipt.Outcome = .delivered) {
         guard let attempt = take(offset) else { return }

@@ -52,6 +52,18 @@ import Testing
         #expect(bench.withSink == [[3]])
     }
 
+    /// Requests of before an outage end long after the others; only the trial shows whether that is over.
+    @Test func whatHadBegunBeforeAnOutageDoesNotLengthenIt() {
+        let bench = DeliveryBench(DeliveryBench.http, users: (0..<8).map { "u\($0)" })
+        bench.fail(1, .unavailable(reason: "away", retryAfter: .seconds(5)))
+        bench.advance(by: .seconds(6))
+        #expect(bench.breaker.state == .halfOpen)
+        for offset in 2...8 { bench.fail(Int64(offset)) }
+        #expect(bench.breaker.failures == 1 && bench.withSink.count == 1)
+        bench.fail(bench.withSink[0][0])
+        #expect(bench.breaker.failures == 2)
+    }
+
     // MARK: - Turns
 
     @Test func nothingGoesBeforeTheTurnThatTheSinkNames() {
@@ -149,6 +161,26 @@ import Testing
     }
 
     // MARK: - Events that are the problem
+
+    /// Its user gets events all the time, and they are merged into one that is always new.
+    @Test func whatIsMergedWithANewerOneEachTimeIsTheProblemAllTheSame() {
+        let policy = DeliveryPolicy(settle: SettleWindow(duration: .seconds(1), coalesces: true))
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2"], policy: policy)
+        func isOfProblem(_ offset: Int64) -> Bool {
+            bench.log[Int(offset) - 1].event.user?.id == "u1"
+        }
+        var rounds = 0
+        while bench.parked.isEmpty, rounds < 40 {
+            rounds += 1
+            while let offset = bench.withSink.first?.first {
+                if isOfProblem(offset) { bench.fail(offset) } else { bench.answer(offset) }
+            }
+            bench.append(["u1", "u\(10 + rounds)"])
+            bench.news()
+            bench.advance(by: long)
+        }
+        #expect(rounds < 40 && bench.parked.keys.allSatisfy(isOfProblem))
+    }
 
     /// An event that the sink fails on alone waits for as long as the sink asks.
     @Test func whatIsParkedAsTheProblemObeysRetryAfter() throws {

@@ -43,7 +43,11 @@ struct DeliveryLedger {
     private(set) var hold: SinkHold?
     private(set) var limitCounts = ""
     private(set) var exemptTo = Offset.zero
-    /// The place was changed since the lease, and ever moved back.
+    /// What the lease says of that, or the limits since: whether the worker knows of it.
+    private var knownHold: SinkHold?
+    /// What the lease lets pass the limits.
+    private(set) var leasedExemptTo = Offset.zero
+    /// The place or the hold was changed since the lease, and the place ever moved back.
     private(set) var isMoved = false
     private var isMovedBack = false
     private(set) var detached: Set<Offset> = []
@@ -80,7 +84,12 @@ struct DeliveryLedger {
     }
 
     /// A person pauses or resumes the sink; only who knows what the limits have stopped lets it pass them.
-    mutating func hold(_ hold: SinkHold?, at now: Int64) {
+    mutating func operate(_ hold: SinkHold?, at now: Int64) {
+        self.hold(hold, at: now)
+        isMoved = true
+    }
+
+    private mutating func hold(_ hold: SinkHold?, at now: Int64) {
         if hold == nil, self.hold?.kind == .tripped { exemptTo = Offset(rawValue: Int64(rows.count)) }
         if let since = self.hold?.since {
             for offset in parked.keys { parked[offset]?.giveUpAt? += max(0, now - since) }
@@ -146,6 +155,7 @@ struct DeliveryLedger {
         retries.begin(knowing: parked.values.filter { $0.giveUpAt != nil }.map(\.offset))
         notBefore = [:]
         (isMoved, isMovedBack) = (false, false)
+        (knownHold, leasedExemptTo) = (hold, exemptTo)
         repeating = []
         leasedAbove = settledAbove
         endSettledIntents()
@@ -194,7 +204,7 @@ struct DeliveryLedger {
     mutating func began(_ attempt: DeliveryAttempt, at now: Int64, unsettled: (Subject) -> FoldState?) {
         let offsets = attempt.offsets
         check(offsets == offsets.sorted() && Set(offsets).count == offsets.count, "a batch out of order")
-        check(hold == nil, "a sink that is held gets \(offsets.map(\.rawValue))")
+        check(knownHold == nil, "a sink that is held gets \(offsets.map(\.rawValue))")
         checkGroups(attempt)
         for delivery in attempt.deliveries {
             check((attempt.numbers[delivery] ?? 0) >= 1, "\(delivery) has no attempt number")
@@ -290,6 +300,9 @@ struct DeliveryLedger {
         }
         for offset in settlement.unparked { parked[offset] = nil }
         let gone = isMoved ? Set(before) : []
+        let dropped = gone.intersection(settlement.deadLetters.map(\.offset))
+        // Nobody is told what became of them, and a person may want them again.
+        uncertain.formUnion(dropped.intersection(intents))
         for letter in settlement.deadLetters where !gone.contains(letter.offset) {
             deaths += 1
             check(parked[letter.offset] == nil, "a dead letter is parked")
@@ -299,9 +312,17 @@ struct DeliveryLedger {
             check(!letter.failures.isEmpty, "a dead letter without a failure")
             ended.insert(letter.offset)
         }
-        intents.subtract(settlement.endedIntents)
-        if isMoved { intents.subtract(settlement.ended) } else { endSettledIntents() }
-        if let hold = settlement.hold { self.hold(hold, at: now) }
+        intents.subtract(settlement.endedIntents.subtracting(dropped))
+        if isMoved {
+            intents.subtract(Set(settlement.ended).subtracting(dropped))
+        } else {
+            endSettledIntents()
+        }
+        // What a person has decided is not undone; the limits find out anew.
+        if let hold = settlement.hold {
+            knownHold = hold
+            if isMoved { retries.mayCount(max(0, now - hold.since)) } else { self.hold(hold, at: now) }
+        }
         limitCounts = settlement.limitCounts ?? limitCounts
         states.merge(settlement.states) { $1 }
         outcomes += settlement.outcomes.values.reduce(0, +)

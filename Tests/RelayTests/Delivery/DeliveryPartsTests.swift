@@ -225,7 +225,7 @@ import Testing
         var lanes = SettlingLanes(.nanoseconds(100))
         _ = lanes.gather(ParkedLanes.Lane(nil, offset(1)), from: 5_000, at: 50)
         #expect(lanes.earliest == 150)
-        lanes.clockWasSetBack(by: 40)
+        lanes.clockWasSet(by: -40)
         #expect(lanes.earliest == 110)
         let isOld = SettlingLanes(.nanoseconds(100))
         var old = isOld

@@ -7,7 +7,7 @@ extension DeliverySimulation {
 
     func pass(_ duration: Duration) {
         monotonic += duration.nanoseconds
-        let isHeld = if case .held = machine.breaker.state { true } else { false }
+        let isHeld = if case .held = machine.breaker.state { true } else { ledger.hold != nil }
         ledger.retries.pass(
             duration.nanoseconds, isAway: machine.breaker.failures > 0 && machine.breaker.state != .closed,
             isHeld: isHeld)
@@ -51,7 +51,7 @@ extension DeliverySimulation {
         for case .settle(let settlement) in pending where chance(2) { _ = commit(settlement) }
         mirrored { try $0.reopen() }
         ledger.crashed()
-        begin()
+        begin(after: nil)
     }
 
     // MARK: - Turns
@@ -69,11 +69,7 @@ extension DeliverySimulation {
 
     func operate() {
         switch Int.random(in: 0..<4, using: &random) {
-        case 0 where ledger.hold == nil:
-            restart {
-                ledger.hold(SinkHold(kind: .paused, reason: "maintenance", since: now), at: now)
-                mirrored { try $0.pause(reason: "maintenance", at: now) }
-            }
+        case 0 where ledger.hold == nil: pause()
         case 1:
             let last = Offset(rawValue: Int64.random(in: 0...Int64(ledger.rows.count), using: &random))
             ledger.detach(upTo: last)
@@ -83,16 +79,37 @@ extension DeliverySimulation {
         }
     }
 
+    /// A person pauses the sink, whatever its worker is at, which is told so a moment later; and may have
+    /// resumed it by then.
+    private func pause() {
+        let since = now
+        ledger.operate(SinkHold(kind: .paused, reason: "maintenance", since: since), at: now)
+        mirrored { try $0.pause(reason: "maintenance", at: now) }
+        completeSome()
+        if chance(3) {
+            endHold()
+            completeSome()
+        }
+        restart()
+        ledger.retries.mayCount(max(0, now - since))
+    }
+
     /// False where nothing is held.
     func resume() -> Bool {
         guard let hold = ledger.hold else { return false }
         restart {
             if hold.kind == .tripped { truth.resumed() }
-            ledger.hold(nil, at: now)
-            mirrored { try $0.resume(at: now) }
+            endHold()
         }
         return true
     }
+
+    private func endHold() {
+        ledger.operate(nil, at: now)
+        mirrored { try $0.resume(at: now) }
+    }
+
+    private func completeSome() { for _ in 0..<Int.random(in: 0...6, using: &random) { _ = completeOne() } }
 
     /// A person moves the sink back, and its worker is told so a moment later.
     func seekBack() {
@@ -100,7 +117,7 @@ extension DeliverySimulation {
         // What was given up while it was with the sink is asked for before it is sent again.
         truth.forget(ledger.seekBack(to: target).filter { !ledger.intents.contains($0) })
         mirrored { try $0.seek(to: target, at: now) }
-        for _ in 0..<Int.random(in: 0...6, using: &random) { _ = completeOne() }
+        completeSome()
         restart()
     }
 
@@ -123,7 +140,7 @@ extension DeliverySimulation {
         guard isLeaving, machine.isStopped else { return }
         checkSettled()
         ledger.retries.stopped()
-        begin()
+        begin(after: machine.breaker)
     }
 
     private func checkSettled() {
@@ -149,7 +166,7 @@ extension DeliverySimulation {
         ledger.retries.stopped()
         change()
         isStopping = false
-        begin()
+        begin(after: machine.breaker)
     }
 
     /// New rules, and the sink with new settings: its worker ends as in a stop, and another goes on.
@@ -162,7 +179,9 @@ extension DeliverySimulation {
     }
 
     /// A worker begins; of what the one before it had with the sink nobody knows what became.
-    func begin() {
+    ///
+    /// - Parameter last: How the sink was doing then; nil in a new process.
+    func begin(after last: CircuitBreaker?) {
         for case .attempt(let attempt, _) in pending where mood != .down {
             for key in attempt.deliveries where chance(2) {
                 let offsets = (attempt.merged[key] ?? []) + [key]
@@ -177,7 +196,7 @@ extension DeliverySimulation {
             let kept = try mirror.lease()
             ledger.check(kept == lease, "the journal leases \(kept), not \(lease)")
         }
-        machine = Self.makeMachine(lease, limits, policy, seed: random.next())
+        machine = Self.makeMachine(lease, limits, policy, seed: random.next(), after: last)
         if isStopping { machine.stop(at: now) }
         drain()
     }

@@ -149,7 +149,7 @@ import Testing
     @Test func aClockThatIsSetBackDelaysNothing() {
         let bench = DeliveryBench(DeliveryBench.sql, users: ["u1"])
         bench.fail(1, .unavailable(reason: "refused", retryAfter: .seconds(10)))
-        bench.advance(by: .seconds(-7_200))
+        bench.setClock(by: .seconds(-7_200))
         bench.advance(by: .seconds(11))
         #expect(bench.withSink == [[1]])
     }

@@ -23,6 +23,9 @@ struct DeliveryTruth {
         for offset in offsets { effects[offset] = nil }
     }
 
+    /// Whether this is the first that the sink has done of it.
+    func isFirst(_ offset: Offset) -> Bool { effects[offset] == 1 }
+
     /// What a lookup finds; nil where it cannot be told, because only a part of it is there.
     func has(_ offsets: [Offset]) -> Bool? {
         let there = offsets.filter { effects[$0] != nil }

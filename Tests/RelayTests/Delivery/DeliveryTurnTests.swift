@@ -74,7 +74,7 @@ import Testing
     @Test func aClockThatIsSetBackLengthensNoWaitOfAUser() {
         let bench = DeliveryBench(DeliveryBench.http, users: ["u1"])
         bench.defer(1, by: .seconds(10), alone: true)
-        bench.advance(by: .seconds(-7_200))
+        bench.setClock(by: .seconds(-7_200))
         bench.advance(by: .seconds(11))
         #expect(bench.withSink == [[1]])
     }
@@ -184,7 +184,8 @@ import Testing
             offset: Offset(rawValue: 1), subject: DeliveryFixture.event(of: "u1").subject,
             failures: [failure], notBefore: now, giveUpAt: now + 3 * day)
         let bench = DeliveryBench(DeliveryBench.http, users: ["u1"], parked: [parked])
-        bench.advance(by: .seconds(10 * 86_400))
+        bench.setClock(by: .seconds(10 * 86_400))
+        bench.advance(by: RetrySchedule.retryAfterMax)
         #expect(bench.withSink == [[1]])
         bench.answer(1, .retry(after: nil, reason: "busy"))
         #expect(bench.deadLetters.isEmpty && bench.parked[1]?.giveUpAt == now + 3 * day)
@@ -194,10 +195,50 @@ import Testing
         let bench = DeliveryBench(DeliveryBench.http, users: ["u1"])
         let start = bench.now
         bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
-        bench.advance(by: .seconds(2 * 86_400))
-        bench.advance(by: .seconds(-2 * 86_400))
+        bench.setClock(by: .seconds(2 * 86_400))
+        bench.setClock(by: .seconds(-2 * 86_400))
+        bench.advance(by: .seconds(6))
         bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
         #expect(bench.parked[1]?.failures.count == 2 && bench.parked[1]?.giveUpAt == start + 3 * day)
+    }
+
+    /// The relay began with a clock that knew no date, and the network has set it.
+    @Test func aClockThatIsSetForwardGivesNothingUpSooner() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2"])
+        let start = bench.now
+        bench.answer(1, .retry(after: .seconds(30), reason: "busy"))
+        bench.defer(2, by: .seconds(20), alone: true)
+        bench.setClock(by: .seconds(30 * 86_400))
+        // Also a relay that ends now knows when to give it up.
+        #expect(bench.parked[1]?.giveUpAt == start + 33 * day && bench.withSink.isEmpty)
+        bench.advance(by: .seconds(20))
+        #expect(bench.withSink == [[2]])
+        bench.advance(by: .seconds(10))
+        bench.answer(1, .retry(after: .seconds(30), reason: "busy"))
+        #expect(bench.deadLetters.isEmpty && bench.parked[1]?.giveUpAt == start + 33 * day)
+    }
+
+    @Test func aClockThatIsSetForwardIsNoOutage() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2"])
+        let start = bench.now
+        bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
+        bench.fail(2, .unavailable(reason: "away", retryAfter: .seconds(60)))
+        bench.setClock(by: .seconds(30 * 86_400))
+        bench.advance(by: .seconds(59))
+        #expect(bench.withSink.isEmpty)
+        bench.stop()
+        #expect(bench.parked[1]?.giveUpAt == start + 33 * day + Duration.seconds(59).nanoseconds)
+    }
+
+    /// The journal adds all of that time when a person resumes it.
+    @Test func aClockThatIsSetWhileASinkIsHeldChangesNoRetry() {
+        let failure = FailedAttempt(number: 1, at: 1, reason: "busy")
+        let parked = ParkedDelivery(
+            offset: Offset(rawValue: 1), subject: nil, failures: [failure], notBefore: 2, giveUpAt: 3)
+        let hold = SinkHold(kind: .paused, reason: "maintenance", since: 1)
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1"], hold: hold, parked: [parked])
+        bench.setClock(by: .seconds(86_400))
+        #expect(bench.settlements.isEmpty)
     }
 
     @Test func whatWasCountedIsKeptWhereTheClockIsBehindAtALease() {
@@ -205,7 +246,8 @@ import Testing
         let counted = 1_767_225_600_000_000_000 + 10 * day
         let bench = DeliveryBench(
             DeliveryBench.http, users: [], policy: policy, limitCounts: "0;update:\(counted)=1")
-        bench.advance(by: .seconds(10 * 86_400 + 60))
+        bench.setClock(by: .seconds(10 * 86_400))
+        bench.advance(by: .seconds(60))
         bench.append(["u1"])
         bench.news()
         #expect(bench.withSink.isEmpty)

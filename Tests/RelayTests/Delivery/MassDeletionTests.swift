@@ -88,10 +88,7 @@ import Testing
     }
 
     private func reached(_ state: BreakerState) async throws {
-        while board.snapshot["directory"]?.state != state {
-            try Task.checkCancellation()
-            await Task.yield()
-        }
+        try await waitUntil { board.snapshot["directory"]?.state == state }
     }
 
     private func deleteAll() async throws {

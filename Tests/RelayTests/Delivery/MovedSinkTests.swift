@@ -33,7 +33,7 @@ import Testing
     }
 
     private func until(_ isSo: (SinkStatus) -> Bool) async throws {
-        while let sink = try await fixture.sink("sink"), !isSo(sink) { await Task.yield() }
+        try await waitUntil { try await fixture.sink("sink").map(isSo) ?? true }
     }
 
     private func count(_ table: String) throws -> Int {
@@ -138,6 +138,31 @@ import Testing
         let again = try await delivered(journal, after: "u2")
         #expect(again.count == 2 && again.allSatisfy(\.isOutcomeUnknown))
         #expect(try count("intents") == 0)
+        await journal.close()
+    }
+
+    /// Two creations are given up while they are with the sink; one gets no answer, and then both are wanted
+    /// again.
+    @Test func whatDiedAfterItWasGivenUpStaysUnknown() async throws {
+        let journal = try await fixture.open()
+        let lease = try await journal.lease("sink")
+        try await append(["u1", "u2"], journal)
+        let offsets = [Offset(rawValue: 1), Offset(rawValue: 2)]
+        try await journal.intend("sink", epoch: lease.epoch, offsets)
+        _ = try await journal.seek("sink", to: offsets[1], reason: "test")
+        let letter = DeadLetter(offset: offsets[0], subject: nil, failures: [])
+        let settlement = Settlement(
+            sink: "sink", epoch: lease.epoch, cursor: offsets[0], deadLetters: [letter], ended: [offsets[0]])
+        guard case .held(let recorded) = try await journal.record(settlement) else {
+            Issue.record("the place was moved")
+            return
+        }
+        #expect(recorded.deadLetters.isEmpty && recorded.ended.isEmpty)
+        _ = try await journal.seek("sink", to: .zero, reason: "test")
+        let again = try await delivered(journal, after: "u2")
+        #expect(again.count == 2 && again.allSatisfy(\.isOutcomeUnknown))
+        #expect(try count("intents") == 0)
+        #expect(try await fixture.verify().problems == [])
         await journal.close()
     }
 

@@ -20,6 +20,8 @@ struct RetryClocks {
     private var forgotten: Int64 = 0
     private var outage: Int64 = 0
     private var longestOutage: Int64 = 0
+    /// Time of which it depends on who noticed first whether it counts.
+    private var slack: Int64 = 0
     private var starts: [Offset: Start] = [:]
 
     init(giveUpAfter: Duration) { self.giveUpAfter = giveUpAfter.nanoseconds }
@@ -36,6 +38,9 @@ struct RetryClocks {
         outage += nanoseconds
         longestOutage = max(longestOutage, outage)
     }
+
+    /// That much time counts or does not.
+    mutating func mayCount(_ nanoseconds: Int64) { slack += nanoseconds }
 
     /// The machine is asked to stop, and tells the journal of an outage so far.
     mutating func stop() { (telling, untold) = (telling + untold, 0) }
@@ -64,7 +69,7 @@ struct RetryClocks {
             counted - start.counted + forgotten - start.forgotten
         }
         guard let longest = spent.max() else { return "given up before it was ever put off" }
-        return longest >= giveUpAfter ? nil : "given up after \(Duration.nanoseconds(longest))"
+        return longest + slack >= giveUpAfter ? nil : "given up after \(Duration.nanoseconds(longest))"
     }
 
     /// Why a delivery should have been given up by now; nil where it need not.
@@ -73,6 +78,6 @@ struct RetryClocks {
     func tooLate(_ offset: Offset) -> String? {
         guard let start = starts[offset] else { return nil }
         let spent = counted - start.counted
-        return spent <= giveUpAfter + longestOutage ? nil : "tried for \(Duration.nanoseconds(spent))"
+        return spent <= giveUpAfter + longestOutage + slack ? nil : "tried for \(Duration.nanoseconds(spent))"
     }
 }

@@ -125,9 +125,9 @@ import Testing
             _ = try await fixture.journal.lease("a")
             fenced.release()
             // `replace` waits for the end of a worker, also of one that ends by itself; until then, news.
-            while fixture.fleet.delivering.contains("a") { await Task.yield() }
+            try await waitUntil { !fixture.fleet.delivering.contains("a") }
             #expect(fixture.fleet.delivering == ["b"])
-            while fixture.board.snapshot["a"]?.reason?.contains("reload") != true { await Task.yield() }
+            try await waitUntil { fixture.board.snapshot["a"]?.reason?.contains("reload") == true }
             let shown = fixture.board.snapshot["a"]
             #expect(shown?.state == .ended && shown?.reason?.contains("another relay") == true)
             #expect(
@@ -153,7 +153,7 @@ import Testing
             try await fixture.append(2...9, to: ["a", "b"])
             await fixture.record.reached(10)
             #expect(fixture.record.events(at: "a") == ["1"])
-            while fixture.board.snapshot["a"]?.state != .paused { await Task.yield() }
+            try await waitUntil { fixture.board.snapshot["a"]?.state == .paused }
             #expect(fixture.board.snapshot["a"]?.reason == Self.pause.reason)
             #expect(fixture.board.snapshot["a"]?.since == 7)
             #expect(fixture.record.shutdowns == [] && fixture.fleet.delivering == ["a", "b"])
@@ -172,7 +172,7 @@ import Testing
             fixture.journal.hold("a", Self.pause)
             await fixture.fleet.restart(["a"])
             await fixture.fleet.add(leased)
-            while fixture.board.snapshot["a"]?.state != .paused { await Task.yield() }
+            try await waitUntil { fixture.board.snapshot["a"]?.state == .paused }
             #expect(fixture.record.lines.isEmpty)
             fixture.journal.hold("a", nil)
             await fixture.fleet.restart(["a"])
@@ -203,19 +203,17 @@ import Testing
             await sink.deliveryBegins()
             fixture.journal.move("a", to: Offset(rawValue: 3))
             sink.release()
-            while !fixture.record.events(at: "a").contains("4") { await Task.yield() }
+            try await waitUntil { fixture.record.events(at: "a").contains("4") }
             try await fixture.append(5...5, to: ["a", "b"])
             // A seek back brings again what is settled.
-            while try await fixture.journal.status().sinks.contains(where: { $0.waiting > 0 }) {
-                await Task.yield()
-            }
+            try await waitUntil { try await fixture.journal.status().sinks.allSatisfy { $0.waiting == 0 } }
             #expect(fixture.record.events(at: "a").contains("5"))
             #expect(fixture.fleet.delivering == ["a", "b"] && fixture.record.shutdowns == [])
             // Back to where it was: all of it comes again, once.
             let before = fixture.record.events(at: "a").count
             fixture.journal.move("a", to: .zero)
             await fixture.fleet.restart(["a"])
-            while fixture.record.events(at: "a").count < before + 5 { await Task.yield() }
+            try await waitUntil { fixture.record.events(at: "a").count >= before + 5 }
             let again = fixture.record.events(at: "a").dropFirst(before)
             #expect(again.compactMap { Int($0) }.sorted() == Array(1...5))
             #expect(!fixture.log.lines.contains { $0.hasPrefix("error") })

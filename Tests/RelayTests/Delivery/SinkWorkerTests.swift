@@ -246,10 +246,10 @@ import Testing
             sink.deferTurns(.everybody(.seconds(1)), times: 1_001)
             try await stage.append("u3")
             for _ in 0..<1_000 {
-                while await stage.clock.nextSleep() != .seconds(1) {}
+                try await stage.clock.nextSleep(of: .seconds(1))
                 stage.clock.advance(by: .seconds(1))
             }
-            while await stage.clock.nextSleep() != .seconds(1) {}
+            try await stage.clock.nextSleep(of: .seconds(1))
             #expect(stage.clock.sleepers == 1)
         }
     }
@@ -276,7 +276,7 @@ import Testing
         let stage = try await Stage(sink, journal)
         _ = try await journal.lease(sink.name)
         try await stage.append("u1")
-        try await stage.run { while !sink.hasShutDown { await Task.yield() } }
+        try await stage.run { try await waitUntil { sink.hasShutDown } }
         #expect(sink.batches.isEmpty)
     }
 

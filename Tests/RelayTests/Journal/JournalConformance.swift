@@ -8,14 +8,20 @@ import Testing
 struct JournalConformance: Sendable {
     private let journal: any Journal
     private let move: @Sendable (String, Offset) async throws -> Void
+    private let hold: @Sendable (String, SinkHold?) async throws -> Void
     private let limit = ReadLimit(entries: 100, bytes: 1 << 20)
 
     /// - Parameters:
     ///   - journal: A fresh, empty one.
     ///   - move: Moves a sink's place in it, as an operator does.
-    init(_ journal: any Journal, move: @escaping @Sendable (String, Offset) async throws -> Void) {
+    ///   - hold: Pauses a sink, as an operator does; nil resumes it.
+    init(
+        _ journal: any Journal, move: @escaping @Sendable (String, Offset) async throws -> Void,
+        hold: @escaping @Sendable (String, SinkHold?) async throws -> Void
+    ) {
         self.journal = journal
         self.move = move
+        self.hold = hold
     }
 
     /// Every promise, each on a fresh journal.
@@ -30,6 +36,7 @@ struct JournalConformance: Sendable {
             ("takes a replay's entries though they are known", { try await $0.redelivers() }),
             ("keeps intents until the outcome is known", { try await $0.keepsIntents() }),
             ("keeps a hold and what limits have counted", { try await $0.keepsHolds() }),
+            ("lets limits undo no pause and no resume", { try await $0.keepsPauses() }),
             ("fences older leases", { try await $0.fences() }),
             ("settles what is in flight when a sink is moved on", { try await $0.settlesMovedOn() }),
             ("settles what is in flight when a sink is moved back", { try await $0.settlesMovedBack() }),
@@ -196,6 +203,34 @@ struct JournalConformance: Sendable {
         #expect(next.limitCounts == "counts")
     }
 
+    /// The limits trip while a person pauses the sink, and once more before a person's resume is noticed.
+    private func keepsPauses() async throws {
+        let tripped = SinkHold(kind: .tripped, reason: "100 were deleted", since: 7)
+        let pause = SinkHold(kind: .paused, reason: "maintenance", since: 8)
+        func trip(_ lease: SinkLease, _ counts: String) async {
+            await expectMoved {
+                try await journal.settle(
+                    Settlement(
+                        sink: "a", epoch: lease.epoch, cursor: lease.cursor, hold: tripped,
+                        limitCounts: counts))
+            }
+        }
+        let first = try await journal.lease("a")
+        try await hold("a", pause)
+        await expectMoved { try await journal.intend("a", epoch: first.epoch, [Offset(rawValue: 1)]) }
+        await trip(first, "first counts")
+        let second = try await journal.lease("a")
+        #expect(second.hold?.kind == .paused && second.hold?.reason == pause.reason)
+        #expect(second.limitCounts == "first counts")
+        try await hold("a", nil)
+        let third = try await journal.lease("a")
+        try await hold("a", pause)
+        try await hold("a", nil)
+        await trip(third, "second counts")
+        let last = try await journal.lease("a")
+        #expect(last.hold == nil && last.limitCounts == "second counts" && last.exemptTo == .zero)
+    }
+
     private func fences() async throws {
         let old = try await journal.lease("a")
         _ = try await journal.lease("a")
@@ -262,27 +297,30 @@ struct JournalConformance: Sendable {
         #expect(next.intents == [offsets[4]])
     }
 
-    /// Three are in flight when they are given up; then one is delivered, and all are wanted again.
+    /// Four are in flight when they are given up; then one is delivered and one is not, and all are wanted
+    /// again.
     private func keepsMovedIntents() async throws {
         let lease = try await journal.lease("a")
-        _ = try await journal.append(try submission(["1", "2", "3"]))
+        _ = try await journal.append(try submission(["1", "2", "3", "4"]))
         let offsets = try await journal.read("a", after: lease.cursor, limit: limit).entries.map(\.offset)
         try await journal.intend("a", epoch: lease.epoch, offsets)
-        try await move("a", offsets[2])
+        try await move("a", offsets[3])
         let first = Settlement(
-            sink: "a", epoch: lease.epoch, cursor: offsets[0], outcomes: [.delivered: 1],
-            ended: [offsets[0]])
+            sink: "a", epoch: lease.epoch, cursor: offsets[0], settledAbove: [offsets[3]],
+            outcomes: [.delivered: 1],
+            deadLetters: [DeadLetter(offset: offsets[3], subject: nil, failures: [])],
+            ended: [offsets[0], offsets[3]])
         await expectMoved { try await journal.settle(first) }
         try await move("a", lease.cursor)
         let last = Settlement(
-            sink: "a", epoch: lease.epoch, cursor: offsets[2], retries: 2,
+            sink: "a", epoch: lease.epoch, cursor: offsets[3], retries: 2,
             parked: [parked(offsets[1]), parked(offsets[2])], unknown: [offsets[2]])
         await expectMoved { try await journal.settle(last) }
         let next = try await journal.lease("a")
         #expect(next.cursor == lease.cursor && next.settledAbove.isEmpty && next.parked.isEmpty)
-        #expect(next.intents == [offsets[2]])
+        #expect(next.intents == [offsets[2], offsets[3]])
         // What is given up for good is no longer intended by whoever comes then.
-        try await move("a", offsets[2])
+        try await move("a", offsets[3])
         #expect(try await journal.lease("a").intents.isEmpty)
     }
 
