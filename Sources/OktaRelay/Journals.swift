@@ -19,32 +19,38 @@ enum Journals {
 }
 
 extension Journals {
-    /// A name that nobody knows is a slip of the pen, and not an empty list.
-    static func know(_ sink: String, _ configuration: RelayConfiguration) async throws {
-        let status = try await ask(configuration) { journal throws(JournalError) in
-            try await journal.status()
+    /// Refuses names that neither the config nor a record has; nil is none, and fine.
+    static func know(
+        sink: String? = nil, rule: String? = nil, hook: String? = nil, _ configuration: RelayConfiguration
+    ) async throws {
+        let journal = try inspectJournal(configuration)
+        let settings = configuration.operatorSettings
+        do {
+            for (kind, name) in [(.sink, sink), (.rule, rule), (.hook, hook)] as [(NamedKind, String?)] {
+                try await settings.know(kind, name, in: journal)
+            }
+        } catch let problem as OperatorProblem {
+            throw Terminal.failure(problem.text, .problems)
+        } catch let error as JournalError {
+            throw Terminal.failure("the journal cannot be read: \(error.reason)")
         }
-        try know("sink", sink, among: configuration.sinks.map(\.name) + status.sinks.map(\.name))
-    }
-
-    /// - Parameter name: Nil is none, and fine.
-    static func know(_ kind: String, _ name: String?, among names: [String]) throws {
-        guard let name, !names.contains(name) else { return }
-        let others = Set(names).sorted().joined(separator: ", ")
-        throw Terminal.failure("there is no \(kind) \(name); there are \(others)", .problems)
     }
 }
 
 extension PageOption {
-    var request: PageRequest { PageRequest(before: before, limit: limit) }
-
-    func noteNextPage(after ids: [Int64]) { size.noteNextPage(after: ids) }
+    /// For the page, and one record more, which tells whether there is another page.
+    var request: PageRequest { PageRequest(before: before, limit: limit).andOneMore }
 }
 
 extension LimitOption {
-    /// Tells how to go on, when a list is as long as its limit.
+    /// What is shown of records, of which one more was asked for.
+    func page<Record>(of records: [Record]) -> [Record] { Array(records.prefix(limit)) }
+
+    /// Where the next page goes on, by the ids of all that were found; nil where that is all.
+    func next<ID>(after ids: [ID]) -> ID? { ids.count > limit ? ids[limit - 1] : nil }
+
+    /// Tells how to go on where there are more than are shown.
     func noteNextPage(after ids: [some CustomStringConvertible]) {
-        guard ids.count == limit, let last = ids.last else { return }
-        Terminal.note("more: --before \(last)")
+        if let next = next(after: ids) { Terminal.note("more: --before \(next)") }
     }
 }

@@ -29,8 +29,7 @@ struct SinkWarnings {
     private static func removed(
         _ sink: SinkStatus, _ status: JournalStatus, _ configuration: RelayConfiguration, at now: Int64
     ) -> String? {
-        let count = Wording.count(sink.waiting, "event")
-        let waits = #"\#(count) wait for the sink "\#(sink.name)", which is not in the config"#
+        let waits = "\(waitingText(sink)), which is not in the config"
         let end = """
             give them up with `okta-relay sinks drop \(sink.name) --force`; what has waited for \
             \(Wording.duration(configuration.journal.retention)) is given up by itself
@@ -56,12 +55,17 @@ struct SinkWarnings {
         _ sink: SinkStatus, _ policy: SinkPolicy, _ configuration: RelayConfiguration, at now: Int64
     ) -> String? {
         let holds = policy.holds(retention: configuration.journal.retention)
-        let age = Duration.nanoseconds(max(0, now - (sink.oldestWaitingReceivedAt ?? now)))
+        let age = Duration.nanoseconds(max(0, now - (sink.oldestWaitingSince ?? now)))
         guard age > holds / 2 else { return nil }
         return """
-            \(Wording.count(sink.waiting, "event")) wait for the sink "\(sink.name)", the oldest for \
-            \(Wording.duration(age)): after \(Wording.duration(holds)) they are given up
+            \(waitingText(sink)), the oldest for \(Wording.duration(age)): after \(Wording.duration(holds)) \
+            they are given up
             """
+    }
+
+    private static func waitingText(_ sink: SinkStatus) -> String {
+        let verb = sink.waiting == 1 ? "waits" : "wait"
+        return #"\#(Wording.count(sink.waiting, "event")) \#(verb) for the sink "\#(sink.name)""#
     }
 
     static func log(

@@ -37,6 +37,7 @@ import Testing
         ["sinks", "seek", "crm", "--to", "last week"], ["sinks", "pause"],
         ["replay", "--sink", "crm"], ["replay", "--since", "7d"],
         ["replay", "--sink", "crm", "--since", "7d", "--dry-run", "--render", "f"],
+        ["replay", "--sink", "crm", "--since", "7d", "--render", "-", "--json"],
         ["replay", "--sink", "crm", "--since", "1d", "--until", "7d"],
         ["replay", "--sink", "crm", "--since", "1d", "--until", "1d", "--render", "f"],
         ["dead-letters", "list", "--since", "2026-11-03", "--until", "2026-11-01"],
@@ -56,6 +57,16 @@ import Testing
         let error = #expect(throws: (any Error).self) { try OktaRelayCommand.parseAsRoot(arguments) }
         guard let error else { return }
         #expect(OktaRelayCommand.exitCode(for: error) == .validationFailure)
+    }
+
+    /// A last page that is as long as the limit names no other behind it.
+    @Test func listsTellOfMoreWhereThereIsMore() throws {
+        let command = try OktaRelayCommand.parseAsRoot(["dead-letters", "list", "--limit", "2"])
+        let page = try #require(command as? DeadLettersCommand.List).page
+        #expect(page.request.limit == 3)
+        #expect(page.size.page(of: [9, 8, 7]) == [9, 8] && page.size.page(of: [9]) == [9])
+        #expect(page.size.next(after: [9, 8, 7]) == 8)
+        #expect(page.size.next(after: [9, 8]) == nil)
     }
 
     @Test func aReplayNeedsNoVerb() throws {
@@ -93,6 +104,14 @@ import Testing
             body.text
                 == #"{"sink":"crm","type":"user.*","error":"422","since":"2026-11-01T00:00:00.000Z"}"#)
         #expect(redrive.selection.dryRun)
+        // A time is sent as it was given.
+        let time = "2026-11-01T08:00:00.123456Z"
+        let discard = try #require(
+            try OktaRelayCommand.parseAsRoot(["dead-letters", "discard", "--until", time])
+                as? DeadLettersCommand.Discard)
+        var exact = JSONWriter()
+        exact.object { discard.filter.write(to: &$0, now: 0) }
+        #expect(exact.text == #"{"until":"\#(time)"}"#)
         let ids = try #require(
             try OktaRelayCommand.parseAsRoot(["quarantine", "resubmit", "3", "4"])
                 as? QuarantineCommand.Resubmit)

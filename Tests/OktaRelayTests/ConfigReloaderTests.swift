@@ -32,16 +32,21 @@ import Testing
         relay.journal.during(.lease("late")) {
             try? await relay.receive("between")
             let former = relay.live.current
-            // Awaited below.
+            // Awaited, or cancelled, below.
             let task = Task {
-                while relay.live.current.rules.rules.first?.sinks.count == 1 { await Task.yield() }
+                try await waitUntil { relay.live.current.rules.rules.first?.sinks.count != 1 }
                 for _ in 0..<100 { await Task.yield() }
                 try await relay.receive("slow", by: former)
             }
             slow.withLock { $0 = task }
         }
         #expect(await relay.reload().sinks.map(\.name) == ["first", "late"])
-        try await slow.withLock { $0 }?.value
+        let task = slow.withLock { $0 }
+        try await withTaskCancellationHandler {
+            try await task?.value
+        } onCancel: {
+            task?.cancel()
+        }
         while try await relay.hands.advanceReplays() {}
         try await relay.receive("after")
         let limit = ReadLimit(entries: 99, bytes: 1 << 20)
@@ -60,10 +65,7 @@ import Testing
             #expect(await relay.reload().sinks.map(\.name) == ["first", "second"])
             try await relay.receive("1")
             try await relay.delivered(1, to: "first")
-            while relay.board.snapshot["second"]?.state != .paused {
-                try Task.checkCancellation()
-                await Task.yield()
-            }
+            try await waitUntil { relay.board.snapshot["second"]?.state == .paused }
             let status = try await relay.inspection.status().sinks.first { $0.name == "second" }
             #expect(status?.delivered == 0 && status?.waiting == 1)
         }
@@ -83,7 +85,7 @@ import Testing
             #expect(relay.fleet.delivering == ["former"] && relay.isShown("former"))
             try await relay.receive("1")
             try await relay.delivered(1, to: "former")
-            while relay.board.snapshot["former"]?.state != .closed { await Task.yield() }
+            try await waitUntil { relay.board.snapshot["former"]?.state == .closed }
 
             #expect(Set(await relay.reload().sinks.map(\.name)) == ["new", "heir"])
             #expect(relay.fleet.delivering == ["new", "heir"] && !relay.isShown("former"))
@@ -137,6 +139,28 @@ import Testing
         SinkStatus(
             name: name, cursor: .zero, waiting: waiting, oldestWaitingReceivedAt: waiting > 0 ? 1 : nil,
             delivered: delivered, superseded: 0, skipped: 0, retried: 0, parked: 0, dead: 0)
+    }
+
+    /// What a replay has sent again came in long before.
+    @Test(
+        arguments: [
+            (16, "1 event waits for the sink \"crm2\", the oldest for 16 d: after 30 d they are given up"),
+            (1, nil),
+        ] as [(Int64, String?)])
+    func aSinkThatStaysBehindIsWarnedOfByHowLongItsEventsWait(_ days: Int64, _ expected: String?) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("sinks.json")
+        try ReloadedRelay.config(sinks: ["crm2"]).write(toFile: path, atomically: true, encoding: .utf8)
+        let configuration = try #require(ConfigLoader().load(path: path).configuration)
+        let day: Int64 = 86_400_000_000_000
+        let sink = SinkStatus(
+            name: "crm2", cursor: .zero, waiting: 1, oldestWaitingReceivedAt: 1,
+            oldestWaitingSince: (100 - days) * day, delivered: 0, superseded: 0, skipped: 0, retried: 0,
+            parked: 0, dead: 0)
+        let status = JournalStatus(
+            accepted: 0, duplicates: 0, unrouted: 0, quarantined: 0, horizon: .zero, sizeBytes: 0,
+            sinks: [sink])
+        #expect(SinkWarnings.find(status, configuration, at: 100 * day).first?.text == expected)
     }
 
     /// What a warning advises must be possible.

@@ -49,6 +49,9 @@ import Testing
         }
         #expect([input(true)].table.text().contains("expired"))
         #expect([input(false)].table.text().contains("5 B"))
+        // No member of the JSON is missing for it.
+        let json = String(decoding: input(true).json, as: UTF8.self)
+        #expect(json.contains(#""isExpired":true,"text":null,"base64":null"#))
     }
 
     @Test func aHistoryThatIsNotCompleteSaysSo() {
@@ -82,6 +85,10 @@ import Testing
             replay(ended: nil, after: 5), replay(ended: nil, after: 5, sink: "off"),
             replay(ended: 1, after: 5), replay(ended: 1, after: 10),
         ]
+        let json = String(decoding: replays.json(delivered: ["crm"]), as: UTF8.self)
+        for state in ["under-way", "waits", "cancelled", "done"] {
+            #expect(json.contains(#""state":"\#(state)""#))
+        }
         let lines = replays.table(delivered: ["crm"]).text().split(separator: "\n").dropFirst()
         for (line, parts) in zip(
             lines, [["under-way", "50 %"], ["waits"], ["cancelled", "50 %"], ["done", "100 %"]])

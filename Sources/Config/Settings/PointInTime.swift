@@ -4,7 +4,7 @@ import Rules
 public enum PointInTime: Sendable, Equatable {
     /// So long ago.
     case ago(Duration)
-    /// Nanoseconds since 1970; whole milliseconds.
+    /// Nanoseconds since 1970.
     case at(Int64)
 
     /// What would be right, for the end of a message.
@@ -45,7 +45,7 @@ extension TextFormat<PointInTime> {
         guard isPlain, text.utf8.count <= 35, !text.contains(":60"),
             let instant = Instant(isDay ? text + "T00:00:00Z" : text), instant.unixSeconds < year2200
         else { return nil }
-        return .at((Int64(instant.unixSeconds) * 1_000 + Int64(instant.millisecond)) * 1_000_000)
+        return .at(Int64(instant.unixSeconds) * 1_000_000_000 + Int64(instant.nanosecond))
     }
 }
 

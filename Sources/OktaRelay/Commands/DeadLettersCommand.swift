@@ -39,11 +39,11 @@ struct DeadLettersCommand: AsyncParsableCommand {
                 try await journal.deadLetters(filter.filter(now: now), page.request)
             }
             if records.isEmpty {
-                if let sink = filter.sink { try await Journals.know(sink, configuration) }
-                try Journals.know("rule", filter.rule, among: configuration.rules.map(\.name))
+                try await Journals.know(sink: filter.sink, rule: filter.rule, configuration)
             }
-            if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
-            page.noteNextPage(after: records.map(\.id))
+            let shown = page.size.page(of: records)
+            if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
+            page.size.noteNextPage(after: records.map(\.id))
         }
     }
 

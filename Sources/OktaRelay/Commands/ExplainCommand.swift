@@ -95,7 +95,8 @@ struct ExplainCommand: AsyncParsableCommand {
         var position = Offset.zero
         var horizon: Offset?
         while true {
-            let page = try await journal.storedEvents(after: position, since: start)
+            let page = try await journal.storedEvents(
+                after: position, through: horizon ?? Offset(rawValue: .max), since: start)
             for event in page.events { comparison.add(event) }
             // A relay that runs goes on appending; what comes in meanwhile is left alone.
             let last = horizon ?? page.horizon

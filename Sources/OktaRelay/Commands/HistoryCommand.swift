@@ -75,8 +75,8 @@ struct HistoryCommand: AsyncParsableCommand {
                 lookedAtMax: WaitingLook.eventsMax)
         }
         bar.finish()
-        if history.records.isEmpty, history.givenUp.isEmpty, let sink {
-            try await Journals.know(sink, configuration)
+        if history.records.isEmpty, history.givenUp.isEmpty {
+            try await Journals.know(sink: sink, configuration)
         }
         if output.json { Terminal.write(history.json) } else { Terminal.write(history.text(of: user)) }
         if history.records.isEmpty { throw ExitStatus.problems.code }
@@ -88,10 +88,11 @@ struct HistoryCommand: AsyncParsableCommand {
             sink: sink, since: time.since?.nanoseconds(now: now), until: time.until?.nanoseconds(now: now))
         let records = try await Journals.ask(configuration) { journal throws(JournalError) in
             try await journal.operations(
-                filter, PageRequest(before: before.flatMap { Int64($0) }, limit: size.limit))
+                filter, PageRequest(before: before.flatMap { Int64($0) }, limit: size.limit).andOneMore)
         }
-        if let sink, records.isEmpty { try await Journals.know(sink, configuration) }
-        if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
+        if records.isEmpty { try await Journals.know(sink: sink, configuration) }
+        let shown = size.page(of: records)
+        if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
         size.noteNextPage(after: records.map(\.id))
     }
 }

@@ -41,11 +41,10 @@ struct QuarantineCommand: AsyncParsableCommand {
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
                 try await journal.quarantine(filter.filter(now: now), page.request)
             }
-            if records.isEmpty {
-                try Journals.know("hook", filter.hook, among: configuration.hooks.map(\.name))
-            }
-            if output.json { Terminal.write(records.json) } else { Terminal.write(records.table) }
-            page.noteNextPage(after: records.map(\.id))
+            if records.isEmpty { try await Journals.know(hook: filter.hook, configuration) }
+            let shown = page.size.page(of: records)
+            if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
+            page.size.noteNextPage(after: records.map(\.id))
         }
     }
 
@@ -78,7 +77,10 @@ struct QuarantineCommand: AsyncParsableCommand {
                 throw Terminal.failure("there is no quarantined input \(id)", .problems)
             }
             if raw {
-                FileHandle.standardOutput.write(Data(record.bytes ?? []))
+                guard let bytes = record.bytes else {
+                    throw Terminal.failure("the bytes of \(id) are no longer kept", .problems)
+                }
+                FileHandle.standardOutput.write(Data(bytes))
             } else if output.json {
                 Terminal.write(record.json)
             } else {

@@ -37,16 +37,17 @@ extension ReplayCommand {
             let delivered = Set(configuration.enabledSinks.map(\.name))
             let filter = ReplayListFilter(sink: sink, state: state, delivered: delivered)
             let (replays, isKnown) = try await Journals.ask(configuration) { journal throws(JournalError) in
-                let replays = try await journal.replays(filter, before: before, limit: size.limit)
+                let replays = try await journal.replays(filter, before: before, limit: size.limit + 1)
                 guard replays.isEmpty, let before else { return (replays, true) }
                 return (replays, try await journal.replay(id: before) != nil)
             }
             guard isKnown else { throw Terminal.failure("there is no replay \(before ?? "")", .problems) }
-            if let sink, replays.isEmpty { try await Journals.know(sink, configuration) }
+            if replays.isEmpty { try await Journals.know(sink: sink, configuration) }
+            let shown = size.page(of: replays)
             if output.json {
-                Terminal.write(replays.json)
+                Terminal.write(shown.json(delivered: delivered))
             } else {
-                Terminal.write(replays.table(delivered: delivered))
+                Terminal.write(shown.table(delivered: delivered))
             }
             size.noteNextPage(after: replays.map(\.id))
         }

@@ -35,7 +35,8 @@ extension ReplayCommand {
                 itself when the relay runs, and nothing comes twice.
 
                 With --dry-run it counts. With --render every request or row is written to a file as JSON \
-                lines, by the config file, with secrets as ***; nothing is sent. The file holds user data.
+                lines (- is standard output), by the config file, with secrets as ***; nothing is sent. The \
+                file holds user data.
 
                 Example:
                   okta-relay replay --sink crm --since 7d --dry-run
@@ -74,6 +75,9 @@ extension ReplayCommand {
             }
             guard render == nil || !dryRun else {
                 throw ValidationError("--render sends nothing and counts as well; leave --dry-run out")
+            }
+            guard render != "-" || !output.json else {
+                throw ValidationError("--render - is JSON lines by itself; leave --json out")
             }
             try refuseEmpty([
                 ("--sink", sink), ("--rule", rule), ("--type", type), ("--user", user), ("--render", render),
@@ -117,8 +121,7 @@ extension ReplayCommand {
             }
             let events = Wording.count(replay["appended"]?.int ?? 0, "event")
             Terminal.write("\(events) go to \(sink) again, as \(id)")
-            let expired = replay["expired"]?.int ?? 0
-            if expired > 0 { Terminal.write("\(expired) of that time were no longer kept") }
+            if replay["isWhole"]?.bool == false { Terminal.write(ReplayCount.isCut) }
             if isCancelled {
                 throw Terminal.failure("it was cancelled before it had looked at all", .problems)
             }
@@ -158,18 +161,21 @@ extension ReplayCommand {
             } catch {
                 throw Terminal.failure(error.text, .problems)
             }
-            let lines = try await ReplayRendering(configuration).render(order, to: path)
+            let rendered = try await ReplayRendering(configuration).render(order, to: path)
             if output.json {
                 var writer = JSONWriter()
                 writer.object { object in
                     object.member("file", path)
-                    object.member("events", lines)
+                    object.member("events", rendered.lines)
+                    object.member("isWhole", rendered.isWhole)
                 }
-                Terminal.write(writer.bytes)
-            } else {
-                Terminal.write(
-                    "\(Wording.count(lines, "event")) would go to \(sink); \(path) has what it would get")
+                return Terminal.write(writer.bytes)
             }
+            let events = Wording.count(rendered.lines, "event")
+            // What is rendered to standard output has it for itself.
+            let write = path == "-" ? Terminal.note : { Terminal.write($0) }
+            write("\(events) would go to \(sink)" + (path == "-" ? "" : "; \(path) has what it would get"))
+            if !rendered.isWhole { write(ReplayCount.isCut) }
         }
     }
 }
@@ -178,14 +184,18 @@ extension ReplayCommand {
 struct ReplayCount: Equatable {
     private(set) var lookedAt = 0
     private(set) var matching = 0
-    private(set) var expired = 0
+    /// Whether all entries of the time are kept.
+    private(set) var isWhole = true
     /// By the rule that names the sink.
     private(set) var rules: [String: Int] = [:]
+
+    /// That the journal may have had more of the time than it has.
+    static let isCut = "not all entries of that time are kept any more: some events may be missing"
 
     mutating func add(_ step: JSONValue) {
         lookedAt += step["lookedAt"]?.int ?? 0
         matching += step["matching"]?.int ?? 0
-        expired += step["expired"]?.int ?? 0
+        if step["isWhole"]?.bool == false { isWhole = false }
         for (name, count) in step["rules"]?.members.map({ $0 }) ?? [] {
             rules[name.string ?? "", default: 0] += count.int ?? 0
         }
@@ -198,7 +208,7 @@ struct ReplayCount: Equatable {
         for (rule, count) in rules.sorted(by: { $0.key < $1.key }) {
             lines.append("  by rule \(TextTable.printable(rule)): \(count)")
         }
-        if expired > 0 { lines.append("\(expired) of that time are no longer kept") }
+        if !isWhole { lines.append(Self.isCut) }
         return lines.joined(separator: "\n")
     }
 
@@ -208,7 +218,7 @@ struct ReplayCount: Equatable {
             object.member("dryRun", true)
             object.member("lookedAt", lookedAt)
             object.member("matching", matching)
-            object.member("expired", expired)
+            object.member("isWhole", isWhole)
             object.name("rules")
             object.object { object in
                 for (rule, count) in rules.sorted(by: { $0.key < $1.key }) { object.member(rule, count) }

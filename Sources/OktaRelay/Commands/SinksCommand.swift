@@ -258,7 +258,7 @@ struct SinkList {
         for sink in sinks {
             table.add(
                 sink.name, inConfig(sink.name), String(sink.cursor.rawValue), String(sink.waiting),
-                sink.oldestWaitingReceivedAt.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
+                sink.oldestWaitingSince.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
                 String(sink.parked),
                 sink.hold.map { "\($0.kind.rawValue) since \(Wording.time($0.since)): \($0.reason)" } ?? "-")
         }

@@ -52,7 +52,7 @@ struct StatusReport {
         for sink in journal.sinks {
             table.add(
                 sink.name, state(of: sink), String(sink.waiting),
-                sink.oldestWaitingReceivedAt.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
+                sink.oldestWaitingSince.map { Wording.duration(.nanoseconds(max(0, now - $0))) } ?? "-",
                 String(sink.delivered), String(sink.superseded), String(sink.skipped), String(sink.retried),
                 String(sink.parked), String(sink.dead), String(sink.detached))
         }

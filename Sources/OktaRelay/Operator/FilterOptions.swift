@@ -39,8 +39,8 @@ struct TimeOption: ParsableArguments {
 
     /// Ages are counted from one moment, however many steps a command takes.
     func write(to body: inout JSONWriter, now: Int64) {
-        if let since { body.member("since", Wording.time(since.nanoseconds(now: now))) }
-        if let until { body.member("until", Wording.time(until.nanoseconds(now: now))) }
+        if let since { body.member("since", Timestamp.exactText(since.nanoseconds(now: now))) }
+        if let until { body.member("until", Timestamp.exactText(until.nanoseconds(now: now))) }
     }
 }
 

@@ -10,16 +10,23 @@ struct ReplayRendering {
 
     init(_ configuration: RelayConfiguration) { self.configuration = configuration }
 
-    /// Writes one JSON object a line, for each event that would go to the sink; how many.
+    /// What was written.
+    struct Rendered {
+        var lines = 0
+        /// Whether all entries of the time are kept.
+        var isWhole: Bool
+    }
+
+    /// Writes one JSON object a line, for each event that would go to the sink.
     ///
     /// - Parameter path: A new file, which only its owner may read; `-` is standard output.
-    func render(_ order: ReplayOrder, to path: String) async throws -> Int {
+    func render(_ order: ReplayOrder, to path: String) async throws -> Rendered {
         let file = try Self.open(path)
         let previews = SinkPreviews(configuration)
         do {
-            let lines = try await render(order, previews, file)
+            let result = try await render(order, previews, file)
             await previews.shutdown()
-            return lines
+            return result
         } catch {
             await previews.shutdown()
             throw error
@@ -28,14 +35,15 @@ struct ReplayRendering {
 
     private func render(
         _ order: ReplayOrder, _ previews: SinkPreviews, _ file: FileHandle
-    ) async throws -> Int {
+    ) async throws -> Rendered {
         let journal = try inspectJournal(configuration)
         let settings = configuration.operatorSettings
-        var lines = 0
+        var result = Rendered(isWhole: true)
         var bar = ProgressBar("rendering")
         do {
-            let first = try await journal.offset(before: order.since)
-            let last = try await journal.status().horizon
+            let span = try await journal.span(since: order.since, until: order.until)
+            let (first, last) = (span.after, span.last)
+            result.isWhole = try await journal.isWhole(span)
             var position = first
             while position < last {
                 let replay = Replay(
@@ -44,12 +52,14 @@ struct ReplayRendering {
                         sink: order.sink, filter: order.filter, since: order.since,
                         until: order.until, after: first),
                     startedAt: 0, after: position, last: last, appended: 0, endedAt: nil)
-                let page = try await journal.storedEvents(after: position, since: order.since)
+                let page = try await journal.storedEvents(
+                    after: position, through: last, since: order.since)
                 let step = settings.step(replay, through: page)
                 var text: [UInt8] = []
                 for event in step.events { text += line(event, previews) }
                 try file.write(contentsOf: Data(text))
-                lines += step.events.count
+                result.lines += step.events.count
+                result.isWhole = result.isWhole && step.isWhole
                 position = step.end
                 bar.show(
                     Double(position.rawValue - first.rawValue) / Double(last.rawValue - first.rawValue))
@@ -60,7 +70,7 @@ struct ReplayRendering {
             throw Terminal.failure("the file cannot be written: \(error.localizedDescription)")
         }
         bar.finish()
-        return lines
+        return result
     }
 
     private func line(_ routed: Submission.RoutedEvent, _ previews: SinkPreviews) -> [UInt8] {

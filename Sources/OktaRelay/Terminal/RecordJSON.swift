@@ -42,8 +42,17 @@ extension DetachedRange: RecordJSON {
     func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
 }
 
-extension Replay: RecordJSON {
-    func write(to writer: inout JSONWriter) { writer.object { AdminJSON.write(self, to: &$0) } }
+extension [Replay] {
+    /// - Parameter delivered: The sinks that are delivered to.
+    func json(delivered: Set<String>) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.array { list in
+            for replay in self {
+                list.object { AdminJSON.write(replay, delivered: delivered, to: &$0) }
+            }
+        }
+        return writer.bytes
+    }
 }
 
 extension OperationRecord: RecordJSON {

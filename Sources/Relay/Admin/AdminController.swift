@@ -196,7 +196,7 @@ struct AdminController: Sendable {
         let page = try query.page()
         let filter = try query.deadLetterFilter(now: clock.now)
         let letters = try await sources.journal.deadLetters(filter, page.andOneMore)
-        if letters.isEmpty { try await sources.hands?.know(filter.sink) }
+        if letters.isEmpty { try await sources.hands?.know(sink: filter.sink, rule: filter.rule) }
         return .list("deadLetters", letters, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
@@ -213,8 +213,9 @@ struct AdminController: Sendable {
     private func quarantine(_ query: AdminParameters) async throws -> HTTPAnswer {
         try query.only(AdminParameters.quarantineNames + ["before", "limit"])
         let page = try query.page()
-        let records = try await sources.journal.quarantine(
-            query.quarantineFilter(now: clock.now), page.andOneMore)
+        let filter = try query.quarantineFilter(now: clock.now)
+        let records = try await sources.journal.quarantine(filter, page.andOneMore)
+        if records.isEmpty { try await sources.hands?.know(hook: filter.hook) }
         return .list("quarantine", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 

@@ -27,11 +27,14 @@ extension AdminJSON {
     }
 
     /// One replay, in members.
-    public static func write(_ replay: Replay, to object: inout JSONWriter) {
+    ///
+    /// - Parameter delivered: The sinks that are delivered to; the state goes by it.
+    public static func write(_ replay: Replay, delivered: Set<String>, to object: inout JSONWriter) {
         object.member("id", replay.id)
         object.member("sink", replay.request.sink)
-        object.member("since", instant(replay.request.since))
-        object.member("until", replay.request.until.map(instant))
+        object.member("state", replay.state(delivered: delivered).rawValue)
+        object.member("since", Timestamp.exactText(replay.request.since))
+        object.member("until", replay.request.until.map(Timestamp.exactText))
         object.member("rule", replay.request.filter.rule)
         object.member("type", replay.request.filter.eventType?.description)
         object.member("user", replay.request.filter.user)
@@ -39,7 +42,7 @@ extension AdminJSON {
         object.member("endedAt", replay.endedAt.map(instant))
         object.member("isCancelled", replay.isCancelled)
         object.member("appended", replay.appended)
-        object.member("expired", replay.expired)
+        object.member("isWhole", replay.request.isWhole)
         object.member("share", replay.share)
     }
 
@@ -49,7 +52,7 @@ extension AdminJSON {
         for event in step.events { rules[event.route.choices.first?.rule ?? "", default: 0] += 1 }
         object.member("lookedAt", step.lookedAt)
         object.member("matching", step.events.count)
-        object.member("expired", step.expired)
+        object.member("isWhole", step.isWhole)
         object.name("rules")
         object.object { object in
             for (rule, count) in rules.sorted(by: { $0.key < $1.key }) { object.member(rule, count) }

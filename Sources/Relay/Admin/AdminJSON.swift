@@ -55,7 +55,7 @@ public enum AdminJSON {
         object.member("cursor", sink.cursor.rawValue)
         object.member("waiting", sink.waiting)
         object.name("oldestWaitingSeconds")
-        if let oldest = sink.oldestWaitingReceivedAt {
+        if let oldest = sink.oldestWaitingSince {
             object.double(Double(max(0, now - oldest)) / 1e9)
         } else {
             object.null()
@@ -85,6 +85,7 @@ public enum AdminJSON {
             object.member("eventId", event.eventID)
             object.member("eventType", event.eventType)
             object.member("envelopeId", event.envelopeID)
+            object.member("replay", event.replay)
             object.member("isUnrouted", event.route.isEmpty)
             object.name("route")
             object.array { route in
@@ -134,7 +135,8 @@ public enum AdminJSON {
         }
     }
 
-    /// One quarantined input; its bytes are text where they are UTF-8, and Base64 otherwise.
+    /// One quarantined input; its bytes, where the record has them, are text if they are UTF-8, and Base64
+    /// otherwise.
     public static func write(_ record: QuarantineRecord, to value: inout JSONWriter) {
         value.object { object in
             object.member("id", record.id)
@@ -143,12 +145,10 @@ public enum AdminJSON {
             object.member("reason", record.reason)
             object.member("sizeBytes", record.sizeBytes)
             object.member("isExpired", record.isExpired)
-            guard let bytes = record.bytes else { return }
-            if let text = String(validating: bytes, as: UTF8.self) {
-                object.member("text", text)
-            } else {
-                object.member("base64", Data(bytes).base64EncodedString())
-            }
+            let text = record.bytes.flatMap { String(validating: $0, as: UTF8.self) }
+            let other = text == nil ? record.bytes : nil
+            object.member("text", text)
+            object.member("base64", other.map { Data($0).base64EncodedString() })
         }
     }
 

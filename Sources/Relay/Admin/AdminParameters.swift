@@ -134,11 +134,11 @@ struct AdminParameters {
 
     private func ids() throws(AdminProblem) -> [Int64]? {
         guard let text = values["ids"] else { return nil }
-        let parts = text.split(separator: ",", omittingEmptySubsequences: true)
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
         let ids = parts.compactMap { Int64($0) }
         guard ids.count == parts.count, ids.count <= OperationStep.recordsMax else {
             throw AdminProblem(
-                .badRequest, "ids must be whole numbers, \(OperationStep.recordsMax) at most")
+                .badRequest, "ids must be whole numbers, 1 to \(OperationStep.recordsMax) of them")
         }
         return ids
     }

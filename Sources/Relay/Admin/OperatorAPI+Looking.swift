@@ -14,11 +14,13 @@ extension OperatorAPI {
         if let before = parameters["before"] { _ = try await replay(before) }
         let replays = try await hands.inspection.replays(
             filter, before: parameters["before"], limit: limit + 1)
-        if replays.isEmpty { try await hands.know(filter.sink) }
+        if replays.isEmpty { try await hands.know(sink: filter.sink) }
         return .json { object in
             object.name("replays")
             object.array { list in
-                for replay in replays.prefix(limit) { list.object { AdminJSON.write(replay, to: &$0) } }
+                for replay in replays.prefix(limit) {
+                    list.object { AdminJSON.write(replay, delivered: filter.delivered, to: &$0) }
+                }
             }
             object.member("next", replays.count > limit ? replays[limit - 1].id : nil)
         }
@@ -26,21 +28,24 @@ extension OperatorAPI {
 
     func replay(_ id: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only([])
-        let replay = try await replay(id)
-        return .json { AdminJSON.write(replay, to: &$0) }
+        return answer(try await replay(id))
     }
 
     private func replay(_ id: String) async throws -> Replay {
         guard let replay = try await hands.inspection.replay(id: id) else {
-            throw AdminProblem(.notFound, "no replay has this id; /replays lists them")
+            throw OperatorProblem.unknownReplay
         }
         return replay
     }
 
     func cancelReplay(_ id: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only([])
-        let replay = try await hands.cancel(replay: id)
-        return .json { AdminJSON.write(replay, to: &$0) }
+        return answer(try await hands.cancel(replay: id))
+    }
+
+    func answer(_ replay: Replay, _ status: HTTPResponse.Status = .ok) -> HTTPAnswer {
+        let delivered = hands.settings.delivered
+        return .json(status) { AdminJSON.write(replay, delivered: delivered, to: &$0) }
     }
 
     // MARK: - What was
@@ -60,7 +65,7 @@ extension OperatorAPI {
         }
         let history = try await hands.inspection.history(
             filter, before: place, limit: try parameters.limit(), lookedAtMax: WaitingLook.eventsMax)
-        if history.records.isEmpty, history.givenUp.isEmpty { try await hands.know(filter.sink) }
+        if history.records.isEmpty, history.givenUp.isEmpty { try await hands.know(sink: filter.sink) }
         return .json { AdminJSON.write(history, to: &$0) }
     }
 
@@ -71,7 +76,7 @@ extension OperatorAPI {
         let filter = OperationFilter(
             sink: try parameters.filter("sink"), since: range.since, until: range.until)
         let records = try await hands.inspection.operations(filter, page.andOneMore)
-        if records.isEmpty { try await hands.know(filter.sink) }
+        if records.isEmpty { try await hands.know(sink: filter.sink) }
         return .list("operations", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
@@ -83,7 +88,7 @@ extension OperatorAPI {
             sink: try parameters.filter("sink"), reason: try parameters.filter("reason"),
             since: range.since, until: range.until)
         let ranges = try await hands.inspection.detached(filter, page.andOneMore)
-        if ranges.isEmpty { try await hands.know(filter.sink) }
+        if ranges.isEmpty { try await hands.know(sink: filter.sink) }
         return .list("detached", ranges, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 }

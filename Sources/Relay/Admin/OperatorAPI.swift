@@ -205,8 +205,7 @@ public struct OperatorAPI: Sendable {
             guard parameters["after"] == nil else {
                 throw AdminProblem(.badRequest, "after goes with dryRun; a replay has since and until")
             }
-            let replay = try await hands.begin(order)
-            return .json(.accepted) { AdminJSON.write(replay, to: &$0) }
+            return answer(try await hands.begin(order), .accepted)
         }
         let after = try parameters.number("after", in: 0...Int64.max).map(Offset.init(rawValue:))
         let (replay, step) = try await hands.tryOut(order, after: after)

@@ -247,7 +247,7 @@ public final class RelayMetrics: Sendable {
         for sink in sinks { text.sample(.detached, [("sink", sink.name)], sink.detached) }
         text.family(.oldestWaiting)
         for sink in sinks {
-            let age = sink.oldestWaitingReceivedAt.map { max(0, now - $0) } ?? 0
+            let age = sink.oldestWaitingSince.map { max(0, now - $0) } ?? 0
             text.sample(.oldestWaiting, [("sink", sink.name)], PrometheusText.seconds(age))
         }
     }

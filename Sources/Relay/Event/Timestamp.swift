@@ -22,6 +22,22 @@ public struct Timestamp: Sendable, CustomStringConvertible {
     }
 }
 
+extension Timestamp {
+    /// An instant with as many digits as it takes to read the same one back, three at least.
+    public static func exactText(_ nanoseconds: Int64) -> String {
+        let text = format(nanoseconds)
+        var rest = nanoseconds.flooredRemainder(by: 1_000_000)
+        guard rest != 0 else { return text }
+        var digits = 6
+        while rest.isMultiple(of: 10) {
+            rest /= 10
+            digits -= 1
+        }
+        let more = String(rest)
+        return "\(text.dropLast())\(String(repeating: "0", count: digits - more.count))\(more)Z"
+    }
+}
+
 extension Timestamp: Comparable, Hashable {
     public static func == (a: Timestamp, b: Timestamp) -> Bool { a.nanoseconds == b.nanoseconds }
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.nanoseconds < b.nanoseconds }
@@ -160,5 +176,9 @@ extension Timestamp {
 extension Int64 {
     fileprivate func flooredDivided(by divisor: Int64) -> Int64 {
         self / divisor - (self % divisor < 0 ? 1 : 0)
+    }
+
+    fileprivate func flooredRemainder(by divisor: Int64) -> Int64 {
+        self - flooredDivided(by: divisor) * divisor
     }
 }

@@ -47,12 +47,14 @@ final class DeduplicationIndex {
 
     /// Remembers a digest; answers false where it was known.
     func insert(_ digest: EventDigest, _ db: Database) throws -> Bool {
-        for run in runs where run.filter.mayContain(digest) {
-            if try isOnDisk(digest, run: run.id, db) { return false }
-        }
-        guard current.insert(digest).inserted else { return false }
+        guard try !isFrozen(digest, db), current.insert(digest).inserted else { return false }
         pending.append(digest)
         return true
+    }
+
+    /// Whether a digest is known.
+    func contains(_ digest: EventDigest, _ db: Database) throws -> Bool {
+        try current.contains(digest) || isFrozen(digest, db)
     }
 
     /// How many digests the transaction under way has taken in; for ``forget(since:)``.
@@ -120,6 +122,13 @@ final class DeduplicationIndex {
             try db.execute(sql: "DELETE FROM seen_runs WHERE id = ?", arguments: [id])
         }
         runs.removeAll { expired.contains($0.id) }
+    }
+
+    private func isFrozen(_ digest: EventDigest, _ db: Database) throws -> Bool {
+        for run in runs where run.filter.mayContain(digest) {
+            if try isOnDisk(digest, run: run.id, db) { return true }
+        }
+        return false
     }
 
     private func isOnDisk(_ digest: EventDigest, run: Int64, _ db: Database) throws -> Bool {

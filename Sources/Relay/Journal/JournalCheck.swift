@@ -17,14 +17,18 @@ enum JournalCheck {
         try checkNewest(db)
     }
 
-    /// Every table, index and trigger has to be there as a new journal has it.
     private static func checkSchema(_ db: Database) throws {
+        if let problem = try schemaProblems(db).first { throw damage(problem) }
+    }
+
+    /// Tables, indexes and triggers that are not there as a new journal has them.
+    static func schemaProblems(_ db: Database) throws -> [String] {
         let fresh = try DatabaseQueue()
         try JournalSchema.migrator.migrate(fresh)
         let expected = try fresh.read(statements)
         let found = try statements(db)
-        for (name, sql) in expected.sorted(by: { $0.key < $1.key }) where found[name] != sql {
-            throw damage("its \(name) is \(found[name] == nil ? "missing" : "not as this version made it")")
+        return expected.sorted { $0.key < $1.key }.filter { found[$0.key] != $0.value }.map { name, _ in
+            "its \(name) is \(found[name] == nil ? "missing" : "not as this version made it")"
         }
     }
 

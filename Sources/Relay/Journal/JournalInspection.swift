@@ -18,12 +18,13 @@ public protocol JournalInspection: Sendable {
     func detached(
         _ filter: DetachedFilter, _ page: PageRequest
     ) async throws(JournalError) -> [DetachedRange]
-    /// Events with their bytes, oldest first: some of those behind an offset that came in at an instant or
-    /// later.
+    /// Events with their bytes, oldest first: some of those behind an offset, and up to another, that came in
+    /// at an instant or later.
     ///
-    /// What a replay appended is left out. Read on from the page's end until that is its horizon.
+    /// What a replay appended is left out. Read on from the page's end until that is the other offset, or its
+    /// horizon.
     func storedEvents(
-        after offset: Offset, since receivedAt: Int64
+        after offset: Offset, through last: Offset, since receivedAt: Int64
     ) async throws(JournalError) -> StoredEventPage
 }
 
@@ -34,14 +35,14 @@ public struct StoredEventPage: Sendable {
     public let end: Offset
     /// The journal's last entry.
     public let horizon: Offset
-    /// Entries up to the page's end that are no longer kept.
-    public let missing: Int
+    /// Whether all entries up to the page's end are still kept.
+    public let isWhole: Bool
 
-    public init(events: [StoredEvent], end: Offset, horizon: Offset, missing: Int = 0) {
+    public init(events: [StoredEvent], end: Offset, horizon: Offset, isWhole: Bool = true) {
         self.events = events
         self.end = end
         self.horizon = horizon
-        self.missing = missing
+        self.isWhole = isWhole
     }
 }
 
@@ -87,7 +88,7 @@ public struct PageRequest: Sendable, Equatable {
     }
 
     /// The same, and the record behind it where there is one.
-    var andOneMore: PageRequest {
+    public var andOneMore: PageRequest {
         var page = self
         page.limit += 1
         return page
@@ -146,6 +147,8 @@ public struct SinkStatus: Sendable, Equatable {
     public var waiting: Int
     /// When the oldest entry that waits was received, in nanoseconds since 1970; nil when none waits.
     public var oldestWaitingReceivedAt: Int64?
+    /// Since when one has waited for longest: what a replay or a redrive sent again came in long before.
+    public var oldestWaitingSince: Int64?
     public var delivered: Int
     public var superseded: Int
     public var skipped: Int
@@ -159,14 +162,16 @@ public struct SinkStatus: Sendable, Equatable {
     public var hold: SinkHold?
 
     public init(
-        name: String, cursor: Offset, waiting: Int, oldestWaitingReceivedAt: Int64?, delivered: Int,
-        superseded: Int, skipped: Int, retried: Int, parked: Int, dead: Int, detached: Int = 0,
+        name: String, cursor: Offset, waiting: Int, oldestWaitingReceivedAt: Int64?,
+        oldestWaitingSince: Int64? = nil, delivered: Int, superseded: Int, skipped: Int, retried: Int,
+        parked: Int, dead: Int, detached: Int = 0,
         hold: SinkHold? = nil
     ) {
         self.name = name
         self.cursor = cursor
         self.waiting = waiting
         self.oldestWaitingReceivedAt = oldestWaitingReceivedAt
+        self.oldestWaitingSince = oldestWaitingSince ?? oldestWaitingReceivedAt
         self.delivered = delivered
         self.superseded = superseded
         self.skipped = skipped
@@ -197,12 +202,14 @@ public struct EventRecord: Sendable {
     public let eventType: String
     /// Nil where the envelope had none.
     public let envelopeID: String?
+    /// The replay or redrive that sent it again; nil where it came in.
+    public let replay: String?
     /// Sink and rule pairs; empty for an unrouted event.
     public let route: [(sink: String, rule: String)]
 
     public init(
         id: Int64, receivedAt: Int64, hook: String, eventID: String, eventType: String,
-        envelopeID: String? = nil, route: [(sink: String, rule: String)]
+        envelopeID: String? = nil, replay: String? = nil, route: [(sink: String, rule: String)]
     ) {
         self.id = id
         self.receivedAt = receivedAt
@@ -210,6 +217,7 @@ public struct EventRecord: Sendable {
         self.eventID = eventID
         self.eventType = eventType
         self.envelopeID = envelopeID
+        self.replay = replay
         self.route = route
     }
 }

@@ -69,6 +69,14 @@ struct JournalRetention {
 
     var isUnderWay: Bool { stage != .resting }
 
+    /// Whether the pass is at what it has to tell of.
+    var isGivingUp: Bool {
+        switch stage {
+        case .detaching, .bodies: true
+        case .resting, .entries, .records, .pages: false
+        }
+    }
+
     /// Begins a pass where the last one is long enough ago; a clock that was set back does not delay it.
     mutating func beginIfDue(at now: Int64) {
         guard stage == .resting else { return }

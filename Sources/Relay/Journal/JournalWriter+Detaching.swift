@@ -4,20 +4,11 @@ import Logging
 /// What an operator was told of sinks that stay behind.
 struct SinkLags {
     private var warned: Set<String> = []
-    private var untold: [String: Int] = [:]
 
     /// True where this is news.
     mutating func begin(_ sink: String) -> Bool { warned.insert(sink).inserted }
 
     mutating func end(_ sink: String) { warned.remove(sink) }
-
-    mutating func detached(_ entries: Int, _ sink: String) { untold[sink, default: 0] += entries }
-
-    /// How much was given up since the last call, by sink.
-    mutating func takeDetached() -> [(key: String, value: Int)] {
-        defer { untold = [:] }
-        return untold.sorted { $0.key < $1.key }
-    }
 }
 
 /// Why a sink does not get what was routed to it.
@@ -74,7 +65,7 @@ extension JournalWriter {
             if !look.isAtEnd { next = .detaching(after: sinkID, from: look.seenTo) }
         }
         // What was not committed was not given up.
-        if let detached { lags.detached(detached.entries, detached.sink) }
+        if let detached { losses.detached(detached.entries, detached.sink, at: now) }
         return next
     }
 
@@ -146,75 +137,5 @@ extension JournalWriter {
                 "givenUpFrom": "\(Timestamp(nanoseconds: receivedAt + holds.nanoseconds))",
             ]
         )
-    }
-
-    /// Tells what was given up since it was told last.
-    func reportDetached() {
-        for (sink, entries) in lags.takeDetached() {
-            logger.error(
-                "a sink was behind for too long, and events for it were given up; their ranges are listed",
-                metadata: ["sink": "\(sink)", "events": "\(entries)"])
-        }
-    }
-}
-
-/// Since when entries are in the log: an event that a replay or a redrive brought anew came in long before.
-private struct Arrivals {
-    /// A replay or a redrive: when it ended, or when it began where it is not over.
-    private enum Job {
-        case over(Int64)
-        case underWay(Int64)
-    }
-
-    /// Offsets behind an entry among which one is looked for that tells its age.
-    private static let followersMax = 100_000
-
-    let now: Int64
-    private var jobs: [String: Job] = [:]
-    /// The last entry that was found to tell ages.
-    private var follower: (offset: Int64, receivedAt: Int64) = (0, 0)
-
-    init(now: Int64) { self.now = now }
-
-    /// - Parameter offset: The entry; those that are asked for one after the other ascend.
-    mutating func instant(
-        of offset: Int64, receivedAt: Int64, replay: String?, _ db: Database
-    ) throws -> Int64 {
-        guard let replay else { return receivedAt }
-        let known = try jobs[replay] ?? job(replay, db)
-        jobs[replay] = known
-        switch known {
-        case .over(let end): return end
-        case .underWay(let start): return try max(start, followedAt(offset, db))
-        }
-    }
-
-    /// A replay's entries are as old as its end, for some of them are; a redrive takes no time, and has it
-    /// in its name.
-    private func job(_ replay: String, _ db: Database) throws -> Job {
-        let select = "SELECT started_at, ended_at FROM replays WHERE id = ?"
-        if let row = try Row.fetchOne(db, sql: select, arguments: [replay]) {
-            if let end = row[1] as Int64? { return .over(end) }
-            return .underWay(row[0])
-        }
-        let time = replay.split(separator: "-", maxSplits: 1).last.flatMap { Timestamp(String($0)) }
-        return .over(time?.nanoseconds ?? now)
-    }
-
-    /// When the next event came in that is no job's: what lies before it in the log is no younger.
-    ///
-    /// Now, where none follows: a replay may take longer than a sink may be behind.
-    private mutating func followedAt(_ offset: Int64, _ db: Database) throws -> Int64 {
-        if follower.offset > offset { return follower.receivedAt }
-        let row = try Row.fetchOne(
-            db,
-            sql: """
-                SELECT "offset", received_at FROM entries
-                WHERE "offset" > ?1 AND "offset" <= ?1 + ?2 AND replay IS NULL ORDER BY "offset" LIMIT 1
-                """,
-            arguments: [offset, Self.followersMax])
-        guard let row else { return now }
-        follower = (row[0], row[1])
-        return follower.receivedAt
     }
 }

@@ -58,45 +58,62 @@ extension JournalWriter {
 
     // MARK: - Bytes
 
-    /// A table with bytes of events, and a count of what it takes that triggers keep.
+    /// A table with bytes of events, and a count of what it takes that triggers keep: those bytes, and the
+    /// same for each row.
     private struct Bodies {
         let table: String
         let column: String
         /// What the column becomes; it may be null or not.
         let gone: String
         let bytesCounter: String
+        let bytesPerRow: Int
         let expiredCounter: String
     }
 
     private static let bodies = [
         Bodies(
             table: "dead_letters", column: "body", gone: "NULL", bytesCounter: "dead_letter_bytes",
-            expiredCounter: "dead_letters_expired"),
+            bytesPerRow: 512, expiredCounter: "dead_letters_expired"),
         Bodies(
             table: "quarantine", column: "bytes", gone: "x''", bytesCounter: "quarantine_bytes",
-            expiredCounter: "quarantine_expired"),
+            bytesPerRow: 128, expiredCounter: "quarantine_expired"),
     ]
 
-    /// One step that takes the bytes from the oldest records of a table that takes too many; a record itself
-    /// goes only where none has bytes any more.
+    /// One step that takes the bytes from the oldest records of a table whose bytes are too many, and deletes
+    /// the oldest records of one that has too many of them: more than fit into a sixteenth of the journal's
+    /// maximum.
     ///
-    /// - Returns: How many records it took them from.
-    func expireBodies() throws -> Int {
-        var expired = 0
+    /// - Returns: How many records it changed.
+    func expireBodies(at now: Int64) throws -> Int {
+        var (expired, deleted) = (0, 0)
         try alone { db in
             let limits = [retention.limits.deadLetterBytesMax, retention.limits.quarantineBytesMax]
             let share = Double(space.sizeMaxOnDisk) / Double(space.sizeMax)
             for (bodies, bytesMax) in zip(Self.bodies, limits) {
-                expired += try expire(bodies, bytesMax: Int(Double(bytesMax) * share), db)
+                let bytesMax = Int(Double(bytesMax) * share)
+                let select = "SELECT value FROM counters WHERE name = ?"
+                let bytes = try Int.fetchOne(db, sql: select, arguments: [bodies.bytesCounter]) ?? 0
+                let rowBytesMax = space.sizeMaxOnDisk / 16
+                // To count the rows takes longer.
+                guard bytes > min(bytesMax, rowBytesMax) else { continue }
+                let rows = try Int.fetchOne(db, sql: "SELECT count(*) FROM \(bodies.table)") ?? 0
+                let rowsMax = max(1, rowBytesMax / bodies.bytesPerRow)
+                let gone = try deleteOldest(bodies, rows - rowsMax, db)
+                deleted += gone.deleted
+                expired += gone.expired
+                guard gone.deleted == 0 else { continue }
+                expired += try expire(bodies, bytes - rows * bodies.bytesPerRow - bytesMax, db)
             }
         }
+        // What was not committed was not given up.
         retention.deleted.bodies += expired
-        return expired
+        retention.deleted.records += deleted
+        losses.expired(bodies: expired, records: deleted, at: now)
+        return expired + deleted
     }
 
-    private func expire(_ bodies: Bodies, bytesMax: Int, _ db: Database) throws -> Int {
-        let select = "SELECT value FROM counters WHERE name = ?"
-        let excess = (try Int.fetchOne(db, sql: select, arguments: [bodies.bytesCounter]) ?? 0) - bytesMax
+    /// Takes the bytes from the oldest records that have some; how many records.
+    private func expire(_ bodies: Bodies, _ excess: Int, _ db: Database) throws -> Int {
         guard excess > 0 else { return 0 }
         let rows = try Row.fetchCursor(
             db,
@@ -106,15 +123,6 @@ extension JournalWriter {
                 """,
             arguments: [JournalRetention.recordsMax])
         let ids = try JournalRetention.withinBytes(rows, enough: excess)
-        guard !ids.isEmpty else {
-            try db.execute(
-                sql: """
-                    DELETE FROM \(bodies.table)
-                    WHERE id IN (SELECT id FROM \(bodies.table) ORDER BY id LIMIT ?)
-                    """,
-                arguments: [JournalRetention.recordsMax])
-            return db.changesCount
-        }
         try db.execute(
             sql: """
                 UPDATE \(bodies.table) SET \(bodies.column) = \(bodies.gone), has_bytes = 0
@@ -123,5 +131,27 @@ extension JournalWriter {
             arguments: ["\(ids)"])
         try count(bodies.expiredCounter, ids.count, db)
         return ids.count
+    }
+
+    /// Deletes the oldest records, which are those that have lost their bytes where any have.
+    ///
+    /// - Returns: How many, and how many of them had their bytes.
+    private func deleteOldest(
+        _ bodies: Bodies, _ surplus: Int, _ db: Database
+    ) throws -> (deleted: Int, expired: Int) {
+        guard surplus > 0 else { return (0, 0) }
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT id, coalesce(length(\(bodies.column)), 0) FROM \(bodies.table) ORDER BY id LIMIT ?
+                """,
+            arguments: [min(surplus, JournalRetention.recordsMax)])
+        let ids = try JournalRetention.withinBytes(rows)
+        let isMeant = "id IN (SELECT value FROM json_each(?))"
+        let select = "SELECT count(*) FROM \(bodies.table) WHERE has_bytes = 1 AND \(isMeant)"
+        let withBytes = try Int.fetchOne(db, sql: select, arguments: ["\(ids)"]) ?? 0
+        try db.execute(sql: "DELETE FROM \(bodies.table) WHERE \(isMeant)", arguments: ["\(ids)"])
+        try count(bodies.expiredCounter, withBytes, db)
+        return (ids.count, withBytes)
     }
 }

@@ -20,6 +20,7 @@ extension JournalWriter {
         }
         work.report.replay = replay
         var events: [Submission.RoutedEvent] = []
+        var touched: Set<String> = []
         try forEachLetter(filter, &work) { row in
             let sink: String = row[1]
             guard sinks.contains(sink) else { return KeptReason.notDelivered }
@@ -30,8 +31,10 @@ extension JournalWriter {
             guard let event else { return KeptReason.unreadable }
             let route = Route(choices: [Route.Choice(sink: sink, rule: row[2])])
             events.append(Submission.RoutedEvent(event: event, route: route, replay: replay))
+            touched.insert(sink)
             return nil
         }
+        work.sinks = touched
         guard !step.isDryRun else { return work.report }
         // Delivery entries are nobody's duplicates: nothing looks at their digests.
         let digests = events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
@@ -44,7 +47,12 @@ extension JournalWriter {
         var work = try begin(step, "dead-letters discard", sink: filter.sink, at: now, filter.write(to:)) {
             try self.extent(of: filter, $0)
         }
-        try forEachLetter(filter, &work) { _ in nil }
+        var touched: Set<String> = []
+        try forEachLetter(filter, &work) { row in
+            touched.insert(row[1])
+            return nil
+        }
+        work.sinks = touched
         if !step.isDryRun { try finish(work, deletingFrom: "dead_letters") }
         return work.report
     }
@@ -71,13 +79,26 @@ extension JournalWriter {
             }
             return nil
         }
-        guard !step.isDryRun else { return work.report }
+        guard !step.isDryRun else {
+            work.report.duplicates = try duplicates(among: accepted.flatMap(\.events))
+            return work.report
+        }
         for submission in accepted {
             let digests = submission.events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
             work.report.duplicates += try append(submission, digests: digests).duplicates
         }
         try finish(work, deletingFrom: "quarantine")
         return work.report
+    }
+
+    /// How many of the events an append would take for duplicates.
+    private func duplicates(among events: [Submission.RoutedEvent]) throws -> Int {
+        let db = try database
+        var new: Set<EventDigest> = []
+        return try events.count { routed in
+            let digest = EventDigest(org: routed.event.org, eventID: routed.event.id)
+            return try !new.insert(digest).inserted || seen.contains(digest, db)
+        }
     }
 
     // MARK: - Steps
@@ -90,6 +111,8 @@ extension JournalWriter {
         var operation: Int64? { position.operation }
         var report = StepReport()
         var doneIDs: [Int64] = []
+        /// Whose dead letters these are.
+        var sinks: Set<String> = []
         var bytes = 0
 
         /// Whether one more record of that size belongs into this step.
@@ -144,6 +167,17 @@ extension JournalWriter {
         try db.execute(
             sql: "UPDATE operations SET entries = entries + ? WHERE id = ?",
             arguments: [work.report.done, work.operation])
+        // One that names no sink is found by those that it changed all the same.
+        for sink in work.sinks {
+            try db.execute(
+                sql: """
+                    UPDATE operations SET detail = json_insert(
+                        json_insert(detail, '$.sinks', json('[]')), '$.sinks[#]', ?1)
+                    WHERE id = ?2 AND sink IS NULL
+                        AND ?1 NOT IN (SELECT value FROM json_each(detail, '$.sinks'))
+                    """,
+                arguments: [sink, work.operation])
+        }
     }
 
     // MARK: - Records

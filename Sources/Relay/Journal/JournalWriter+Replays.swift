@@ -26,7 +26,8 @@ extension JournalWriter {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
-                replay.id, request.sink, request.filter.json, now, request.since, request.until ?? .max,
+                replay.id, request.sink, request.filter.json(isWhole: request.isWhole), now, request.since,
+                request.until ?? .max,
                 request.after.rawValue, request.after.rawValue, replay.last.rawValue,
             ])
         try note("replay", sink: request.sink, entries: 0, at: now) { detail in
@@ -66,12 +67,11 @@ extension JournalWriter {
         try db.execute(
             sql: """
                 UPDATE replays SET after_offset = ?, appended = appended + ?, ended_at = ?,
-                    filter = json_set(filter, '$.expired',
-                        coalesce(json_extract(filter, '$.expired'), 0) + ?)
+                    filter = iif(?, filter, json_set(filter, '$.isWhole', json('false')))
                 WHERE id = ? AND sink = ? AND after_offset = ? AND ended_at IS NULL
                 """,
             arguments: [
-                step.end.rawValue, step.events.count, step.isLast ? now : nil, step.expired, replay.id,
+                step.end.rawValue, step.events.count, step.isLast ? now : nil, step.isWhole, replay.id,
                 replay.request.sink, replay.after.rawValue,
             ])
         guard db.changesCount == 1 else { return false }
@@ -93,17 +93,17 @@ extension Replay {
         last_offset, appended, ended_at
         """
 
-    /// The column `filter` also keeps what the replay found no longer kept.
+    /// The column `filter` also keeps whether anything was found to be gone.
     init(_ row: Row) throws {
         let until: Int64 = row[5]
-        let expired = try JSONDocument(row[2] as String).root["expired"]?.int
+        let isWhole = try JSONDocument(row[2] as String).root["isWhole"]?.bool
         self.init(
             id: row[0],
             request: ReplayRequest(
                 sink: row[1], filter: try ReplayFilter(json: row[2]), since: row[4],
                 until: until == .max ? nil : until,
-                after: Offset(rawValue: row[6])),
+                after: Offset(rawValue: row[6]), isWhole: isWhole ?? true),
             startedAt: row[3], after: Offset(rawValue: row[7]), last: Offset(rawValue: row[8]),
-            appended: row[9], expired: expired ?? 0, endedAt: row[10])
+            appended: row[9], endedAt: row[10])
     }
 }

@@ -15,9 +15,11 @@ extension JournalWriter {
         let now = clock.now
         takeReserveAgain()
         if relieve(at: now) {
+            tellLosses(isOver: false, at: now)
             checkpointAfterWrite()
             return true
         }
+        tellLosses(isOver: !retention.isGivingUp, at: now)
         retention.beginIfDue(at: now)
         guard retention.isUnderWay else { return false }
         defer { checkpointAfterWrite() }
@@ -29,7 +31,7 @@ extension JournalWriter {
                 retention.stage = try detachOld(after: sink, from: from, at: now)
             case .entries(let after): try deleteEntries(after: after, receivedBefore: before)
             case .records(let index): try deleteRecords(index, before: now - receiptsAge)
-            case .bodies: if try expireBodies() == 0 { retention.stage = .pages }
+            case .bodies: if try expireBodies(at: now) == 0 { retention.stage = .pages }
             case .pages: try giveBackPages(at: now)
             }
         } catch {
@@ -44,6 +46,10 @@ extension JournalWriter {
     }
 
     func beginRetentionPass() { retention.begin() }
+
+    private func tellLosses(isOver: Bool, at now: Int64) {
+        if losses.isDue(at: now, isOver: isOver) { losses.tell(logger, at: now) }
+    }
 
     private var receiptsAge: Int64 { retention.limits.receipts.nanoseconds }
 
@@ -198,7 +204,7 @@ extension JournalWriter {
     private func giveBackPages(at now: Int64) throws {
         guard try giveBackPages() == 0 else { return }
         measure()
-        reportDetached()
+        losses.tell(logger, at: now)
         let (all, before) = (retention.deleted, retention.deletedBefore)
         if all != before {
             checkpointIsDue(.truncate)

@@ -94,7 +94,7 @@ extension JournalWriter {
         // On a full disk the log must be used anew, and must not grow.
         defer { if isTight { copyLog() } }
         if isTight, try giveBackPages() > 0 { return true }
-        return try expireBodies() > 0 || deleteEarly() || detachFurthestBehind(at: now)
+        return try expireBodies(at: now) > 0 || deleteEarly() || detachFurthestBehind(at: now)
     }
 
     private func copyLog() {
@@ -168,7 +168,7 @@ extension JournalWriter {
             return false
         }
         // What was not committed was not given up.
-        for (sink, entries) in detached { lags.detached(entries, sink) }
+        for (sink, entries) in detached { losses.detached(entries, sink, at: now) }
         if reason == .disk, !detached.isEmpty { shortage.gaveUp(at: now, roomBytes: room, pages: pages) }
         // Where no sink needs the entry after all, it is passed over.
         relief.goOn(after: detached.isEmpty ? pinned : pinned - 1)
@@ -181,19 +181,29 @@ extension JournalWriter {
         return shortage.mayGiveUp(at: now, roomBytes: roomBytes, pages: pages)
     }
 
-    /// How far one step gives up; nil where the first entry is too young already.
+    /// How far one step gives up, which is no more than one step deletes; nil where the first entry is too
+    /// young already.
     private func lastToGiveUp(
         from first: Int64, receivedBefore instant: Int64, _ db: Database
     ) throws -> Int64? {
-        let last = try Int64.fetchOne(
+        let end = try Int64.fetchOne(
             db,
             sql: """
-                SELECT coalesce(min(iif(received_at >= ?, "offset" - 1, NULL)), max("offset")) FROM (
+                SELECT min("offset") FROM (
                     SELECT "offset", received_at FROM entries WHERE "offset" >= ?
                     ORDER BY "offset" LIMIT ?)
+                WHERE received_at >= ?
                 """,
-            arguments: [instant, first, JournalRetention.deletesMax])
-        return last.flatMap { $0 >= first ? $0 : nil }
+            arguments: [first, JournalRetention.deletesMax, instant])
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT entries."offset", coalesce(length(body), 0) FROM entries
+                    LEFT JOIN bodies ON bodies."offset" = entries."offset"
+                WHERE entries."offset" >= ? AND entries."offset" < ? ORDER BY entries."offset" LIMIT ?
+                """,
+            arguments: [first, end ?? .max, JournalRetention.deletesMax])
+        return try JournalRetention.withinBytes(rows).last
     }
 
     /// Whether any sink keeps the entry from being deleted.

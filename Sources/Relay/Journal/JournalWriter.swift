@@ -27,6 +27,7 @@ final class JournalWriter {
     /// What ``kept`` was after the last commit; a rollback takes its renames back.
     private var committedKept = KeptPolicies()
     var lags = SinkLags()
+    var losses = UntoldLosses()
     /// See `JournalWriter+Seek.swift`.
     var surveys: [WeakHold] = []
 
@@ -76,6 +77,7 @@ final class JournalWriter {
     }
 
     func close() {
+        losses.tell(logger, at: clock.now)
         try? queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
         try? queue.close()
     }

@@ -76,7 +76,7 @@ extension HistoryFilter {
 extension OperationFilter {
     var condition: SQLCondition {
         var condition = SQLCondition()
-        condition.add("sink = ?", sink)
+        condition.add("? IN (SELECT sink UNION ALL SELECT value FROM json_each(detail, '$.sinks'))", sink)
         condition.add(instants: "at", since: since, until: until)
         return condition
     }
@@ -137,14 +137,15 @@ extension QuarantineFilter {
 }
 
 extension ReplayFilter {
-    /// As a replay's row keeps it.
-    var json: String {
+    /// As a replay's row keeps it, with whether all of its time is kept.
+    func json(isWhole: Bool) -> String {
         var writer = JSONWriter()
         writer.object { filter in
             if let rule { filter.member("rule", rule) }
             if let eventType { filter.member("type", eventType.description) }
             if let user { filter.member("user", user) }
             if let unroutedBehind { filter.member("unroutedBehind", unroutedBehind.rawValue) }
+            if !isWhole { filter.member("isWhole", isWhole) }
         }
         return writer.text
     }

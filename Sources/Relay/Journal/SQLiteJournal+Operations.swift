@@ -66,9 +66,11 @@ extension SQLiteJournal: JournalOperations {
         return try await committer.commit { try $0.resubmit(filter, step, judge: judge, at: now) }
     }
 
-    public func begin(_ replay: ReplayRequest) async throws(JournalError) -> Replay {
+    public func begin(
+        _ replay: ReplayRequest, through last: Offset? = nil
+    ) async throws(JournalError) -> Replay {
         let now = clock.now
-        return try await committer.commit { try $0.begin(replay, id: "replay", at: now) }
+        return try await committer.commit { try $0.begin(replay, id: "replay", last: last, at: now) }
     }
 
     public func enroll(_ replay: ReplayRequest) async throws(JournalError) {

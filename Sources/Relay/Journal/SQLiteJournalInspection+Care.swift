@@ -16,45 +16,69 @@ extension SQLiteJournalInspection {
         try await onQueue { try JournalBackup.write($0, to: path, progress: progress) }
     }
 
-    /// Reads everything: that the file is in order, each body parses and is its entry's, nothing refers to
-    /// what is not there, and the counts are right.
+    /// Reads everything: that all tables are as a new journal has them, the file is in order, each body
+    /// parses and is its entry's, nothing refers to what is not there, and the counts are right.
+    ///
+    /// What SQLite cannot read is a problem like others, and the rest is looked at all the same.
     ///
     /// - Parameter progress: Told what it is at; the entries come first, in many steps.
     public func verify(
         progress: @escaping @Sendable (JournalVerification.Stage) -> Void
     ) async throws(JournalError) -> JournalVerification {
-        var found = JournalVerification()
-        var after: Int64 = 0
-        while true {
-            let (start, soFar) = (after, found)
-            let (next, result, share) = try await onThread { db in
-                var result = soFar
-                let (next, share) = try Self.verifyEntries(after: start, &result, db)
-                return (next, result, share)
-            }
+        var found = try await look(at: "the tables' forms", JournalVerification()) { found, db in
+            for problem in try JournalCheck.schemaProblems(db) { found.add(problem) }
+        }
+        var after: Int64? = 0
+        while let start = after {
+            let soFar = found
+            let (next, result, share) = try await onThread { try Self.verifyEntries(after: start, soFar, $0) }
             found = result
             progress(.entries(share))
-            guard let next else { break }
             after = next
         }
-        let entries = found
         progress(.references)
-        let references = try await onThread { db in
-            var found = entries
-            try Self.verifyReferences(&found, db)
-            try Self.verifyDeadLetters(&found, db)
-            try Self.verifyUsers(&found, db)
-            try Self.verifyTexts(&found, db)
-            try Self.verifyCounts(&found, db)
-            return found
-        }
+        found = try await look(at: "what refers to something", found, Self.verifyReferences)
+        found = try await look(at: "some dead letters", found, Self.verifyDeadLetters)
+        found = try await look(at: "what is known of some users", found, Self.verifyUsers)
+        found = try await look(at: "attempts, filters or holds", found, Self.verifyTexts)
+        found = try await look(at: "the counts, or what they count,", found, Self.verifyCounts)
         progress(.structure)
-        return try await onThread { db in
-            var found = references
+        return try await look(at: "the file's structure", found) { found, db in
             for line in try String.fetchAll(db, sql: "PRAGMA integrity_check") where line != "ok" {
                 found.add("SQLite: \(line)")
             }
+        }
+    }
+
+    /// Does a part of it.
+    private func look(
+        at what: String, _ soFar: JournalVerification,
+        _ body: @escaping @Sendable (inout JournalVerification, Database) throws -> Void
+    ) async throws(JournalError) -> JournalVerification {
+        try await onThread { db in
+            var found = soFar
+            do {
+                try body(&found, db)
+            } catch {
+                try found.add(error, at: what)
+            }
             return found
+        }
+    }
+
+    /// The same for some entries, with the offset to go on behind; nil at the end.
+    private static func verifyEntries(
+        after: Int64, _ soFar: JournalVerification, _ db: Database
+    ) throws -> (next: Int64?, found: JournalVerification, share: Double) {
+        var found = soFar
+        do {
+            let (next, share) = try verifyEntries(after: after, &found, db)
+            return (next, found, share)
+        } catch {
+            try found.add(error, at: "some entries behind \(after)")
+            let horizon = (try? Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#)) ?? 0
+            let next = after + Int64(chunk)
+            return (next < horizon ? next : nil, found, min(1, Double(next) / Double(max(horizon, 1))))
         }
     }
 
@@ -212,6 +236,25 @@ extension SQLiteJournalInspection {
             return try result.get()
         } catch {
             throw JournalError(error)
+        }
+    }
+}
+
+extension JournalVerification {
+    /// Adds that something cannot be read; throws what tells nothing of the file itself.
+    fileprivate mutating func add(_ error: any Error, at what: String) throws {
+        switch error {
+        case let error as DatabaseError:
+            switch error.resultCode {
+            case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_NOMEM, .SQLITE_INTERRUPT, .SQLITE_CANTOPEN,
+                .SQLITE_PERM, .SQLITE_AUTH, .SQLITE_FULL, .SQLITE_MISUSE:
+                throw error
+            default: break
+            }
+            let reason = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
+            add("\(what) cannot be read: \(reason)")
+        case let error as JournalError: add("\(what) cannot be read: \(error.reason)")
+        default: throw error
         }
     }
 }

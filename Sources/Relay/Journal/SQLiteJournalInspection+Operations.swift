@@ -51,15 +51,18 @@ extension SQLiteJournalInspection: OperationsInspection {
         }
     }
 
-    public func offset(before receivedAt: Int64) async throws(JournalError) -> Offset {
-        try await onThread { db in
-            let sql = """
-                SELECT coalesce(
-                    (SELECT "offset" - 1 FROM entries WHERE received_at >= ? AND replay IS NULL
-                     ORDER BY "offset" LIMIT 1),
-                    (SELECT max("offset") FROM entries), 0)
+    public func names(of kind: NamedKind) async throws(JournalError) -> Set<String> {
+        let sql =
+            switch kind {
+            // What was dropped is among the operations.
+            case .sink:
                 """
-            return Offset(rawValue: try Int64.fetchOne(db, sql: sql, arguments: [receivedAt]) ?? 0)
-        }
+                SELECT name FROM sinks UNION SELECT sink FROM detached UNION SELECT sink FROM replays
+                UNION SELECT sink FROM operations WHERE sink IS NOT NULL
+                """
+            case .rule: "SELECT DISTINCT rule FROM dead_letters"
+            case .hook: "SELECT name FROM hooks UNION SELECT hook FROM quarantine"
+            }
+        return try await onThread { try String.fetchSet($0, sql: sql) }
     }
 }

@@ -8,7 +8,7 @@ extension SQLiteJournalInspection {
     private static let pageBytesMax = 8 << 20
 
     public func storedEvents(
-        after offset: Offset, since receivedAt: Int64
+        after offset: Offset, through end: Offset, since receivedAt: Int64
     ) async throws(JournalError) -> StoredEventPage {
         try await onThread { db in
             let ends = try Row.fetchOne(
@@ -16,7 +16,7 @@ extension SQLiteJournalInspection {
             let horizon: Int64 = ends?[1] ?? 0
             // Older entries may be gone: start where there are some.
             let start = max(offset.rawValue, (ends?[0] ?? 1) - 1)
-            let last = min(horizon, start + Self.scanMax)
+            let last = min(horizon, end.rawValue, start + Self.scanMax)
             let rows = try Row.fetchCursor(
                 db,
                 sql: """
@@ -38,19 +38,58 @@ extension SQLiteJournalInspection {
                 bytes += event.body?.count ?? 0
                 if events.count == Self.pageEventsMax || bytes > Self.pageBytesMax { break }
             }
-            let isWhole = events.count < Self.pageEventsMax && bytes <= Self.pageBytesMax
-            let end = isWhole ? Offset(rawValue: last) : events.last?.offset ?? offset
+            let isCut = events.count == Self.pageEventsMax || bytes > Self.pageBytesMax
+            let lookedTo = isCut ? events.last?.offset ?? offset : Offset(rawValue: last)
             return StoredEventPage(
-                events: events, end: end, horizon: Offset(rawValue: horizon),
-                missing: try Self.missing(after: offset, to: end, db))
+                events: events, end: lookedTo, horizon: Offset(rawValue: horizon),
+                isWhole: try Self.areKept(offset.rawValue + 1, lookedTo.rawValue, db))
         }
     }
 
     /// Offsets have no gaps of their own: what is not there has been deleted.
-    private static func missing(after offset: Offset, to end: Offset, _ db: Database) throws -> Int {
-        let sql = #"SELECT count(*) FROM entries WHERE "offset" > ? AND "offset" <= ?"#
-        let kept = try Int.fetchOne(db, sql: sql, arguments: [offset.rawValue, end.rawValue]) ?? 0
-        return max(0, Int(end.rawValue - offset.rawValue) - kept)
+    private static func areKept(_ first: Int64, _ last: Int64, _ db: Database) throws -> Bool {
+        let sql = #"SELECT count(*) FROM entries WHERE "offset" BETWEEN ? AND ?"#
+        return try Int64.fetchOne(db, sql: sql, arguments: [first, last]) ?? 0 >= last - first + 1
+    }
+
+    public func span(since: Int64, until: Int64?) async throws(JournalError) -> EventSpan {
+        try await onThread { db in
+            let horizon = try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
+            let after = try Self.offset(before: since, db)
+            // Events come in by their times only about: none behind the last is of that time.
+            let select = """
+                SELECT "offset" FROM entries WHERE received_at < ? AND replay IS NULL
+                ORDER BY "offset" DESC LIMIT 1
+                """
+            let last =
+                try until.map { try Int64.fetchOne(db, sql: select, arguments: [$0]) ?? 0 } ?? horizon
+            return EventSpan(
+                after: Offset(rawValue: after), last: Offset(rawValue: max(last, after)),
+                horizon: Offset(rawValue: horizon))
+        }
+    }
+
+    /// The entries just before and behind it tell of its ends: without them, what was deleted there may have
+    /// been of that time.
+    public func isWhole(_ span: EventSpan) async throws(JournalError) -> Bool {
+        try await onThread { db in
+            try Self.areKept(
+                max(span.after.rawValue, 1), min(span.last.rawValue + 1, span.horizon.rawValue), db)
+        }
+    }
+
+    public func offset(before receivedAt: Int64) async throws(JournalError) -> Offset {
+        try await onThread { Offset(rawValue: try Self.offset(before: receivedAt, $0)) }
+    }
+
+    private static func offset(before receivedAt: Int64, _ db: Database) throws -> Int64 {
+        let sql = """
+            SELECT coalesce(
+                (SELECT "offset" - 1 FROM entries WHERE received_at >= ? AND replay IS NULL
+                 ORDER BY "offset" LIMIT 1),
+                (SELECT max("offset") FROM entries), 0)
+            """
+        return try Int64.fetchOne(db, sql: sql, arguments: [receivedAt]) ?? 0
     }
 
     private static func storedEvent(

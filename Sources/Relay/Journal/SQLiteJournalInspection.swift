@@ -7,14 +7,19 @@ import JSON
 public final class SQLiteJournalInspection: JournalInspection {
     private let path: String
     private let sizeMax: Int?
+    private let clock: any RelayClock
     let thread = SerialThread(name: "journal-inspect")
     let queue: DatabaseQueue
 
-    /// - Parameter sizeMax: The configuration's, to be shown beside what is used.
+    /// - Parameters:
+    ///   - sizeMax: The configuration's, to be shown beside what is used.
+    ///   - clock: Tells how old is what waits.
     /// - Throws: ``JournalError/unusable(reason:)`` where there is no journal at the path, or one that
     ///   another version wrote: its tables may have the same names and mean something else.
-    public convenience init(path: String, sizeMax: Int? = nil) throws(JournalError) {
-        try self.init(path, sizeMax: sizeMax)
+    public convenience init(
+        path: String, sizeMax: Int? = nil, clock: any RelayClock = SystemClock()
+    ) throws(JournalError) {
+        try self.init(path, sizeMax: sizeMax, clock: clock)
         do {
             try queue.read(Self.checkVersion)
         } catch {
@@ -24,16 +29,17 @@ public final class SQLiteJournalInspection: JournalInspection {
 
     /// Of a journal whatever its version: for who copies it as it is, or is about to upgrade it.
     public static func ofAnyVersion(path: String) throws(JournalError) -> SQLiteJournalInspection {
-        try SQLiteJournalInspection(path, sizeMax: nil)
+        try SQLiteJournalInspection(path, sizeMax: nil, clock: SystemClock())
     }
 
-    private init(_ path: String, sizeMax: Int?) throws(JournalError) {
+    private init(_ path: String, sizeMax: Int?, clock: any RelayClock) throws(JournalError) {
         guard FileManager.default.fileExists(atPath: path) else {
             throw .unusable(
                 reason: "there is no journal at \(path); start the relay once, or name its config")
         }
         self.path = path
         self.sizeMax = sizeMax
+        self.clock = clock
         do {
             queue = try JournalFile.openForReading(path)
         } catch {
@@ -62,7 +68,7 @@ public final class SQLiteJournalInspection: JournalInspection {
     }
 
     public func status() async throws(JournalError) -> JournalStatus {
-        try await onThread { [path, sizeMax] db in
+        try await onThread { [path, sizeMax, clock] db in
             let counters = try Row.fetchAll(db, sql: "SELECT name, value FROM counters")
             let counts = Dictionary(counters.map { ($0[0] as String, $0[1] as Int) }) { first, _ in first }
             return JournalStatus(
@@ -73,7 +79,9 @@ public final class SQLiteJournalInspection: JournalInspection {
                 horizon: Offset(
                     rawValue: try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0),
                 sizeBytes: Self.sizeBytes(path),
-                sinks: try Row.fetchAll(db, sql: Self.sinksSQL).map { try Self.sinkStatus($0, db) },
+                sinks: try Row.fetchAll(db, sql: Self.sinksSQL).map {
+                    try Self.sinkStatus($0, at: clock.now, db)
+                },
                 usedBytes: try JournalSpace.pageBytesInUse(db) + JournalSpace.bytes(ofFile: path + "-wal"),
                 sizeMaxBytes: sizeMax.map { min($0, max(1, JournalSpace.roomBytes(path) ?? $0)) },
                 expired: counts["expired"] ?? 0,
@@ -87,7 +95,7 @@ public final class SQLiteJournalInspection: JournalInspection {
         try await onThread { db in
             var routes = RouteCatalogue()
             let sql = """
-                SELECT "offset", received_at, hooks.name, event_id, event_type, route_id, envelope_id
+                SELECT "offset", received_at, hooks.name, event_id, event_type, route_id, envelope_id, replay
                 FROM entries JOIN hooks ON hooks.id = hook_id
                 WHERE "offset" < ? ORDER BY "offset" DESC LIMIT ?
                 """
@@ -99,6 +107,7 @@ public final class SQLiteJournalInspection: JournalInspection {
                     eventID: row[3],
                     eventType: row[4],
                     envelopeID: row[6],
+                    replay: row[7],
                     route: try routes.choices(of: row[5], db).map { (sink: $0, rule: $1) }
                         .sorted { $0.sink < $1.sink }
                 )
@@ -206,7 +215,17 @@ public final class SQLiteJournalInspection: JournalInspection {
         _ body: @escaping @Sendable (Database) throws -> T
     ) async throws(JournalError) -> T {
         let result = await thread.run { [queue] in
-            Result { try queue.read { try body($0) } }
+            Result {
+                // Kept however the transaction ends: it cannot end well where it has met a damaged page.
+                var read: Result<T, any Error>?
+                do {
+                    try queue.read { db in read = Result { try body(db) } }
+                } catch {
+                    if read == nil { throw error }
+                }
+                guard let read else { throw JournalError.closed }
+                return try read.get()
+            }
         }
         do {
             return try result.get()
@@ -227,14 +246,16 @@ extension SQLiteJournalInspection {
         FROM sinks ORDER BY name
         """
 
-    private static func sinkStatus(_ row: Row, _ db: Database) throws -> SinkStatus {
+    private static func sinkStatus(_ row: Row, at now: Int64, _ db: Database) throws -> SinkStatus {
         let waiting: Int = row["waiting"]
+        let oldest =
+            waiting > 0 ? try oldestWaiting(row["name"], after: row["cursor"], at: now, db) : nil
         return SinkStatus(
             name: row["name"],
             cursor: Offset(rawValue: row["cursor"]),
             waiting: waiting,
-            oldestWaitingReceivedAt: waiting > 0
-                ? try oldestWaiting(row["name"], after: row["cursor"], db) : nil,
+            oldestWaitingReceivedAt: oldest?.receivedAt,
+            oldestWaitingSince: oldest?.since,
             delivered: row["delivered"],
             superseded: row["superseded"],
             skipped: row["skipped"],
@@ -246,25 +267,32 @@ extension SQLiteJournalInspection {
         )
     }
 
-    /// The oldest of the parked entries and the first one behind the cursor.
-    private static func oldestWaiting(_ sink: String, after cursor: Int64, _ db: Database) throws -> Int64? {
+    /// Of the first of the parked entries and the first one behind the cursor, when the earlier one came in,
+    /// and since when the one waits that waits for longest; what lies behind them has waited for less.
+    private static func oldestWaiting(
+        _ sink: String, after cursor: Int64, at now: Int64, _ db: Database
+    ) throws -> (receivedAt: Int64, since: Int64)? {
         var routes = RouteCatalogue()
         let numbers = try routes.ids(naming: sink, db)
-        return try Int64.fetchOne(
+        let rows = try Row.fetchAll(
             db,
             sql: """
-                SELECT min(received_at) FROM (
-                    SELECT received_at FROM (
-                        SELECT received_at FROM entries
-                        WHERE "offset" > ? AND route_id IN (SELECT value FROM json_each(?))
-                        ORDER BY "offset" LIMIT 1)
-                    UNION ALL
-                    SELECT received_at FROM entries WHERE "offset" = (
-                        SELECT min("offset") FROM parked
-                        WHERE sink_id = (SELECT id FROM sinks WHERE name = ?)))
+                SELECT "offset", received_at, replay FROM entries WHERE "offset" IN (
+                    (SELECT "offset" FROM entries
+                     WHERE "offset" > ? AND route_id IN (SELECT value FROM json_each(?))
+                     ORDER BY "offset" LIMIT 1),
+                    (SELECT min("offset") FROM parked
+                     WHERE sink_id = (SELECT id FROM sinks WHERE name = ?)))
+                ORDER BY "offset"
                 """,
             arguments: [cursor, "\(numbers)", sink]
         )
+        var arrivals = Arrivals(now: now)
+        let since = try rows.map {
+            try arrivals.instant(of: $0[0], receivedAt: $0[1], replay: $0[2], db)
+        }.min()
+        guard let since else { return nil }
+        return (rows.map { $0[1] as Int64 }.min() ?? since, since)
     }
 
     private static func deadLettersSQL(where filter: String) -> String {

@@ -48,7 +48,9 @@ public protocol JournalOperations: Sendable {
     ) async throws(JournalError) -> StepReport
 
     /// Notes a replay that is to be done; it lasts until it is. A sink that is new is known from then on.
-    func begin(_ replay: ReplayRequest) async throws(JournalError) -> Replay
+    ///
+    /// - Parameter last: Where it ends; nil at the log's end.
+    func begin(_ replay: ReplayRequest, through last: Offset?) async throws(JournalError) -> Replay
 
     /// Makes a sink known that is new to the journal, and notes the replay that brings it what it is to begin
     /// with; both or neither. Nothing is done where the journal knows the sink.

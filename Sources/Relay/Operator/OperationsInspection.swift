@@ -1,5 +1,10 @@
 public import Rules
 
+/// What has a name that filters go by.
+public enum NamedKind: String, Sendable {
+    case sink, rule, hook
+}
+
 /// What an operator can ask of operations, and of users that are gone.
 public protocol OperationsInspection: Sendable {
     /// Those that the filter names, newest first.
@@ -43,6 +48,34 @@ public protocol OperationsInspection: Sendable {
     /// The offset before the first event that was received at an instant or later; the last one where none
     /// was.
     func offset(before receivedAt: Int64) async throws(JournalError) -> Offset
+
+    /// The names of this kind that records have, of today's config or of an earlier one.
+    func names(of kind: NamedKind) async throws(JournalError) -> Set<String>
+
+    /// Where the events of a time lie in the log, those of replays left out; without an end, up to its end.
+    func span(since: Int64, until: Int64?) async throws(JournalError) -> EventSpan
+
+    /// Whether all entries of a part of the log are kept.
+    ///
+    /// Where they are not, it is not known whether those that are gone were of that time, or what a replay
+    /// had sent again.
+    func isWhole(_ span: EventSpan) async throws(JournalError) -> Bool
+}
+
+/// A part of the log.
+public struct EventSpan: Sendable, Equatable {
+    /// Nothing up to here belongs to it.
+    public let after: Offset
+    /// Nothing behind it does.
+    public let last: Offset
+    /// The journal's last entry.
+    public let horizon: Offset
+
+    public init(after: Offset, last: Offset, horizon: Offset) {
+        self.after = after
+        self.last = last
+        self.horizon = horizon
+    }
 }
 
 /// What is known of a user, and how far that goes.

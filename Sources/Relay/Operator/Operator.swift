@@ -114,18 +114,19 @@ public final class Operator: Sendable {
     // MARK: - Records
 
     func redrive(_ filter: DeadLetterFilter, _ step: OperationStep) async throws -> StepReport {
-        try await know(filter.sink)
+        if step.position == nil { try await know(sink: filter.sink, rule: filter.rule) }
         try await check(step, of: "dead-letters redrive")
         return try await journal.redrive(filter, step, sinks: settings.delivered)
     }
 
     func discard(_ filter: DeadLetterFilter, _ step: OperationStep) async throws -> StepReport {
-        try await know(filter.sink)
+        if step.position == nil { try await know(sink: filter.sink, rule: filter.rule) }
         try await check(step, of: "dead-letters discard")
         return try await journal.discard(filter, step)
     }
 
     func resubmit(_ filter: QuarantineFilter, _ step: OperationStep) async throws -> StepReport {
+        if step.position == nil { try await know(hook: filter.hook) }
         try await check(step, of: "quarantine resubmit")
         let (settings, now) = (settings, clock.now)
         return try await journal.resubmit(filter, step) { settings.judge($0, at: now) }
@@ -143,23 +144,28 @@ public final class Operator: Sendable {
         }
     }
 
-    /// A name that nobody knows is a slip of the pen, and not an empty list.
-    func know(_ sink: String?) async throws {
-        guard let sink, settings.sinks[sink] == nil else { return }
-        guard try await !inspection.status().sinks.contains(where: { $0.name == sink }) else { return }
-        throw try await unknown(sink)
+    /// Refuses names that nobody knows; a step that goes on may have taken the last record of a name.
+    func know(sink: String? = nil, rule: String? = nil, hook: String? = nil) async throws {
+        let settings = settings
+        for (kind, name) in [(.sink, sink), (.rule, rule), (.hook, hook)] as [(NamedKind, String?)] {
+            try await settings.know(kind, name, in: inspection)
+        }
     }
 
     // MARK: - Replays
 
     /// Notes a replay; it is carried out by ``advanceReplays()``, whoever calls that.
     func begin(_ order: ReplayOrder) async throws -> Replay {
-        let request = try await request(order)
+        let (asked, span) = try await request(order)
+        var request = asked
+        request.isWhole = try await inspection.isWhole(span)
         // The replay makes its sink known; what that is to begin with must not be missed for it.
         if let start = settings.starts[order.sink] {
             try await enroll([order.sink: start.nanoseconds(now: clock.now)])
         }
-        let replay = try await journal.begin(request)
+        // What comes in meanwhile may still belong to it.
+        let isPast = order.until.map { $0 <= clock.now } ?? false
+        let replay = try await journal.begin(request, through: isPast ? span.last : nil)
         logger.notice(
             "a replay begins", metadata: ["id": "\(replay.id)", "sink": "\(replay.request.sink)"])
         newReplays.announce()
@@ -170,7 +176,7 @@ public final class Operator: Sendable {
     func cancel(replay id: String) async throws -> Replay {
         let isCancelled = try await journal.cancel(replay: id)
         guard let replay = try await inspection.replay(id: id) else {
-            throw OperatorProblem.notFound("no replay has this id; /replays lists them")
+            throw OperatorProblem.unknownReplay
         }
         guard isCancelled else {
             throw OperatorProblem.refused("\(id) has ended already, with \(replay.appended) events")
@@ -182,18 +188,22 @@ public final class Operator: Sendable {
 
     /// What one step of a replay would do; nil where there is no more to look at.
     func tryOut(_ order: ReplayOrder, after: Offset?) async throws -> (replay: Replay, step: ReplayStep) {
-        let request = try await request(order)
+        let (request, span) = try await request(order)
         let replay = Replay(
             id: "dry-run", request: request, startedAt: clock.now, after: after ?? request.after,
-            last: try await inspection.status().horizon, appended: 0, endedAt: nil)
-        return (replay, try await step(of: replay, by: settings))
+            last: span.last, appended: 0, endedAt: nil)
+        var step = try await step(of: replay, by: settings)
+        // One of the steps tells of all of them.
+        if after == nil { step.isWhole = try await inspection.isWhole(span) && step.isWhole }
+        return (replay, step)
     }
 
-    private func request(_ order: ReplayOrder) async throws -> ReplayRequest {
+    private func request(_ order: ReplayOrder) async throws -> (ReplayRequest, EventSpan) {
         try settings.check(order)
-        return ReplayRequest(
-            sink: order.sink, filter: order.filter, since: order.since, until: order.until,
-            after: try await inspection.offset(before: order.since))
+        let span = try await inspection.span(since: order.since, until: order.until)
+        let request = ReplayRequest(
+            sink: order.sink, filter: order.filter, since: order.since, until: order.until, after: span.after)
+        return (request, span)
     }
 
     /// Makes sinks known that the journal does not know yet, each with the replay that it begins with, which
@@ -204,10 +214,11 @@ public final class Operator: Sendable {
         guard !starts.isEmpty else { return }
         let known = Set(try await inspection.status().sinks.map(\.name))
         for (sink, since) in starts.sorted(by: { $0.key < $1.key }) where !known.contains(sink) {
+            let span = try await inspection.span(since: since, until: nil)
             try await journal.enroll(
                 ReplayRequest(
-                    sink: sink, filter: ReplayFilter(), since: since, until: nil,
-                    after: try await inspection.offset(before: since)))
+                    sink: sink, filter: ReplayFilter(), since: since, until: nil, after: span.after,
+                    isWhole: try await inspection.isWhole(span)))
         }
     }
 
@@ -241,7 +252,7 @@ public final class Operator: Sendable {
             "a replay is done: its entries wait for their sink",
             metadata: [
                 "id": "\(replay.id)", "entries": "\(replay.appended + step.events.count)",
-                "noLongerKept": "\(replay.expired + step.expired)",
+                "isWhole": "\(replay.request.isWhole && step.isWhole)",
             ])
         return true
     }
@@ -249,7 +260,8 @@ public final class Operator: Sendable {
     private func step(
         of replay: Replay, by settings: OperatorSettings
     ) async throws(JournalError) -> ReplayStep {
-        let page = try await inspection.storedEvents(after: replay.after, since: replay.request.since)
+        let page = try await inspection.storedEvents(
+            after: replay.after, through: replay.last, since: replay.request.since)
         return settings.step(replay, through: page)
     }
 
@@ -292,6 +304,9 @@ public enum OperatorProblem: Error {
     case refused(String)
     /// It cannot be meant as it is said.
     case misled(String)
+
+    static let unknownReplay = OperatorProblem.notFound(
+        "no replay has this id; `okta-relay replay list` and /replays list them")
 
     public var text: String {
         switch self {

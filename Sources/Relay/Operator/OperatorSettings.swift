@@ -25,6 +25,32 @@ public struct OperatorSettings: Sendable {
     /// The sinks that are delivered to.
     var delivered: Set<String> { Set(sinks.filter(\.value).keys) }
 
+    // MARK: - Names
+
+    /// Refuses a name that neither the config nor any record has: it is a slip of the pen, and not an empty
+    /// list.
+    ///
+    /// - Parameter name: Nil is none, and fine.
+    public func know(
+        _ kind: NamedKind, _ name: String?, in journal: any Operator.Inspection
+    ) async throws {
+        guard let name else { return }
+        let configured = names(of: kind)
+        guard !configured.contains(name) else { return }
+        let all = configured.union(try await journal.names(of: kind))
+        guard !all.contains(name) else { return }
+        let others = all.isEmpty ? "none" : all.sorted().joined(separator: ", ")
+        throw OperatorProblem.notFound("there is no \(kind.rawValue) \(name); there are \(others)")
+    }
+
+    private func names(of kind: NamedKind) -> Set<String> {
+        switch kind {
+        case .sink: Set(sinks.keys)
+        case .rule: Set(rules.rules.map(\.name))
+        case .hook: Set(decoders.keys)
+        }
+    }
+
     // MARK: - Quarantine
 
     /// What today's decoder and rules make of a quarantined input.
@@ -74,12 +100,13 @@ public struct OperatorSettings: Sendable {
     public func step(_ replay: Replay, through page: StoredEventPage) -> ReplayStep {
         let request = replay.request
         let isLast = page.end >= replay.last
-        var step = ReplayStep(expired: page.missing, end: isLast ? replay.last : page.end, isLast: isLast)
+        var step = ReplayStep(
+            isWhole: page.isWhole, end: isLast ? replay.last : page.end, isLast: isLast)
         let until = request.until ?? .max
-        for stored in page.events where stored.offset <= replay.last && stored.receivedAt < until {
+        for stored in page.events where stored.receivedAt < until {
             step.lookedAt += 1
             guard let body = stored.body, let event = stored.event(body) else {
-                step.expired += 1
+                step.isWhole = false
                 continue
             }
             guard request.filter.accepts(event), !request.filter.leavesOut(stored, for: request.sink) else {

@@ -8,13 +8,19 @@ public struct ReplayRequest: Sendable, Equatable {
     public let until: Int64?
     /// Nothing before it was received in that time.
     public let after: Offset
+    /// Whether all entries of the time are kept; where they are not, some that are gone may have gone to the
+    /// sink.
+    public var isWhole: Bool
 
-    public init(sink: String, filter: ReplayFilter, since: Int64, until: Int64?, after: Offset) {
+    public init(
+        sink: String, filter: ReplayFilter, since: Int64, until: Int64?, after: Offset, isWhole: Bool = true
+    ) {
         self.sink = sink
         self.filter = filter
         self.since = since
         self.until = until
         self.after = after
+        self.isWhole = isWhole
     }
 }
 
@@ -31,15 +37,12 @@ public struct Replay: Sendable, Equatable {
     public let last: Offset
     /// Delivery entries so far.
     public let appended: Int
-    /// Entries of the time that were no longer kept when it came to them, about: whether they would have gone
-    /// to the sink, nobody knows.
-    public let expired: Int
     /// Nil while it is under way; nanoseconds since 1970.
     public let endedAt: Int64?
 
     public init(
         id: String, request: ReplayRequest, startedAt: Int64, after: Offset, last: Offset, appended: Int,
-        expired: Int = 0, endedAt: Int64?
+        endedAt: Int64?
     ) {
         self.id = id
         self.request = request
@@ -47,7 +50,6 @@ public struct Replay: Sendable, Equatable {
         self.after = after
         self.last = last
         self.appended = appended
-        self.expired = expired
         self.endedAt = endedAt
     }
 
@@ -91,8 +93,8 @@ public struct ReplayStep: Sendable {
     public var events: [Submission.RoutedEvent] = []
     /// Stored events that were looked at.
     public var lookedAt = 0
-    /// Entries that are not kept any more.
-    public var expired = 0
+    /// Whether all entries were there to be looked at.
+    public var isWhole = true
     /// Everything up to here was looked at.
     public var end: Offset
     /// Whether there is no more to look at.

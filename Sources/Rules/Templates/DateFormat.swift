@@ -64,8 +64,11 @@ package struct Instant {
     let day: Int
     /// Of the day.
     let second: Int
-    package let millisecond: Int
+    /// Of the second.
+    package let nanosecond: Int
     package let unixSeconds: Int
+
+    package var millisecond: Int { nanosecond / 1_000_000 }
 
     /// Reads `2026-01-31T12:00:00Z` with any number of fractional digits and any offset.
     package init?(_ text: String) {
@@ -86,12 +89,16 @@ package struct Instant {
             let second = digits(2), (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60,
             second <= 60
         else { return nil }
-        var millisecond = 0
+        var nanosecond = 0
         if scanner.take(".") {
             guard let first = digits(1) else { return nil }
-            millisecond = first * 100 + (digits(1) ?? 0) * 10
-            if scanner.position > 21, let third = digits(1) { millisecond += third }
-            while digits(1) != nil { continue }
+            nanosecond = first
+            var count = 1
+            while let digit = digits(1) {
+                if count < 9 { nanosecond = nanosecond * 10 + digit }
+                count += 1
+            }
+            for _ in min(count, 9)..<9 { nanosecond *= 10 }
         }
         var offset = 0
         if !scanner.take("Z"), !scanner.take("z") {
@@ -107,7 +114,7 @@ package struct Instant {
         guard unix >= 0 else { return nil }
         unixSeconds = unix
         self.second = unix % 86_400
-        self.millisecond = millisecond
+        self.nanosecond = nanosecond
         (self.year, self.month, self.day) = Self.civil(unix / 86_400)
     }
 

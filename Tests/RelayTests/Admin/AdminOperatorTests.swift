@@ -116,6 +116,13 @@ import Testing
             #expect(try await get("/dead-letters?usr=x").0 == 400)
             #expect(try await get("/dead-letters?error=").0 == 400)
             #expect(try await get("/dead-letters?sink=nope").0 == 404)
+            #expect(try await get("/dead-letters?rule=nope").0 == 404)
+            #expect(try await get("/dead-letters?rule=staff&user=x").0 == 200)
+            #expect(try await get("/quarantine?hook=nope").0 == 404)
+            #expect(try await get("/quarantine?hook=okta").0 == 200)
+            for ids in ["", "1,,2", ",", "1,"] {
+                #expect(try await get("/dead-letters?ids=\(ids)").0 == 400, "\(ids)")
+            }
             #expect(try await get("/quarantine?type=user.*&user=x").0 == 200)
             #expect(try await get("/detached").1["detached"]?.elements.map { $0 }.count == 0)
             #expect(try await get("/quarantine?reason=JSON&since=soon").0 == 400)

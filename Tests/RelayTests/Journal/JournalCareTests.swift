@@ -54,6 +54,53 @@ import Testing
         guard case .unusable(let reason) = error else { throw try #require(error) }
         #expect(reason.contains("is damaged") && reason.contains("restore a backup"), "\(reason)")
         #expect(!reason.contains("ada@example.com"))
+        // Whoever asks why is told.
+        #expect(try await !fixture.verify().isSound)
+    }
+
+    /// What one part of it cannot read, the others leave out, and find what they find.
+    @Test(arguments: [
+        ("DROP TABLE receipts", ["its table receipts is missing", "its index receipts_of_users is missing"]),
+        ("DROP TRIGGER dead_letters_go", ["its trigger dead_letters_go is missing"]),
+        ("ALTER TABLE sinks DROP COLUMN exempt_to", ["its table sinks is not as this version made it"]),
+        (
+            "ALTER TABLE dead_letters RENAME COLUMN failures TO tries; UPDATE user_states SET state = '['",
+            [
+                "its table dead_letters is not as this version made it",
+                "some dead letters cannot be read: no such column: failures",
+                "what is known of 1 users cannot be read",
+            ]
+        ),
+    ])
+    func verifyListsWhatAStartRefuses(_ damage: (sql: String, problems: [String])) async throws {
+        try await make()
+        try fixture.edit(damage.sql)
+        let problems = try await fixture.verify().problems
+        for problem in damage.problems {
+            #expect(problems.contains { $0.hasPrefix(problem) }, "\(problem): \(problems)")
+        }
+    }
+
+    /// A page of bodies that is none: what lies on the others is read.
+    @Test func aDamagedPageIsListedAndTheRestIsRead() async throws {
+        let journal = try await fixture.open()
+        for first in stride(from: 0, to: 3_000, by: 500) {
+            _ = try await journal.append(
+                try fixture.submission(first..<first + 500, to: ["a"], bytes: 1_000))
+        }
+        await journal.close()
+        let file = URL(fileURLWithPath: fixture.path)
+        var bytes = try Data(contentsOf: file)
+        let size = JournalFile.pageBytes
+        let pages = stride(from: bytes.count / size / 2 * size, to: bytes.count, by: size)
+        let page = try #require(
+            pages.first { bytes[$0..<$0 + size].count { $0 == UInt8(ascii: "x") } > size / 2 })
+        bytes.replaceSubrange(page..<page + size, with: Data(repeating: 0xA5, count: size))
+        try bytes.write(to: file)
+        let found = try await fixture.verify()
+        #expect(found.problems.contains { $0.hasPrefix("some entries behind ") }, "\(found.problems)")
+        #expect(found.problems.contains { $0.contains("SQLite: ") || $0.contains("the file's structure") })
+        #expect(found.entries > 1_900 && found.entries < 3_000)
     }
 
     @Test func aSoundJournalIsUsedAndVerified() async throws {

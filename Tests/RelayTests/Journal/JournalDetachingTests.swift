@@ -113,12 +113,17 @@ import Testing
                 replay, by: ReplayStep(events: Array(events.prefix(2)), end: .zero, isLast: false))
             _ = try await journal.retain()
             #expect(try await fixture.sink("a")?.waiting == 2, "it is not over")
+            let inspection = try SQLiteJournalInspection(path: fixture.path, clock: fixture.clock)
+            let sink = try await inspection.status().sinks.first { $0.name == "a" }
+            #expect(sink?.oldestWaitingSince == fixture.clock.now)
             _ = try await journal.advance(
                 replay,
                 by: ReplayStep(events: Array(events.suffix(2)), end: Offset(rawValue: 1), isLast: true))
         } else {
             _ = try await journal.append(Submission(events: events))
         }
+        let told = try #require(try await fixture.sink("a"))
+        #expect(told.oldestWaitingSince == fixture.clock.now && told.oldestWaitingReceivedAt == old)
         fixture.clock.advance(by: fixture.day * 29)
         _ = try await journal.retain()
         #expect(try await fixture.sink("a")?.waiting == 4)
@@ -196,5 +201,32 @@ import Testing
         #expect(ranges.map(\.entries) == [60])
         #expect(ranges.first?.offsets == Offset(rawValue: 1)...Offset(rawValue: 60))
         await journal.close()
+    }
+
+    /// Near the maximum a step gives up what a step can delete, however few events that is; and it is told at
+    /// once, or at a stop where something was told just before.
+    @Test func largeEventsAreGivenUpAFewAtATime() async throws {
+        let journal = try await fixture.open(sizeMax: 32 << 20)
+        try await journal.keep([SinkPolicy(name: "a")])
+        _ = try await journal.lease("a")
+        _ = try await journal.retain()
+        func told() -> Int { fixture.log.lines.count { $0.contains("events for it were given up") } }
+        var (count, given) = (0, 0)
+        for burst in 1...2 {
+            let before = given
+            while given == before, count < 1_000 {
+                let next = try fixture.submission(count..<count + 10, to: ["a"], bytes: 100_000)
+                _ = try await journal.append(next)
+                count += 10
+                given = try await fixture.sink("a")?.detached ?? 0
+            }
+            #expect(given > before && given < before + 170)
+            // The writer looks whether something is to be told after some commits at the latest.
+            for _ in 0..<200 where told() == 0 { try await journal.committer.commit { _ in } }
+            #expect(told() == 1, "burst \(burst)")
+            given = try await fixture.sink("a")?.detached ?? 0
+        }
+        await journal.close()
+        #expect(told() == 2)
     }
 }

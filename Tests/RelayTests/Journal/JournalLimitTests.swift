@@ -35,18 +35,61 @@ import Testing
         await journal.close()
     }
 
-    /// Then not even their records fit.
+    /// Letters that have lost their bytes take nothing from those that have some.
+    @Test func onlyBytesThatAreKeptCountAgainstTheLimit() async throws {
+        let bytesMax = 64 << 10
+        let journal = try await fixture.open(sizeMax: 64 << 20, deadLetterBytesMax: bytesMax)
+        let lease = try await journal.lease("a")
+        let failures = [FailedAttempt(number: 1, at: 1, reason: "HTTP 400")]
+        var count = 0
+        for more in [400, 40, 40] {
+            let ids = count..<count + more
+            _ = try await journal.append(try fixture.submission(ids, to: ["a"]))
+            try await journal.settle(
+                Settlement(
+                    sink: "a", epoch: lease.epoch, cursor: Offset(rawValue: Int64(ids.upperBound)),
+                    deadLetters: ids.map {
+                        DeadLetter(
+                            offset: Offset(rawValue: Int64($0 + 1)), subject: nil, failures: failures)
+                    }))
+            _ = try await journal.retain()
+            count += more
+            let inspection = try SQLiteJournalInspection(path: fixture.path)
+            let letters = try await inspection.deadLetters(DeadLetterFilter(), PageRequest(limit: 1_000))
+            #expect(letters.count == count)
+            let sizes = try fixture.read { db in
+                try Int.fetchAll(db, sql: "SELECT length(body) FROM dead_letters WHERE has_bytes = 1")
+            }
+            let bytes = sizes.reduce(0, +)
+            #expect(bytes <= bytesMax && bytes + (sizes.max() ?? 0) > bytesMax)
+            #expect(letters.prefix(sizes.count).allSatisfy { !$0.isExpired }, "the newest")
+        }
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    /// No more than the surplus is deleted, the oldest first, and that is told.
     @Test func recordsWithoutBytesAreBoundedToo() async throws {
-        let journal = try await fixture.open(quarantineBytesMax: 2_000)
-        let inputs = (0..<300).map { _ in
+        let journal = try await fixture.open(sizeMax: 4 << 20, quarantineBytesMax: 1_000)
+        _ = try await journal.retain()
+        let inputs = (0..<2_300).map { _ in
             QuarantinedInput(hook: "okta", reason: "no uuid", bytes: [1, 2], receivedAt: fixture.clock.now)
         }
         _ = try await journal.append(Submission(quarantined: inputs))
         _ = try await journal.retain()
-        let inspection = try SQLiteJournalInspection(path: fixture.path)
-        let left = try await inspection.quarantine(QuarantineFilter(), PageRequest(limit: 1_000))
-        #expect(left.count <= 2_000 / 128 && left.allSatisfy(\.isExpired))
-        #expect(try await inspection.status().quarantineExpired == 300)
+        // A sixteenth of the maximum, by 128 bytes each.
+        let rows = try fixture.read { db in
+            try ["count(*)", "min(id)", "sum(has_bytes)"].map {
+                try Int.fetchOne(db, sql: "SELECT \($0) FROM quarantine")
+            }
+        }
+        #expect(rows == [2_048, 253, 500])
+        let status = try await SQLiteJournalInspection(path: fixture.path).status()
+        #expect(status.quarantineExpired == 1_800)
+        let lines = fixture.log.lines.filter { $0.contains("over limits of their own") }
+        #expect(lines.allSatisfy { $0.hasPrefix("warning") })
+        #expect(lines.contains { $0.contains("252") }, "\(lines)")
+        #expect(try await fixture.verify().problems == [])
         await journal.close()
     }
 

@@ -36,6 +36,12 @@ import Testing
         let journal = try await open()
         let conformance = JournalConformance(journal) { sink, offset in
             _ = try await journal.seek(sink, to: offset, reason: "test")
+        } hold: { sink, hold in
+            if let hold {
+                _ = try await journal.pause(sink, reason: hold.reason)
+            } else {
+                _ = try await journal.resume(sink)
+            }
         }
         try await promise.check(conformance)
         await journal.close()
@@ -45,7 +51,12 @@ import Testing
     func theJournalOfOtherTestsKeepsThemToo(_ name: String) async throws {
         let promise = try #require(JournalConformance.promises.first { $0.name == name })
         let journal = InMemoryJournal()
-        try await promise.check(JournalConformance(journal) { journal.move($0, to: $1) })
+        let conformance = JournalConformance(journal) {
+            journal.move($0, to: $1)
+        } hold: {
+            journal.hold($0, $1)
+        }
+        try await promise.check(conformance)
         await journal.close()
     }
 

@@ -110,6 +110,39 @@ import Testing
         #expect(sink.dead == 4 && sink.waiting == 0)
     }
 
+    /// Its letters name it, and it is no slip of the pen, also when the last of them has gone with a full
+    /// step.
+    @Test func aRuleOfAnEarlierConfigIsKnownByItsLetters() async throws {
+        let rules = [Rule(name: "people", events: [EventTypePattern("*")], sinks: ["crm"])]
+        let fixture = try await OperatorFixture(settings: OperatorFixture.settings(rules: rules))
+        _ = try await fixture.journal.lease("crm")
+        try await fixture.append(1...4)
+        try await fixture.bury()
+        let none = try await fixture.ask("/dead-letters/discard", #"{"rule":"staff","until":"365d"}"#)
+        #expect(none.status == 200 && none.json["done"]?.int == 0)
+        #expect(try await fixture.askAll("/dead-letters/redrive", #""rule":"staff","limit":2"#).done == 4)
+        #expect(try await fixture.ask("/dead-letters/redrive", #"{"rule":"staff"}"#).status == 404)
+        #expect(try await fixture.ask("/dead-letters/redrive", #"{"rule":"people"}"#).status == 200)
+    }
+
+    @Test func anOperationIsFoundByTheSinksThatItChanged() async throws {
+        let fixture = try await OperatorFixture()
+        for sink in ["crm", "audit", "other"] { _ = try await fixture.journal.lease(sink) }
+        try await fixture.append(1...3)
+        try await fixture.append(4...6, to: ["audit"])
+        for sink in ["crm", "audit"] { try await fixture.bury(sink) }
+        _ = try await fixture.ask("/dead-letters/discard", #"{"ids":[1]}"#)
+        #expect(try await fixture.askAll("/dead-letters/redrive", #""limit":2"#).done == 5)
+        _ = try await fixture.ask("/sinks/audit/pause")
+        for (sink, commands) in [
+            ("crm", ["dead-letters redrive", "dead-letters discard"]),
+            ("audit", ["sinks pause", "dead-letters redrive"]), ("other", []),
+        ] {
+            let records = try await fixture.inspection.operations(OperationFilter(sink: sink), PageRequest())
+            #expect(records.map(\.command) == commands, "\(sink)")
+        }
+    }
+
     @Test func bodiesOfManyMegabytesGoInStepsOfTheirOwn() async throws {
         let fixture = try await OperatorFixture()
         _ = try await fixture.journal.lease("crm")
@@ -212,7 +245,8 @@ import Testing
         (#"{"error":""}"#, 400), (#"{"sink":"crm","type":""}"#, 400), (#"{"dryRun":null}"#, 400),
         (#"{"after":0,"through":9,"operation":99999}"#, 400), (#"{"through":900,"operation":77}"#, 400),
         (#"{"after":null,"through":null,"remaining":null,"operation":null}"#, 400), (#"{"dryRun":""}"#, 400),
-        (#"{"after":0,"through":9,"operation":9223372036854775807}"#, 400),
+        (#"{"after":0,"through":9,"operation":9223372036854775807}"#, 400), (#"{"ids":[]}"#, 400),
+        (#"{"rule":"nope"}"#, 404), (#"{"ids":"1,,2"}"#, 400),
     ])
     func aWishThatIsNotClearChangesNothing(_ body: String, _ status: Int) async throws {
         let fixture = try await OperatorFixture()

@@ -83,6 +83,11 @@ import Testing
                 "its hook is not configured",
             ])
         #expect(answer.json["kept"]?.elements.reduce(0) { $0 + ($1["count"]?.int ?? 0) } == 6)
+        // A hook that only a record names is no slip of the pen.
+        for (hook, status) in [("okta", 200), ("gone", 200), ("nope", 404)] {
+            let answer = try await fixture.ask("/quarantine/resubmit", #"{"hook":"\#(hook)"}"#)
+            #expect(answer.status == status, "\(hook)")
+        }
     }
 
     @Test func aBodyGivesItsGoodEventsAndKeepsTheOthers() async throws {
@@ -106,8 +111,10 @@ import Testing
         try await fixture.append(1...1)
         try await quarantine(
             fixture, [("no uuid", Self.text(1)), ("no uuid", Self.text(2)), ("no uuid", Self.text(2))])
-        let answer = try await fixture.ask("/quarantine/resubmit", #"{"hook":"okta"}"#)
-        #expect(answer.json["done"]?.int == 3 && answer.json["duplicates"]?.int == 2)
+        for members in [#","dryRun":true"#, ""] {
+            let answer = try await fixture.ask("/quarantine/resubmit", #"{"hook":"okta"\#(members)}"#)
+            #expect(answer.json["done"]?.int == 3 && answer.json["duplicates"]?.int == 2)
+        }
         #expect(try await fixture.entries().count == 2)
         #expect(try await reasons(fixture).isEmpty)
     }

@@ -34,8 +34,11 @@ import Testing
         #expect(entries.map(\.event.id) == ["event-1", "event-2", "event-3"])
         #expect(entries.allSatisfy { $0.replay == id && $0.rule == "staff" })
         #expect(try await fixture.entries("audit", after: horizon).isEmpty)
+        let listed = try await fixture.inspection.events(PageRequest(limit: 4))
+        #expect(listed.map(\.replay) == [id, id, id, nil])
         let done = try await fixture.ask("/replays/\(id)", method: "GET").json
         #expect(done["appended"]?.int == 3 && done["share"]?.double == 1 && done["endedAt"]?.isNull == false)
+        #expect(done["state"]?.string == "done")
         // Another replay looks at what came in, and not at what replays made of it.
         _ = try await begin(fixture)
         try await finish(fixture)
@@ -153,18 +156,44 @@ import Testing
         #expect(try await fixture.sink().waiting == 3)
     }
 
-    @Test func whatWasDeletedBeforeAReplayCameThereIsCounted() async throws {
+    @Test func whatWasDeletedBeforeAReplayCameThereIsTold() async throws {
         let fixture = try await OperatorFixture()
         _ = try await fixture.journal.lease("crm")
         try await fixture.append(1...10, to: ["audit"])
         let id = try await begin(fixture)
+        #expect(try await fixture.ask("/replays/\(id)", method: "GET").json["isWhole"]?.bool == true)
         try fixture.execute(#"DELETE FROM entries WHERE "offset" <= 4 OR "offset" = 7"#)
         try await finish(fixture)
         let done = try await fixture.ask("/replays/\(id)", method: "GET").json
-        #expect(done["appended"]?.int == 5 && done["expired"]?.int == 5)
-        // Where it begins today, only one is missing.
-        let counted = try await fixture.ask("/replays", #"{"sink":"crm","since":"3650d","dryRun":true}"#)
-        #expect(counted.json["matching"]?.int == 5 && counted.json["expired"]?.int == 1)
+        #expect(done["appended"]?.int == 5 && done["isWhole"]?.bool == false)
+    }
+
+    /// What came before and behind the time is not its business, whatever became of it.
+    @Test func onlyWhatMayHaveBeenOfTheTimeIsMissing() async throws {
+        let fixture = try await OperatorFixture()
+        _ = try await fixture.journal.lease("crm")
+        let start = fixture.clock.now
+        try await fixture.append(1...20, to: ["audit"])
+        func minute(_ minute: Int64) -> String {
+            Timestamp(nanoseconds: start + minute * OperatorFixture.minute).description
+        }
+        try fixture.execute(#"DELETE FROM entries WHERE "offset" <= 4 OR "offset" IN (9, 10, 15)"#)
+        for (since, until, isWhole) in [
+            (6, 8, true), (5, 7, false), (1, 3, false), (8, 12, false), (7, 10, false), (11, 14, false),
+            (12, 14, true), (16, 30, false), (17, 30, true), (12, 17, false), (17, 20, true),
+        ] as [(Int64, Int64, Bool)] {
+            let time = #""since":"\#(minute(since))","until":"\#(minute(until))""#
+            let counted = try await fixture.ask("/replays", #"{"sink":"crm","dryRun":true,\#(time)}"#).json
+            #expect(counted["isWhole"]?.bool == isWhole, "\(time)")
+            let id = try await begin(fixture, ",\(time)")
+            // It does not look at what came in later.
+            let replay = try #require(try await fixture.inspection.replay(id: id))
+            #expect(replay.last.rawValue < max(until, 5) || until > 20, "\(time)")
+            try await finish(fixture)
+            let done = try await fixture.ask("/replays/\(id)", method: "GET").json
+            #expect(done["isWhole"]?.bool == isWhole, "\(time)")
+            #expect(done["appended"]?.int == counted["matching"]?.int)
+        }
     }
 
     @Test func aReplayForASinkThatIsAwayWaitsForIt() async throws {
@@ -234,7 +263,9 @@ import Testing
         let id = try await begin(fixture)
         try await finish(fixture)
         #expect(try await fixture.ask("/replays/\(id)/cancel").status == 409)
-        #expect(try await fixture.ask("/replays/nope/cancel").status == 404)
+        let unknown = try await fixture.ask("/replays/nope/cancel")
+        #expect(unknown.status == 404)
+        #expect(unknown.json["error"]?.string?.contains("okta-relay replay list") == true)
         let done = try await fixture.ask("/replays/\(id)", method: "GET").json
         #expect(done["isCancelled"]?.bool == false && done["share"]?.double == 1)
         let early = try await begin(fixture)
