@@ -15,7 +15,7 @@ import Testing
         // Each event's first two requests are answered badly, each in another way.
         let attempts = Mutex<[String: Int]>([:])
         let receiver = try HTTPReceiver { request in
-            let event = request.header("x-event") ?? Self.event(of: request)
+            let event = Self.event(of: request)
             let attempt = attempts.withLock { attempts in
                 attempts["\(request.method) \(event)", default: 0] += 1
                 return attempts["\(request.method) \(event)"] ?? 1
@@ -42,24 +42,40 @@ import Testing
         #expect(await relay.stop() == 0)
         #expect(relay.log.contains("sink is unavailable"))
 
+        let query = "SELECT event_id FROM entries ORDER BY \"offset\""
+        let order = try await Rows.sqlite(setup.folder.file("journal.sqlite"), query).compactMap { $0[0] }
         let messages = receiver.requests.filter { $0.target == "/messages" }
-        let order = try Rows.sqlite(
-            setup.folder.file("journal.sqlite"), "SELECT event_id FROM entries ORDER BY \"offset\""
-        ).compactMap { $0[0] }
         #expect(Set(messages.map(Self.event)) == Set(order))
-        for (event, requests) in Dictionary(grouping: messages, by: Self.event) {
-            #expect(requests.count == 3, "\(event)")
-            #expect(Set(requests.map { $0.header("idempotency-key") }).count == 1, "\(event)")
+        expectThreeOfEach(messages, inOrder: order, of: sender)
+        // A contact hears nothing of what it knows to be older.
+        let contacts = receiver.requests.filter { $0.target.hasPrefix("/contacts/") }
+        let crm = try #require(status.sink("crm"))
+        #expect(crm["delivered"]?.int == Set(contacts.map(Self.event)).count)
+        #expect((crm["delivered"]?.int ?? 0) + (crm["superseded"]?.int ?? 0) == order.count)
+        expectThreeOfEach(contacts, inOrder: order, of: sender)
+        let last = Dictionary(contacts.map { (sender.events[Self.event(of: $0)]?.userID ?? "", $0) }) { $1 }
+        let kept = last.filter { $0.value.method != "DELETE" }.mapValues(\.text)
+        #expect(differences(kept, from: try UserModel(sender.events.values).contacts) == [])
+    }
+
+    /// Two of each event were answered badly and the third well, all under one key, and a user's next event
+    /// comes only then.
+    private func expectThreeOfEach(
+        _ requests: [HTTPReceiver.Request], inOrder order: [String], of sender: PatientSender
+    ) {
+        for (event, requests) in Dictionary(grouping: requests, by: Self.event) {
+            let keys = requests.map { $0.header("idempotency-key") }
+            #expect(requests.count == 3 && Set(keys).count == 1 && keys[0] != nil, "\(event): \(keys)")
         }
-        // A user's next event comes only when the one before has been taken.
-        let users = Dictionary(grouping: messages) { sender.events[Self.event(of: $0)]?.userID ?? "" }
+        let sent = Set(requests.map(Self.event))
+        let users = Dictionary(grouping: requests) { sender.events[Self.event(of: $0)]?.userID ?? "" }
         for (user, requests) in users {
-            let expected = order.filter { sender.events[$0]?.userID == user }.flatMap { [$0, $0, $0] }
-            #expect(requests.map(Self.event) == expected)
+            let events = order.filter { sent.contains($0) && sender.events[$0]?.userID == user }
+            #expect(requests.map(Self.event) == events.flatMap { [$0, $0, $0] })
         }
     }
 
     private static func event(of request: HTTPReceiver.Request) -> String {
-        (try? JSONDocument(request.body).root["id"]?.string) ?? ""
+        request.header("x-event") ?? (try? JSONDocument(request.body).root["id"]?.string) ?? ""
     }
 }

@@ -23,9 +23,10 @@ import Testing
     private let database: String
     private let setup: RelaySetup
 
-    init() throws {
-        cluster = try PostgresCluster(isDurable: true)
-        database = try cluster.makeDatabase()
+    init() async throws {
+        let cluster = try await onOwnThread { try PostgresCluster(isDurable: true) }
+        self.cluster = cluster
+        database = try await onOwnThread { try cluster.makeDatabase() }
         setup = try RelaySetup(
             server: #", "shutdownTimeout": "1s""#,
             sinks: [Destinations.sqlite, Destinations.postgresql(database)].joined(separator: ","),
@@ -44,10 +45,10 @@ import Testing
         await first.send(to: setup.target)
         try await setup.waitUntilSettled()
 
-        let grip = try Grip(database, moment)
+        let grip = try await Grip(database, moment)
         await second.send(to: setup.target)
         let caught = try await grip.caught(2)
-        try grip.prepareForTheEnd()
+        try await grip.prepareForTheEnd()
         #expect(kill(caught[0], SIGKILL) == 0)
         // The server ends all other sessions and recovers; the grip's own is among them.
         try await setup.wait(for: "the sinks to notice") { status in
@@ -58,7 +59,7 @@ import Testing
         try await setup.waitUntilSettled()
         #expect(await relay.stop() == 0)
         #expect(relay.log.contains("sink is unavailable"), "\(relay.log)")
-        try expectEverything(of: first, second)
+        try await expectEverything(of: first, second)
     }
 
     @Test func aRelayThatIsStoppedDuringABatch() async throws {
@@ -66,7 +67,7 @@ import Testing
         let relay = try await setup.start()
         await first.send(to: setup.target)
         try await setup.waitUntilSettled()
-        let grip = try Grip(database, .beforeTheCommit)
+        let grip = try await Grip(database, .beforeTheCommit)
         await second.send(to: setup.target)
         _ = try await grip.caught(2)
         // The batches cannot end, and the stop ends all the same.
@@ -79,7 +80,7 @@ import Testing
         let next = try await setup.start()
         try await setup.waitUntilSettled()
         #expect(await next.stop() == 0)
-        try expectEverything(of: first, second)
+        try await expectEverything(of: first, second)
     }
 
     /// The server has read its settings again; it is asked until it takes connections.
@@ -87,22 +88,22 @@ import Testing
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(30)
         while true {
-            if (try? Rows.postgresql(database, "SELECT pg_reload_conf()")) != nil { return }
+            if (try? await Rows.postgresql(database, "SELECT pg_reload_conf()")) != nil { return }
             try #require(clock.now < deadline, "the server does not come back")
             try await SystemClock().sleep(for: .milliseconds(20))
         }
     }
 
-    private func expectEverything(of senders: PatientSender...) throws {
+    private func expectEverything(of senders: PatientSender...) async throws {
         let sent = senders.flatMap(\.events.values)
         let ids = sent.map(\.id).sorted()
         let events = "SELECT event_id FROM events ORDER BY event_id COLLATE \"C\""
-        #expect(try Rows.postgresql(database, events).map { $0[0] } == ids)
+        #expect(try await Rows.postgresql(database, events).map { $0[0] } == ids)
         let users = "SELECT \(UserModel.columns) FROM users ORDER BY id"
         let model = try UserModel(sent)
-        let warehouse = try Rows.postgresql(database, "\(users) COLLATE \"C\"")
+        let warehouse = try await Rows.postgresql(database, "\(users) COLLATE \"C\"")
         #expect(model.differences(from: warehouse) == [])
-        let rows = try Rows.sqlite(setup.folder.file("users.sqlite"), users)
+        let rows = try await Rows.sqlite(setup.folder.file("users.sqlite"), users)
         #expect(model.differences(from: rows) == [])
     }
 }
@@ -114,7 +115,7 @@ private final class Grip {
     /// Holds the lock, where there is one, as long as it is there.
     private var session: PostgresConnection?
 
-    init(_ url: String, _ moment: DatabaseCrashTests.Moment) throws {
+    init(_ url: String, _ moment: DatabaseCrashTests.Moment) async throws {
         self.url = url
         self.moment = moment
         switch moment {
@@ -133,8 +134,8 @@ private final class Grip {
             session = held
         case .beforeTheAnswer:
             // A commit waits for a standby that does not exist, after it is on its own disk.
-            _ = try Rows.postgresql(url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-            _ = try Rows.postgresql(url, "SELECT pg_reload_conf()")
+            _ = try await Rows.postgresql(url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            _ = try await Rows.postgresql(url, "SELECT pg_reload_conf()")
         }
     }
 
@@ -155,7 +156,7 @@ private final class Grip {
             }
         let deadline = ContinuousClock.now + .seconds(30)
         while true {
-            let pids = try Rows.postgresql(url, query).compactMap { $0[0].flatMap { pid_t($0) } }
+            let pids = try await Rows.postgresql(url, query).compactMap { $0[0].flatMap { pid_t($0) } }
             if pids.count >= count { return pids }
             try #require(ContinuousClock.now < deadline, "no transaction came to its end")
             try await SystemClock().sleep(for: .milliseconds(10))
@@ -163,9 +164,9 @@ private final class Grip {
     }
 
     /// What the server shall find when it comes back.
-    func prepareForTheEnd() throws {
+    func prepareForTheEnd() async throws {
         guard moment == .beforeTheAnswer else { return }
-        _ = try Rows.postgresql(url, "ALTER SYSTEM RESET synchronous_standby_names")
+        _ = try await Rows.postgresql(url, "ALTER SYSTEM RESET synchronous_standby_names")
     }
 
     func letGo() { session = nil }

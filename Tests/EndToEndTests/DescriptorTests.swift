@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import Relay
 import RelayTesting
+import Synchronization
 import Testing
 
 /// More connections than the relay may have files open: it refuses what is too much, and does not die of it.
@@ -21,9 +22,9 @@ import Testing
         let relay = try await setup.start(openFilesMax: 240)
         #expect(relay.log.contains("the limit of open files is too low for server.maxConnections"))
         let pid = try #require(relay.pid)
-        // Far more than it may have. Who is connected already goes on, and so do the sinks.
+        // More than it may have. Who is connected already goes on, and so do the sinks.
         let (sender, idle) = try await send(to: setup, seed: 3) {
-            try IdleConnections(500, port: setup.port)
+            try IdleConnections(300, port: setup.port)
         }
         #expect(sender.isDone)
         try await setup.waitUntilSettled()
@@ -46,7 +47,7 @@ import Testing
         try await setup.waitUntilSettled()
         #expect(await relay.stop() == 0, "\(relay.log)")
         let ids = (Array(sender.events.keys) + more.events.keys).sorted()
-        let rows = try Rows.sqlite(
+        let rows = try await Rows.sqlite(
             setup.folder.file("users.sqlite"), "SELECT event_id FROM events ORDER BY event_id")
         #expect(rows.map { $0[0] } == ids)
         #expect(receiver.requests.count == ids.count)
@@ -67,14 +68,19 @@ import Testing
         var relay = try await setup.start(openFilesMax: 240)
         let pid = try #require(relay.pid)
         let (sender, _) = try await send(to: setup, seed: 5) { try Self.limitOpenFiles(of: pid, to: 3) }
-        let stranger = try? IdleConnections(1, port: setup.port)
+        let stranger = try? await onOwnThread { try IdleConnections(1, port: setup.port) }
         // Each returns as well where the process has ended.
         await relay.waitForLog("no connection can be taken for now")
         await relay.waitForLog("Too many open files")
         await relay.waitForLog("sink is unavailable")
         stranger?.close()
 
-        if relay.pid == pid { try? Self.limitOpenFiles(of: pid, to: 240) }
+        if relay.pid == pid { try? await onOwnThread { try Self.limitOpenFiles(of: pid, to: 240) } }
+        // One that is dying looks alive until it is dead.
+        try await waitUntil(every: .milliseconds(20)) {
+            if relay.exitStatus != nil { return true }
+            return await setup.isHealthy()
+        }
         if let status = relay.exitStatus {
             #expect(status == 128 + SIGILL, "\(relay.log)")
             relay = try await setup.start(openFilesMax: 240)
@@ -86,7 +92,7 @@ import Testing
         for sink in ["users", "audit", "feed"] { #expect(status.sink(sink)?["dead"]?.int == 0) }
         #expect(await relay.stop() == 0, "\(relay.log)")
         let ids = sender.events.keys.sorted()
-        let rows = try Rows.sqlite(
+        let rows = try await Rows.sqlite(
             setup.folder.file("users.sqlite"), "SELECT event_id FROM events ORDER BY event_id")
         #expect(rows.map { $0[0] } == ids)
         #expect(Set(closing.requests.compactMap { $0.header("idempotency-key") }).count == ids.count)
@@ -103,15 +109,15 @@ import Testing
     }
 
     /// Sends 400 events once, and does something when a hundred of them are there.
-    private func send<Result>(
-        to setup: RelaySetup, seed: UInt64, meanwhile body: () throws -> Result
+    private func send<Result: Sendable>(
+        to setup: RelaySetup, seed: UInt64, meanwhile body: @escaping @Sendable () throws -> Result
     ) async throws -> (PatientSender, Result) {
         let sender = PatientSender(
             .init(users: 20, events: 400, batchMax: 4, seed: seed, start: 1_772_000_000_000_000_000))
         let before = sender.milestone(100)
         async let traffic: Void = sender.send(to: setup.target)
         for await _ in before {}
-        let result = try body()
+        let result = try await onOwnThread(body)
         await traffic
         return (sender, result)
     }
@@ -133,8 +139,8 @@ import Testing
 }
 
 /// Connections that say nothing.
-private final class IdleConnections {
-    private var descriptors: [Int32] = []
+private final class IdleConnections: Sendable {
+    private let descriptors = Mutex<[Int32]>([])
 
     init(_ count: Int, port: Int) throws {
         for _ in 0..<count { try open(port) }
@@ -142,7 +148,8 @@ private final class IdleConnections {
 
     private func open(_ port: Int) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        descriptors.append(descriptor)
+        guard descriptor >= 0 else { throw POSIXError.ofLastCall }
+        descriptors.withLock { $0.append(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
@@ -152,12 +159,14 @@ private final class IdleConnections {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        guard isConnected else { throw POSIXError(.ECONNREFUSED) }
+        guard isConnected else { throw POSIXError.ofLastCall }
     }
 
     func close() {
-        for descriptor in descriptors { Foundation.close(descriptor) }
-        descriptors = []
+        descriptors.withLock { descriptors in
+            for descriptor in descriptors { Foundation.close(descriptor) }
+            descriptors = []
+        }
     }
 
     deinit { close() }

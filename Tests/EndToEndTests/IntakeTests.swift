@@ -9,8 +9,8 @@ import Testing
     let database: String
     let setup: RelaySetup
 
-    init() throws {
-        database = try PostgresCluster.shared().makeDatabase()
+    init() async throws {
+        database = try await onOwnThread { try PostgresCluster.shared().makeDatabase() }
         setup = try RelaySetup(
             server: #", "maxBody": "2MiB", "requestTimeout": "6s""#,
             sinks: "\(Destinations.sqlite), \(Destinations.postgresql(database))",
@@ -18,16 +18,16 @@ import Testing
     }
 
     /// The uuids in both append tables, which must not differ.
-    private func delivered() throws -> [String?] {
+    private func delivered() async throws -> [String?] {
         let query = "SELECT event_id FROM events ORDER BY event_id"
-        let ids = try Rows.sqlite(setup.folder.file("users.sqlite"), query).map { $0[0] }
-        #expect(try Rows.postgresql(database, "\(query) COLLATE \"C\"").map { $0[0] } == ids)
+        let ids = try await Rows.sqlite(setup.folder.file("users.sqlite"), query).map { $0[0] }
+        #expect(try await Rows.postgresql(database, "\(query) COLLATE \"C\"").map { $0[0] } == ids)
         return ids
     }
 
-    private func audited(_ column: String, _ id: String) throws -> String? {
+    private func audited(_ column: String, _ id: String) async throws -> String? {
         let query = "SELECT \(column) FROM events WHERE event_id = '\(id)'"
-        return try Rows.sqlite(setup.folder.file("users.sqlite"), query).first?[0]
+        return try await Rows.sqlite(setup.folder.file("users.sqlite"), query).first?[0]
     }
 
     @Test func whatWasAcceptedArrivesAndTheRestIsQuarantined() async throws {
@@ -52,9 +52,9 @@ import Testing
         #expect(try await setup.post(RelaySetup.envelope([nobody])) == 200)
         try await setup.waitUntilSettled()
 
-        #expect(try delivered() == ["a", "b", "c", "d", "e", "n"])
-        #expect(try audited("published", "n") == "2026-03-01T10:00:00.123456789Z")
-        #expect(try audited("body", "n")?.utf8.elementsEqual(nobody) == true)
+        #expect(try await delivered() == ["a", "b", "c", "d", "e", "n"])
+        #expect(try await audited("published", "n") == "2026-03-01T10:00:00.123456789Z")
+        #expect(try await audited("body", "n")?.utf8.elementsEqual(nobody) == true)
         let status = try await setup.status()
         #expect(status.events("accepted") == 6)
         #expect(status.events("duplicates") == 3)
@@ -98,7 +98,7 @@ import Testing
         // Others never noticed.
         #expect(try await setup.post(RelaySetup.envelope([LogEventFixture(uuid: "after").json])) == 200)
         try await setup.waitUntilSettled()
-        #expect(try delivered() == ["after"])
+        #expect(try await delivered() == ["after"])
         #expect(await relay.stop() == 0)
     }
 
@@ -117,9 +117,9 @@ import Testing
         }
         try await setup.waitUntilSettled()
         let query = "SELECT id, status, last_event_type FROM users ORDER BY id"
-        let rows = try Rows.sqlite(setup.folder.file("users.sqlite"), query)
+        let rows = try await Rows.sqlite(setup.folder.file("users.sqlite"), query)
         #expect(rows == (0..<3).map { ["u\($0)", "SUSPENDED", "user.lifecycle.suspend"] })
-        #expect(try Rows.postgresql(database, query) == rows)
+        #expect(try await Rows.postgresql(database, query) == rows)
         #expect(await relay.stop() == 0)
     }
 
@@ -135,7 +135,7 @@ import Testing
         #expect(body.count > 1 << 20)
         #expect(try await setup.post(body) == 200)
         try await setup.waitUntilSettled()
-        #expect(try delivered() == (0..<500).map { "bulk-\($0 + 1_000)" })
+        #expect(try await delivered() == (0..<500).map { "bulk-\($0 + 1_000)" })
         #expect(try await setup.status().sink("warehouse")?["delivered"]?.int == 500)
         #expect(await relay.stop() == 0)
     }

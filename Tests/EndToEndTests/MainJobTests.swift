@@ -10,9 +10,9 @@ import Testing
     let database: String
     let setup: RelaySetup
 
-    init() throws {
+    init() async throws {
         receiver = try HTTPReceiver()
-        database = try PostgresCluster.shared().makeDatabase()
+        database = try await onOwnThread { try PostgresCluster.shared().makeDatabase() }
         setup = try RelaySetup(
             sinks: [
                 Destinations.sqlite, Destinations.postgresql(database), Destinations.contacts(receiver.url),
@@ -21,18 +21,18 @@ import Testing
     }
 
     /// Both tables of users, which must not differ.
-    private func userRows() throws -> [[String?]] {
+    private func userRows() async throws -> [[String?]] {
         let query = "SELECT \(UserModel.columns) FROM users ORDER BY id"
-        let rows = try Rows.sqlite(setup.folder.file("users.sqlite"), query)
-        #expect(try Rows.postgresql(database, query) == rows)
+        let rows = try await Rows.sqlite(setup.folder.file("users.sqlite"), query)
+        #expect(try await Rows.postgresql(database, query) == rows)
         return rows
     }
 
     /// What each event says, as both append tables have it.
-    private func eventRows() throws -> [[String?]] {
+    private func eventRows() async throws -> [[String?]] {
         let query = "SELECT event_id, event_type, user_id, operation, hook FROM events ORDER BY event_id"
-        let rows = try Rows.sqlite(setup.folder.file("users.sqlite"), query)
-        #expect(try Rows.postgresql(database, query) == rows)
+        let rows = try await Rows.sqlite(setup.folder.file("users.sqlite"), query)
+        #expect(try await Rows.postgresql(database, query) == rows)
         return rows
     }
 
@@ -91,13 +91,13 @@ import Testing
 
         let create = "user.lifecycle.create", update = "user.account.update_profile"
         #expect(
-            try userRows() == [
+            try await userRows() == [
                 ["ada", "ada@example.com", "Ada King", "ACTIVE", "a3", update],
                 ["bob", "bob@example.com", "Bob", "DEPROVISIONED", "b3", "user.lifecycle.deactivate"],
                 ["cay", "cay@example.com", "Cay", "DELETED", "c3", update],
                 ["dan", "dan@example.com", "Dan", "LOCKED_OUT", "d2", "user.account.lock"],
             ])
-        let events = try eventRows()
+        let events = try await eventRows()
         #expect(
             events.map { $0[0] } == ["a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3", "d1", "d2", "e1"])
         #expect(events[0] == ["a1", create, "ada", "create", "okta"])
@@ -148,14 +148,14 @@ import Testing
         }
         try await setup.waitUntilSettled()
         let expected = try Samples.events()
-        let audited = try eventRows()
+        let audited = try await eventRows()
         let users = expected.filter {
             $0.type.hasPrefix("user.lifecycle.") || $0.type.hasPrefix("user.account.")
         }
         #expect(Set(audited.compactMap { $0[0] }) == Set(users.map(\.id)))
         #expect(audited.count == Set(users.map(\.id)).count)
         let named = Set(users.compactMap(\.user))
-        #expect(Set(try userRows().compactMap { $0[0] }) == named)
+        #expect(Set(try await userRows().compactMap { $0[0] }) == named)
         #expect(Set(contacts.keys) == Set(named.map { "/contacts/\($0)" }))
         let status = try await setup.json("status")
         let distinct = Dictionary(expected.map { ($0.id, $0.type) }) { first, _ in first }

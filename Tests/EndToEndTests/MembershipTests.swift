@@ -9,8 +9,8 @@ import Testing
     let database: String
     let setup: RelaySetup
 
-    init() throws {
-        database = try PostgresCluster.shared().makeDatabase()
+    init() async throws {
+        database = try await onOwnThread { try PostgresCluster.shared().makeDatabase() }
         let groups = #""group.user_membership.add": "create", "group.user_membership.remove": "delete""#
         let apps =
             #""application.user_membership.add": "create", "application.user_membership.remove": "delete""#
@@ -40,11 +40,11 @@ import Testing
                 """)
     }
 
-    private func rows(_ table: String, _ thing: String) throws -> [[String?]] {
+    private func rows(_ table: String, _ thing: String) async throws -> [[String?]] {
         let query =
             "SELECT member, \(table == "in_app" ? "app" : "\"group\""), name FROM \(table) ORDER BY 1, 2"
-        let rows = try Rows.sqlite(setup.folder.file("members.sqlite"), query)
-        #expect(try Rows.postgresql(database, query) == rows)
+        let rows = try await Rows.sqlite(setup.folder.file("members.sqlite"), query)
+        #expect(try await Rows.postgresql(database, query) == rows)
         return rows
     }
 
@@ -76,22 +76,22 @@ import Testing
             (3, assign, "ann", "a1"), (3, assign, "bob", "a1"), (4, assign, "bob", "a2"),
         ])
         #expect(
-            try rows("in_group", "group") == [
+            try await rows("in_group", "group") == [
                 ["ann", "g1", "The g1"], ["ann", "g2", "The g2"], ["bob", "g1", "The g1"],
             ])
-        #expect(try rows("in_app", "app").map { $0[0] } == ["ann", "bob", "bob"])
+        #expect(try await rows("in_app", "app").map { $0[0] } == ["ann", "bob", "bob"])
 
         // A removal, and then the older addition once more: the fold guards each key.
         try await post([(6, leave, "ann", "g1"), (6, unassign, "bob", "a2")])
         try await post([(5, join, "ann", "g1"), (5, assign, "bob", "a2")])
-        #expect(try rows("in_group", "group").map { $0.prefix(2) } == [["ann", "g2"], ["bob", "g1"]])
-        #expect(try rows("in_app", "app").map { $0.prefix(2) } == [["ann", "a1"], ["bob", "a1"]])
+        #expect(try await rows("in_group", "group").map { $0.prefix(2) } == [["ann", "g2"], ["bob", "g1"]])
+        #expect(try await rows("in_app", "app").map { $0.prefix(2) } == [["ann", "a1"], ["bob", "a1"]])
 
         // A deleted user is in nothing any more, by the user's id alone.
         try await post([(8, "user.lifecycle.delete.initiated", "ann", nil)])
         try await post([(7, join, "ann", "g3"), (7, assign, "ann", "a3")])
-        #expect(try rows("in_group", "group").map { $0.prefix(2) } == [["bob", "g1"]])
-        #expect(try rows("in_app", "app").map { $0.prefix(2) } == [["bob", "a1"]])
+        #expect(try await rows("in_group", "group").map { $0.prefix(2) } == [["bob", "g1"]])
+        #expect(try await rows("in_app", "app").map { $0.prefix(2) } == [["bob", "a1"]])
         #expect(await relay.stop() == 0)
     }
 }

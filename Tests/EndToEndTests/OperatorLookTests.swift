@@ -14,8 +14,9 @@ import Testing
             numbers.map { LogEventFixture(uuid: "event-\($0)", type: type, userID: "00u\($0)").json })
     }
 
-    private func audited(_ setup: RelaySetup) throws -> [String] {
-        try Rows.sqlite(setup.folder.file("users.sqlite"), "SELECT event_id FROM events ORDER BY event_id")
+    private func audited(_ setup: RelaySetup) async throws -> [String] {
+        let query = "SELECT event_id FROM events ORDER BY event_id"
+        return try await Rows.sqlite(setup.folder.file("users.sqlite"), query)
             .compactMap { $0[0] }
     }
 
@@ -53,7 +54,7 @@ import Testing
         #expect(replayed["appended"]?.int == 3)
         if !whileRunning { relay = try await setup.start() }
         try await setup.waitUntilSettled()
-        #expect(try audited(setup) == ["event-1", "event-2", "event-3"])
+        #expect(try await audited(setup) == ["event-1", "event-2", "event-3"])
         #expect(await relay.stop() == 0)
     }
 
@@ -99,9 +100,10 @@ import Testing
         let gone = try await setup.run("history", "--user", "00u77", "--sink", "audit")
         #expect(gone.status == 1 && !gone.errors.contains("there is no sink"), "\(gone.errors)")
         #expect(gone.output.contains("audit was not given 1 event of"), "\(gone.output)")
+        let sinks = "there is no sink nope; there are audit, users"
         for (command, text) in [
-            (["history", "--user", "00u77", "--sink", "nope"], "there is no sink nope; there are users"),
-            (["history", "--operations", "--sink", "nope"], "there is no sink nope; there are users"),
+            (["history", "--user", "00u77", "--sink", "nope"], sinks),
+            (["history", "--operations", "--sink", "nope"], sinks),
             (["dead-letters", "list", "--rule", "nope"], "there is no rule nope; there are users"),
             (["quarantine", "list", "--hook", "nope"], "there is no hook nope; there are okta"),
         ] {
@@ -122,7 +124,7 @@ import Testing
         let replayed = try await setup.json("replay", "--sink", "audit", "--since", "1d")
         let id = try #require(replayed["id"]?.string)
         // As if it had been cut short at its beginning.
-        try Rows.change(
+        try await Rows.change(
             setup.folder.file("journal.sqlite"), "UPDATE replays SET ended_at = NULL, after_offset = 0")
         let list = try await setup.run("replay", "list")
         #expect(list.status == 0 && list.output.contains("under-way"), "\(list.output)")
@@ -164,7 +166,7 @@ import Testing
             ["replay", "list"], ["journal", "verify"],
         ]
         for (version, text) in [(1, "an older okta-relay wrote it"), (99, "a newer okta-relay wrote it")] {
-            try Rows.change(path, "PRAGMA user_version = \(version)")
+            try await Rows.change(path, "PRAGMA user_version = \(version)")
             for command in reading {
                 let outcome = try await RelayBinary.run(
                     command + ["--config", setup.configPath], in: setup.folder.path)

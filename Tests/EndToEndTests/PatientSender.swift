@@ -4,8 +4,9 @@ import Synchronization
 
 /// Sends a simulated org's events over several connections, and keeps what was acknowledged.
 ///
-/// Unlike Okta it never gives up: an envelope without a 200 is sent again when the relay is back. So what was
-/// committed and not acknowledged comes twice, and in the end every event has been acknowledged.
+/// Unlike Okta it never gives up: an envelope without a 200 is sent again, a little later over the same
+/// connection, and where that is lost, when the relay is back. So what was committed and not acknowledged
+/// comes twice, and in the end every event has been acknowledged.
 final class PatientSender: Sendable {
     private struct State {
         var waiting: [SimulatedEnvelope]
@@ -36,7 +37,7 @@ final class PatientSender: Sendable {
     var acknowledged: Set<String> { state.withLock { $0.acknowledged } }
     /// Answers by status.
     var answers: [Int: Int] { state.withLock { $0.answers } }
-    /// How long the slowest answer took.
+    /// How long the slowest answer took to arrive.
     var slowest: Duration { state.withLock { $0.slowest } }
     /// Whether everything has been acknowledged.
     var isDone: Bool { state.withLock { $0.waiting.isEmpty } && acknowledged.count == events.count }
@@ -48,7 +49,7 @@ final class PatientSender: Sendable {
         return stream
     }
 
-    /// Sends until nothing is left, each connection until the relay is gone or refuses.
+    /// Sends until nothing is left, each connection until it is lost.
     func send(to target: HTTPTarget, connections: Int = 4) async {
         await withTaskGroup(of: Void.self) { tasks in
             for _ in 0..<connections { tasks.addTask { await self.sendOverOne(target) } }
@@ -62,9 +63,10 @@ final class PatientSender: Sendable {
     }
 
     private func sendOverOne(_ target: HTTPTarget) async {
-        guard let connection = try? await HTTPClientConnection(to: target, timeout: .seconds(3)) else {
+        guard let connection = try? await HTTPClientConnection(to: target, timeout: .seconds(10)) else {
             return
         }
+        var refusals = (0..<600).makeIterator()
         while let envelope = state.withLock({ $0.waiting.popLast() }) {
             let request = ClientRequest(
                 method: "POST", path: target.path,
@@ -72,15 +74,22 @@ final class PatientSender: Sendable {
                 body: envelope.bytes)
             let started = ContinuousClock.now
             let answer = try? await connection.send(request, timeout: .seconds(10))
-            guard note(envelope, answer?.status, ContinuousClock.now - started) else { break }
+            if note(envelope, answer?.status, answer.map { $0.arrivedAt - started }) { continue }
+            // A relay on a busy machine may refuse for a while; 30 s of that are no while any more.
+            guard answer != nil, connection.isOpen, refusals.next() != nil else { break }
+            do {
+                try await SystemClock().sleep(for: .milliseconds(50))
+            } catch {
+                break
+            }
         }
         await connection.close()
     }
 
-    /// False where the envelope goes back, to be sent when the relay is there again.
-    private func note(_ envelope: SimulatedEnvelope, _ status: Int?, _ elapsed: Duration) -> Bool {
+    /// False where the envelope goes back, to be sent again.
+    private func note(_ envelope: SimulatedEnvelope, _ status: Int?, _ elapsed: Duration?) -> Bool {
         let (isAcknowledged, reached) = state.withLock { state in
-            if let status {
+            if let status, let elapsed {
                 state.answers[status, default: 0] += 1
                 state.slowest = max(state.slowest, elapsed)
             }

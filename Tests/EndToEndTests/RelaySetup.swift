@@ -7,7 +7,7 @@ import Testing
 /// A folder with a config file in it, and what tests do to a relay that runs on it, start after start.
 struct RelaySetup: Sendable {
     static let secret = "wide-open-sesame-4711"
-    private static let token = "operators-only-0815"
+    static let token = "operators-only-0815"
 
     let folder: TemporaryFolder
     let port: Int
@@ -90,6 +90,11 @@ struct RelaySetup: Sendable {
 
     // MARK: - The operator's side
 
+    /// Whether a relay is there and answers.
+    func isHealthy() async -> Bool {
+        (try? await RawHTTPClient.send("GET", "/healthz", port: adminPort).status) == 200
+    }
+
     /// What the running relay says of itself.
     func status() async throws -> JSONValue {
         let answer = try await RawHTTPClient.send(
@@ -105,6 +110,12 @@ struct RelaySetup: Sendable {
             body: body.map { Array($0.utf8) })
         try #require((200..<300).contains(answer.status), "\(answer.text)")
         return try JSONDocument(answer.body).root
+    }
+
+    /// What the running relay's admin side says of a page, yes or no.
+    func page(_ path: String, token: String = RelaySetup.token) async throws -> RawHTTPResponse {
+        try await RawHTTPClient.send(
+            "GET", path, port: adminPort, headers: [("Authorization", "Bearer \(token)")])
     }
 
     /// Waits until the relay's status is as asked for: it is asked again until then, 40 s at most.

@@ -26,8 +26,8 @@ import Testing
                 numbers.map { LogEventFixture(uuid: "event-\($0)", userID: "00u\($0 % 5)").json }))
     }
 
-    private func expectDelivered(_ count: Int) throws {
-        let rows = try Rows.sqlite(table, "SELECT event_id FROM events").compactMap { $0[0] }
+    private func expectDelivered(_ count: Int) async throws {
+        let rows = try await Rows.sqlite(table, "SELECT event_id FROM events").compactMap { $0[0] }
         #expect(Set(rows) == Set((0..<count).map { "event-\($0)" }) && rows.count == count)
     }
 
@@ -44,9 +44,9 @@ import Testing
         #expect(try await post(20..<40) == 200)
         try await setup.waitUntilSettled()
         #expect(await relay.stop() == 0, "\(relay.log)")
-        try expectDelivered(40)
+        try await expectDelivered(40)
         #expect(
-            try Rows.sqlite(setup.folder.file("journal.sqlite"), "PRAGMA integrity_check") == [["ok"]])
+            try await Rows.sqlite(setup.folder.file("journal.sqlite"), "PRAGMA integrity_check") == [["ok"]])
     }
 
     @Test func aTableHoldsItsSinkAndGetsAllWhenItCanBeWritten() async throws {
@@ -64,6 +64,6 @@ import Testing
         try await setup.waitUntilSettled()
         #expect(try await setup.status().sink("audit")?["dead"]?.int == 0)
         #expect(await relay.stop() == 0, "\(relay.log)")
-        try expectDelivered(40)
+        try await expectDelivered(40)
     }
 }
