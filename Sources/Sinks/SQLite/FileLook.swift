@@ -1,3 +1,4 @@
+import CDispatch  // On Linux `stat` counts to it.
 import Foundation
 
 /// A file as it was found at a path, by what tells it from another one at the same path.
