@@ -146,7 +146,8 @@ final class Suite {
     /// The same after a second of load that does not count.
     func warmLoad(_ server: some LoadedServer) throws -> LoadResult {
         let warmUp = try load(server, seconds: 1)
-        return try load(server, first: warmUp.requests)
+        // Where a second took most of the pool, it is the no-op server's, which may get it again.
+        return try load(server, first: warmUp.requests < options.envelopes / 2 ? warmUp.requests : 0)
     }
 
     /// The same for the no-op server.

@@ -156,4 +156,16 @@ struct SQLCarriedColumnsTests {
         }
         #expect(try await fixture.rows().map { $0["id"] } == ["u", "v"])
     }
+
+    /// The index finds the row that a comparison by the column does not.
+    @Test func anIndexOfSQLiteThatComparesInAnotherWayFindsItsRow() async throws {
+        let fixture = try SQLSinkFixture(.sqlite, try Self.table())
+        let others = "a text, b text, c text, d text, e text, f text, first text"
+        try fixture.execute(
+            "CREATE TABLE people (id text NOT NULL, \(others))",
+            "CREATE UNIQUE INDEX people_id ON people (id COLLATE NOCASE)",
+            "INSERT INTO people (id, a) VALUES ('Ada', '1')")
+        #expect(try await fixture.deliver([try create("ada", #"{"a": "2"}"#)]) == [.delivered])
+        #expect(try await fixture.rows().map { $0["a"] } == ["2"])
+    }
 }

@@ -43,8 +43,10 @@ struct SQLiteExchangeTests {
         }
 
         /// What whoever opens the file now finds in a column.
-        func values(_ column: String = "id", of table: String = "users") throws -> [String] {
-            try DatabaseQueue(path: path).read { database in
+        func values(
+            _ column: String = "id", of table: String = "users", in file: String? = nil
+        ) throws -> [String] {
+            try DatabaseQueue(path: file ?? path).read { database in
                 try String.fetchAll(database, sql: "SELECT \(column) FROM \(table) ORDER BY 1")
             }
         }
@@ -109,6 +111,11 @@ struct SQLiteExchangeTests {
         let place = try await Place()
         let users = try place.sink()
         #expect(try await Self.outcomes(users, "a") == [.delivered])
+        // Whoever reads the old file keeps its log from being emptied.
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let reader = try DatabaseQueue(path: place.path, configuration: configuration)
+        try await reader.writeWithoutTransaction { try $0.execute(sql: "BEGIN; SELECT count(*) FROM users") }
         try place.remove("")
         try place.restore()
         let calls: [() async throws -> Void] = [
@@ -123,6 +130,20 @@ struct SQLiteExchangeTests {
         try await users.prepare()
         #expect(try await Self.outcomes(users, "b") == [.delivered])
         #expect(try place.values() == ["b", "old"])
+        try await reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
+    }
+
+    /// What was delivered is in the file, also where somebody moves that away without its log.
+    @Test func aFileThatWasMovedAwayTakesItsRowsAlong() async throws {
+        let place = try await Place()
+        let users = try place.sink()
+        #expect(try await Self.outcomes(users, "a") == [.delivered])
+        let aside = place.folder.file("aside.sqlite")
+        try FileManager.default.moveItem(atPath: place.path, toPath: aside)
+        try await users.prepare()
+        #expect(try await Self.outcomes(users, "b") == [.delivered])
+        #expect(try place.values() == ["b"])
+        #expect(try place.values(in: aside) == ["a"])
     }
 
     /// A connection keeps the damaged pages that it has read.

@@ -87,7 +87,9 @@ extension DeliveryStateMachine {
         } else {
             // Who has no right to ask for it, or asks a table that is not there, has done nothing.
             let isOpen = if case .unavailable = error { isSent } else { false }
-            for offset in attempt.numbers.keys { tripwire.end(offset, isOpen ? .open : .notDone, at: now) }
+            for offset in attempt.numbers.keys {
+                tripwire.end(offset, isOpen ? .openInLine : .notDone, at: now)
+            }
             for (offset, lane) in zip(attempt.offsets, lanes) { putBack(offset, lane) }
         }
         keepLimitCounts(at: now)

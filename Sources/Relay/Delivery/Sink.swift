@@ -147,8 +147,8 @@ public struct Receipt: Sendable, Equatable {
     public let detail: String?
     /// The HTTP status that the destination gave; nil where it gave none.
     public let status: Int?
-    /// Whether the destination may have done it all the same; only with `retry`, and then the next attempt
-    /// has ``Delivery/isOutcomeUnknown``.
+    /// Whether the destination may have done it all the same; with `retry` the next attempt has
+    /// ``Delivery/isOutcomeUnknown``.
     public let isOutcomeUnknown: Bool
     /// What it shows of the destination, whatever became of the event.
     public let contact: Contact

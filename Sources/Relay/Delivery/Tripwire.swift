@@ -21,8 +21,10 @@ struct Tripwire {
     /// How a delivery came back, as far as it counts.
     enum End {
         case delivered
-        /// It was sent, and whether the destination has done it is open: it goes again, or not.
+        /// It was sent, and whether the destination has done it is open: it goes again later, or not.
         case open
+        /// The same, and it goes again as soon as the sink does.
+        case openInLine
         /// The destination was not asked, or has refused it.
         case notDone
     }
@@ -39,6 +41,8 @@ struct Tripwire {
         let time: Int64
         /// Whether it may have to be done again, and is counted anew then, instead.
         let isOpen: Bool
+        /// What it is, where it goes again in any case: whoever begins anew counts it when that is so.
+        var inLine: Operation?
     }
 
     /// A delivery that is with the sink.
@@ -137,7 +141,8 @@ struct Tripwire {
         hasChanged = true
         if marks.count >= Self.marksMax { marks = [:] }
         marks[.delivery(offset)] = nil
-        let mark = Mark(time: now, isOpen: end == .open)
+        let mark = Mark(
+            time: now, isOpen: end != .delivered, inLine: end == .openInLine ? flight.operation : nil)
         if flight.operation == .delete, let subject = flight.subject {
             marks[.user(subject)] = mark
         } else if mark.isOpen {
@@ -224,7 +229,7 @@ struct Tripwire {
     /// `EXEMPT;operation:TIME=COUNT,…;…`: the last offset that a person let pass, and the counts by the time
     /// at which their step begins, whatever its length, by the wall clock of now.
     private func text(at now: Int64) -> String {
-        let parts = counts.filter { !$0.value.isEmpty }.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+        let parts = settled.filter { !$0.value.isEmpty }.sorted { $0.key.rawValue < $1.key.rawValue }.map {
             operation, steps in
             let steps = steps.sorted { $0.key < $1.key }.map { time, count in
                 let stays = limits[operation].map { isAhead(time, by: $0, at: now - setBy) } ?? true
@@ -233,6 +238,16 @@ struct Tripwire {
             return "\(operation.rawValue):\(steps.joined(separator: ","))"
         }
         return (["\(exemptTo.rawValue)"] + parts).joined(separator: ";")
+    }
+
+    /// The counts without those of what is in line again.
+    private var settled: [Operation: [Int64: Int]] {
+        marks.values.reduce(into: counts) { counts, mark in
+            guard let operation = mark.inLine, let limit = limits[operation] else { return }
+            let step = Self.step(mark.time, of: limit)
+            guard let count = counts[operation]?[step] else { return }
+            counts[operation]?[step] = count > 1 ? count - 1 : nil
+        }
     }
 
     /// The text, where it has changed since the last call.

@@ -35,7 +35,7 @@ final class CurlHandle {
         let request = job.request
         transfer = CurlTransfer(job: job)
         return relay_curl_set_string(easy, CURLOPT_URL, request.url) == CURLE_OK
-            && set(CURLOPT_FRESH_CONNECT, isFresh ? 1 : 0)
+            && set(CURLOPT_FRESH_CONNECT, isFresh ? 1 : 0) && set(CURLOPT_FORBID_REUSE, isFresh ? 1 : 0)
             && setBounds(request) && setProtocols(request.policy) && setMethod(request) && setHeaders(request)
     }
 

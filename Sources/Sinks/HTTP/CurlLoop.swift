@@ -113,11 +113,9 @@ final class CurlLoop {
         start(job, in: multi)
     }
 
-    /// What must go once at most must not meet what others left behind.
+    /// Nothing must meet what others left behind: it would go twice, or be lost.
     private func needsConnectionOfItsOwn(_ job: CurlJob) -> Bool {
-        job.isSentAgain
-            || !job.request.mayRepeat && !untidy.isEmpty
-                && untidy.contains(CurlURL.authority(of: job.request.url))
+        job.isSentAgain || !untidy.isEmpty && untidy.contains(CurlURL.authority(of: job.request.url))
     }
 
     private func end(

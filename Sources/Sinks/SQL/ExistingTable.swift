@@ -21,7 +21,8 @@ struct ExistingTable: Sendable, Equatable {
     let columns: [Column]
     /// The column names of each unique constraint, unique index and primary key without conditions.
     let uniqueKeys: [Set<String>]
-    /// Whether triggers or conflict clauses would tell an upsert from an update or an insert; SQLite only.
+    /// Whether triggers, conflict clauses or collations would tell an upsert from an update or an insert;
+    /// SQLite only.
     var mindsUpserts = false
 
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }

@@ -15,8 +15,8 @@ final class SQLiteFile: Sendable {
 
     private struct State {
         var opened: Opened?
-        /// The log that a file left at its place when it was taken away.
-        var leftLog: FileLook?
+        /// The log that a file left at its place when it was taken away, and that file.
+        var left: (log: FileLook, file: FileLook?)?
         var users = 0
     }
 
@@ -59,10 +59,13 @@ final class SQLiteFile: Sendable {
     var open: DatabaseQueue? {
         guard let opened = state.withLock(\.opened) else { return nil }
         if let file = opened.file, FileLook(path)?.isSameFile(as: file) == true { return opened.queue }
+        // What is in the log belongs to the file, wherever that is now: closing would leave it in a log that
+        // nobody finds, for SQLite sees that the file has moved. A failure is met by `refuseLeftLog`.
+        _ = try? opened.queue.writeWithoutTransaction { try $0.checkpoint(.truncate) }
         discardConnection()
-        let log = FileLook(logPath)
-        // Closing leaves it there: SQLite sees that the file has moved.
-        if let log, let own = opened.log, log.isSameFile(as: own) { state.withLock { $0.leftLog = log } }
+        if let log = FileLook(logPath), let own = opened.log, log.isSameFile(as: own) {
+            state.withLock { $0.left = (log, opened.file) }
+        }
         return nil
     }
 
@@ -109,8 +112,8 @@ final class SQLiteFile: Sendable {
     /// (https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use).
     func refuseLeftLog() throws(TableFailure) {
         // SQLite removes the log of a file that is empty by itself.
-        guard let log = state.withLock(\.leftLog), log.size > 0, FileLook(logPath) == log,
-            let file = FileLook(path), file.size > 0
+        guard let left = state.withLock(\.left), left.log.size > 0, FileLook(logPath) == left.log,
+            let file = FileLook(path), file.size > 0, left.file?.isSameFile(as: file) != true
         else { return }
         throw .sink(
             .misconfigured(

@@ -81,13 +81,19 @@ struct SQLiteSchema {
             columns: columns, uniqueKeys: try uniqueKeys() + [primaryKey], mindsUpserts: try mindsUpserts())
     }
 
+    /// Whether an upsert does something else there than an update, else an insert.
+    ///
+    /// It fires other triggers, heeds other clauses, and finds another row where an index compares in another
+    /// way than its column.
+    ///
     /// A column that is called conflict counts as a clause, which costs time only.
     private func mindsUpserts() throws -> Bool {
         let count = try Int.fetchOne(
             database,
             sql: """
                 SELECT count(*) FROM sqlite_schema
-                WHERE lower(tbl_name) = lower(?) AND (type = 'trigger' OR sql LIKE '%conflict%')
+                WHERE lower(tbl_name) = lower(?) AND (
+                    type = 'trigger' OR sql LIKE '%conflict%' OR sql LIKE '%collate%')
                 """,
             arguments: [plan.name])
         return count != 0

@@ -31,15 +31,15 @@ struct SQLiteText {
         let changing = plan.changing.filter { carried[$0] }
         let others = plan.columns.indices.filter { carried[$0] && plan.columns[$0].isInsertOnly }
             .filter { !plan.key.contains($0) }
-        let keys = ddl.keyNames.joined(separator: ", ")
         let columns = plan.key + changing + others
         let marks = columns.indices.map { "?\($0 + 1)" }.joined(separator: ", ")
-        let insert = """
-            INSERT INTO \(ddl.table) (\(columns.map(ddl.name).joined(separator: ", "))) VALUES (\(marks))
-            ON CONFLICT (\(keys)) DO NOTHING
-            """
+        let insert =
+            "INSERT INTO \(ddl.table) (\(columns.map(ddl.name).joined(separator: ", "))) VALUES (\(marks))"
         guard plan.mode == .upsert else {
-            return SQLiteParts(changing: changing, others: others, update: nil, insert: insert)
+            let keys = ddl.keyNames.joined(separator: ", ")
+            return SQLiteParts(
+                changing: changing, others: others, update: nil,
+                insert: "\(insert) ON CONFLICT (\(keys)) DO NOTHING")
         }
         if changing.isEmpty { return nil }
         let changes = changing.enumerated().map { "\(ddl.name(of: $1)) = ?\(plan.key.count + $0 + 1)" }

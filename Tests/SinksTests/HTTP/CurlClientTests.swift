@@ -152,15 +152,15 @@ struct CurlClientTests {
 
     @Test func bytesThatAreLeftOnAKeptConnectionAreNoAnswer() async throws {
         try await withReceiver(untidyServer) { receiver, client in
-            for text in ["1", "2"] {
+            for text in ["1", "2", "3", "4"] {
                 let response = try await client.send(request("PUT", receiver.url, body: text))
                 #expect(response.status == 204)
             }
-            #expect(receiver.requests.map(\.text) == ["1", "2", "2"])
-            // What must go once takes no chances with such a server.
-            let response = try await client.send(request("POST", receiver.url, body: "3"))
+            // Once is enough to know such a server by.
+            #expect(receiver.requests.map(\.text) == ["1", "2", "2", "3", "4"])
+            let response = try await client.send(request("POST", receiver.url, body: "5"))
             #expect(response.status == 204)
-            #expect(receiver.requests.count == 4 && receiver.requests.last?.connection == 3)
+            #expect(receiver.requests.map(\.connection) == [1, 1, 2, 3, 4, 5])
         }
     }
 
