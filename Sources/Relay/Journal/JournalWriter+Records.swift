@@ -68,15 +68,24 @@ extension JournalWriter {
         let bytesCounter: String
         let bytesPerRow: Int
         let expiredCounter: String
+        /// Counts the rows without reading those bytes, which lie among them.
+        let rowsSQL: String
     }
 
     private static let bodies = [
         Bodies(
             table: "dead_letters", column: "body", gone: "NULL", bytesCounter: "dead_letter_bytes",
-            bytesPerRow: 512, expiredCounter: "dead_letters_expired"),
+            bytesPerRow: 512, expiredCounter: "dead_letters_expired",
+            rowsSQL: "SELECT count(*) FROM dead_letters"),
         Bodies(
             table: "quarantine", column: "bytes", gone: "x''", bytesCounter: "quarantine_bytes",
-            bytesPerRow: 128, expiredCounter: "quarantine_expired"),
+            bytesPerRow: 128, expiredCounter: "quarantine_expired",
+            // No index has all rows. The oldest have lost their bytes, and the others are in one.
+            rowsSQL: """
+                SELECT (SELECT count(*) FROM quarantine WHERE has_bytes = 1)
+                    + (SELECT count(*) FROM quarantine WHERE id < coalesce(
+                        (SELECT min(id) FROM quarantine WHERE has_bytes = 1), \(Int64.max)))
+                """),
     ]
 
     /// One step that takes the bytes from the oldest records of a table whose bytes are too many, and deletes
@@ -90,19 +99,9 @@ extension JournalWriter {
             let limits = [retention.limits.deadLetterBytesMax, retention.limits.quarantineBytesMax]
             let share = Double(space.sizeMaxOnDisk) / Double(space.sizeMax)
             for (bodies, bytesMax) in zip(Self.bodies, limits) {
-                let bytesMax = Int(Double(bytesMax) * share)
-                let select = "SELECT value FROM counters WHERE name = ?"
-                let bytes = try Int.fetchOne(db, sql: select, arguments: [bodies.bytesCounter]) ?? 0
-                let rowBytesMax = space.sizeMaxOnDisk / 16
-                // To count the rows takes longer.
-                guard bytes > min(bytesMax, rowBytesMax) else { continue }
-                let rows = try Int.fetchOne(db, sql: "SELECT count(*) FROM \(bodies.table)") ?? 0
-                let rowsMax = max(1, rowBytesMax / bodies.bytesPerRow)
-                let gone = try deleteOldest(bodies, rows - rowsMax, db)
+                let gone = try shrink(bodies, to: Int(Double(bytesMax) * share), db)
                 deleted += gone.deleted
                 expired += gone.expired
-                guard gone.deleted == 0 else { continue }
-                expired += try expire(bodies, bytes - rows * bodies.bytesPerRow - bytesMax, db)
             }
         }
         // What was not committed was not given up.
@@ -110,6 +109,38 @@ extension JournalWriter {
         retention.deleted.records += deleted
         losses.expired(bodies: expired, records: deleted, at: now)
         return expired + deleted
+    }
+
+    /// The same for one table: how many records it deleted, and how many lost their bytes.
+    private func shrink(
+        _ bodies: Bodies, to bytesMax: Int, _ db: Database
+    ) throws -> (deleted: Int, expired: Int) {
+        let bytes = try counter(bodies.bytesCounter, db)
+        let rowBytesMax = space.sizeMaxOnDisk / 16
+        guard bytes > min(bytesMax, rowBytesMax) else { return (0, 0) }
+        let rowsMax = max(1, rowBytesMax / bodies.bytesPerRow)
+        // To count the rows takes longer; there are no more than their numbers reach over.
+        let reach = "SELECT (SELECT max(id) FROM \(bodies.table)) - (SELECT min(id) FROM \(bodies.table)) + 1"
+        let mostRows = try Int.fetchOne(db, sql: reach) ?? 0
+        let leastExcess = bytes - mostRows * bodies.bytesPerRow - bytesMax
+        if mostRows <= rowsMax, leastExcess > 0 { return (0, try expire(bodies, leastExcess, db)) }
+        let rows: Int
+        if let counted = retention.counted[bodies.table], counted.bytes == bytes {
+            rows = counted.rows
+        } else {
+            rows = try Int.fetchOne(db, sql: bodies.rowsSQL) ?? 0
+        }
+        var gone = try deleteOldest(bodies, rows - rowsMax, db)
+        if gone.deleted == 0 {
+            gone.expired = try expire(bodies, bytes - rows * bodies.bytesPerRow - bytesMax, db)
+        }
+        retention.counted[bodies.table] = JournalRetention.CountedRows(
+            rows: rows - gone.deleted, bytes: try counter(bodies.bytesCounter, db))
+        return gone
+    }
+
+    private func counter(_ name: String, _ db: Database) throws -> Int {
+        try Int.fetchOne(db, sql: "SELECT value FROM counters WHERE name = ?", arguments: [name]) ?? 0
     }
 
     /// Takes the bytes from the oldest records that have some; how many records.

@@ -4,9 +4,6 @@ import JSON
 
 /// Reading all of a journal, and copying it; beside a running relay, too.
 extension SQLiteJournalInspection {
-    /// Entries read in one transaction: a long one would keep the relay's log from being cut.
-    private static let chunk = 1_000
-
     /// Copies the journal, as it is at one instant, into a file that must not be there.
     ///
     /// - Parameter progress: Told the share that is done, 0 to 1, on a thread of the journal's own.
@@ -28,13 +25,15 @@ extension SQLiteJournalInspection {
         var found = try await look(at: "the tables' forms", JournalVerification()) { found, db in
             for problem in try JournalCheck.schemaProblems(db) { found.add(problem) }
         }
-        var after: Int64? = 0
-        while let start = after {
-            let soFar = found
-            let (next, result, share) = try await onThread { try Self.verifyEntries(after: start, soFar, $0) }
-            found = result
-            progress(.entries(share))
-            after = next
+        var scan = try await onThread { EntryScan($0) }
+        while !scan.isAtEnd {
+            let before = (found, scan)
+            (found, scan) = try await onThread { db in
+                var (found, scan) = before
+                try scan.step(&found, db)
+                return (found, scan)
+            }
+            progress(.entries(scan.share))
         }
         progress(.references)
         found = try await look(at: "what refers to something", found, Self.verifyReferences)
@@ -64,57 +63,6 @@ extension SQLiteJournalInspection {
             }
             return found
         }
-    }
-
-    /// The same for some entries, with the offset to go on behind; nil at the end.
-    private static func verifyEntries(
-        after: Int64, _ soFar: JournalVerification, _ db: Database
-    ) throws -> (next: Int64?, found: JournalVerification, share: Double) {
-        var found = soFar
-        do {
-            let (next, share) = try verifyEntries(after: after, &found, db)
-            return (next, found, share)
-        } catch {
-            try found.add(error, at: "some entries behind \(after)")
-            let horizon = (try? Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#)) ?? 0
-            let next = after + Int64(chunk)
-            return (next < horizon ? next : nil, found, min(1, Double(next) / Double(max(horizon, 1))))
-        }
-    }
-
-    /// The offset to go on behind; nil at the end.
-    private static func verifyEntries(
-        after: Int64, _ found: inout JournalVerification, _ db: Database
-    ) throws -> (next: Int64?, share: Double) {
-        let ends = try Row.fetchOne(
-            db, sql: #"SELECT coalesce(min("offset"), 0), coalesce(max("offset"), 0) FROM entries"#)
-        let (first, horizon): (Int64, Int64) = (ends?[0] ?? 0, ends?[1] ?? 0)
-        let rows = try Row.fetchCursor(
-            db,
-            sql: """
-                SELECT entries."offset", event_id, event_type, hooks.id IS NOT NULL, routes.id IS NOT NULL,
-                    body
-                FROM entries LEFT JOIN bodies ON bodies."offset" = entries."offset"
-                    LEFT JOIN hooks ON hooks.id = hook_id LEFT JOIN routes ON routes.id = route_id
-                WHERE entries."offset" > ? ORDER BY entries."offset" LIMIT ?
-                """,
-            arguments: [after, chunk])
-        var last: Int64?
-        while let row = try rows.next() {
-            last = row[0]
-            found.read(entries: 1)
-            if let problem = JournalCheck.problem(ofEntry: row) { found.add(problem) }
-        }
-        let orphans = try Int64.fetchAll(
-            db,
-            sql: """
-                SELECT "offset" FROM bodies WHERE "offset" > ?1 AND "offset" <= ?2
-                EXCEPT SELECT "offset" FROM entries WHERE "offset" > ?1 AND "offset" <= ?2
-                """,
-            arguments: [after, last ?? .max])
-        for orphan in orphans { found.add("the body at \(orphan) has no entry") }
-        let share = Double((last ?? horizon) - first + 1) / Double(max(1, horizon - first + 1))
-        return (last, share)
     }
 
     private static func verifyReferences(_ found: inout JournalVerification, _ db: Database) throws {
@@ -240,20 +188,109 @@ extension SQLiteJournalInspection {
     }
 }
 
+/// Reads the entries and their bodies, oldest first, and goes on behind what is damaged.
+private struct EntryScan: Sendable {
+    /// Entries read in one transaction: a long one would keep the relay's log from being cut.
+    private static let chunk: Int64 = 1_000
+
+    private(set) var isAtEnd = false
+    private let first: Int64
+    private let last: Int64
+    /// Entries up to here have been looked at.
+    private var after: Int64 = 0
+    /// Nothing could be read last, and that was said.
+    private var isInDamage = false
+
+    /// Where the ends of the entries cannot be read, others tell where they may be.
+    init(_ db: Database) {
+        func value(_ select: String) -> Int64? { try? Int64.fetchOne(db, sql: select) }
+        first = value(#"SELECT min("offset") FROM entries"#) ?? 0
+        let others = ["SELECT max(cursor) FROM sinks", #"SELECT max("offset") FROM bodies"#]
+        last = value(#"SELECT max("offset") FROM entries"#) ?? others.compactMap(value).max() ?? 0
+    }
+
+    /// 0 to 1.
+    var share: Double {
+        isAtEnd ? 1 : min(1, max(0, Double(after - first + 1) / Double(max(1, last - first + 1))))
+    }
+
+    mutating func step(_ found: inout JournalVerification, _ db: Database) throws {
+        let start = after
+        var newest: Int64?
+        do {
+            try read(&found, newest: &newest, db)
+            isAtEnd = newest == nil
+        } catch  where newest == nil {
+            let reason = try JournalVerification.reason(of: error)
+            if !isInDamage { found.add("some entries behind \(start) cannot be read: \(reason)") }
+            isInDamage = true
+            after += Self.chunk
+            isAtEnd = after >= last
+            return
+        } catch {
+            // The next step begins with what cannot be read, and says so.
+        }
+        isInDamage = false
+        after = newest ?? start
+        do {
+            try findOrphans(after: start, through: newest ?? .max, &found, db)
+        } catch {
+            try found.add(error, at: "some bodies behind \(start)")
+        }
+    }
+
+    /// - Parameter newest: The last offset that was read, also where it throws behind it.
+    private func read(
+        _ found: inout JournalVerification, newest: inout Int64?, _ db: Database
+    ) throws {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT entries."offset", event_id, event_type, hooks.id IS NOT NULL, routes.id IS NOT NULL,
+                    body
+                FROM entries LEFT JOIN bodies ON bodies."offset" = entries."offset"
+                    LEFT JOIN hooks ON hooks.id = hook_id LEFT JOIN routes ON routes.id = route_id
+                WHERE entries."offset" > ? ORDER BY entries."offset" LIMIT ?
+                """,
+            arguments: [after, Self.chunk])
+        while let row = try rows.next() {
+            newest = row[0]
+            found.read(entries: 1)
+            if let problem = JournalCheck.problem(ofEntry: row) { found.add(problem) }
+        }
+    }
+
+    private func findOrphans(
+        after: Int64, through: Int64, _ found: inout JournalVerification, _ db: Database
+    ) throws {
+        let orphans = try Int64.fetchAll(
+            db,
+            sql: """
+                SELECT "offset" FROM bodies WHERE "offset" > ?1 AND "offset" <= ?2
+                EXCEPT SELECT "offset" FROM entries WHERE "offset" > ?1 AND "offset" <= ?2
+                """,
+            arguments: [after, through])
+        for orphan in orphans { found.add("the body at \(orphan) has no entry") }
+    }
+}
+
 extension JournalVerification {
     /// Adds that something cannot be read; throws what tells nothing of the file itself.
     fileprivate mutating func add(_ error: any Error, at what: String) throws {
+        add("\(what) cannot be read: \(try Self.reason(of: error))")
+    }
+
+    /// Why something cannot be read; throws what tells nothing of the file itself.
+    fileprivate static func reason(of error: any Error) throws -> String {
         switch error {
         case let error as DatabaseError:
             switch error.resultCode {
             case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_NOMEM, .SQLITE_INTERRUPT, .SQLITE_CANTOPEN,
                 .SQLITE_PERM, .SQLITE_AUTH, .SQLITE_FULL, .SQLITE_MISUSE:
                 throw error
-            default: break
+            default: return error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
             }
-            let reason = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
-            add("\(what) cannot be read: \(reason)")
-        case let error as JournalError: add("\(what) cannot be read: \(error.reason)")
+        case let error as JournalError: return error.reason
         default: throw error
         }
     }

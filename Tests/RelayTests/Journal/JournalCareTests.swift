@@ -81,24 +81,37 @@ import Testing
         }
     }
 
-    /// A page of bodies that is none: what lies on the others is read.
-    @Test func aDamagedPageIsListedAndTheRestIsRead() async throws {
+    /// A page that is none, of bodies or of the entries that an event is among: what lies on the others is
+    /// read, and it is said once, also where the entries' offsets are far apart.
+    @Test(arguments: [(nil, 1), (0, 1), (2_999, 1), (0, 100), (1_500, 100)] as [(Int?, Int)])
+    func aDamagedPageIsListedAndTheRestIsRead(_ event: Int?, _ gap: Int) async throws {
         let journal = try await fixture.open()
         for first in stride(from: 0, to: 3_000, by: 500) {
             _ = try await journal.append(
                 try fixture.submission(first..<first + 500, to: ["a"], bytes: 1_000))
         }
         await journal.close()
+        if gap > 1 {
+            let updates = ["entries", "bodies"].map {
+                #"UPDATE \#($0) SET "offset" = -\#(gap) * "offset"; UPDATE \#($0) SET "offset" = -"offset";"#
+            }
+            try fixture.edit(updates.joined() + "VACUUM")
+        }
         let file = URL(fileURLWithPath: fixture.path)
         var bytes = try Data(contentsOf: file)
         let size = JournalFile.pageBytes
-        let pages = stride(from: bytes.count / size / 2 * size, to: bytes.count, by: size)
+        let pages = stride(from: event == nil ? bytes.count / size / 2 * size : 0, to: bytes.count, by: size)
         let page = try #require(
-            pages.first { bytes[$0..<$0 + size].count { $0 == UInt8(ascii: "x") } > size / 2 })
+            pages.first { page in
+                let content = bytes[page..<page + size]
+                guard let event else { return content.count { $0 == UInt8(ascii: "x") } > size / 2 }
+                // A leaf of a table, with the two columns side by side.
+                return content.first == 13 && content.range(of: Data("event-\(event)user.".utf8)) != nil
+            })
         bytes.replaceSubrange(page..<page + size, with: Data(repeating: 0xA5, count: size))
         try bytes.write(to: file)
         let found = try await fixture.verify()
-        #expect(found.problems.contains { $0.hasPrefix("some entries behind ") }, "\(found.problems)")
+        #expect(found.problems.count { $0.hasPrefix("some entries behind ") } == 1, "\(found.problems)")
         #expect(found.problems.contains { $0.contains("SQLite: ") || $0.contains("the file's structure") })
         #expect(found.entries > 1_900 && found.entries < 3_000)
     }

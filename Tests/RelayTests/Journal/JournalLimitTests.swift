@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 @testable import Relay
 import RelayTesting
@@ -107,6 +108,51 @@ import Testing
         #expect(listed.count == 20 && listed.count { $0.isExpired } == 8)
         #expect(try await inspection.quarantined(id: 1)?.bytes == nil)
         #expect(try await inspection.quarantined(id: 20)?.bytes?.count == 40_000)
+        await journal.close()
+    }
+
+    /// Numbers of records that are gone count for none.
+    @Test func gapsLeaveTheLimitAsItIs() async throws {
+        let journal = try await fixture.open(quarantineBytesMax: 500_000)
+        func quarantine(_ count: Int, bytes: Int) async throws {
+            let input = QuarantinedInput(
+                hook: "okta", reason: "no uuid", bytes: [UInt8](repeating: 32, count: bytes),
+                receivedAt: fixture.clock.now)
+            let inputs = [QuarantinedInput](repeating: input, count: count)
+            _ = try await journal.append(Submission(quarantined: inputs))
+        }
+        try await quarantine(1_001, bytes: 2)
+        try fixture.edit("DELETE FROM quarantine WHERE id > 1")
+        try await quarantine(20, bytes: 40_000)
+        #expect(try await journal.retain().bodies == 9)
+        #expect(try await journal.retain().bodies == 9, "no more than it takes")
+        try await quarantine(2, bytes: 40_000)
+        #expect(try await journal.retain().bodies == 11)
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    /// A page that cannot be read, in the midst of bytes that stay, tells that nothing reads those.
+    @Test func bytesThatStayAreNotRead() async throws {
+        var journal = try await fixture.open()
+        let input = QuarantinedInput(
+            hook: "okta", reason: "no uuid", bytes: [UInt8](repeating: 32, count: 4_000),
+            receivedAt: fixture.clock.now)
+        _ = try await journal.append(
+            Submission(quarantined: [QuarantinedInput](repeating: input, count: 300)))
+        await journal.close()
+        let file = URL(fileURLWithPath: fixture.path)
+        var bytes = try Data(contentsOf: file)
+        let size = JournalFile.pageBytes
+        let pages = stride(from: 0, to: bytes.count, by: size).filter { page in
+            bytes[page..<page + size].count { $0 == 32 } > size / 2
+        }
+        let page = try #require(pages.dropFirst(pages.count / 2).first)
+        bytes.replaceSubrange(page..<page + size, with: Data(repeating: 0xA5, count: size))
+        try bytes.write(to: file)
+        journal = try await fixture.open(quarantineBytesMax: 1_000_000)
+        #expect(try await journal.retain().bodies == 50)
+        #expect(!fixture.isLogged("could not be deleted"))
         await journal.close()
     }
 
