@@ -50,6 +50,9 @@ final class JournalCheckpointer: Sendable {
                 switch kind {
                 case .truncate: try db.checkpoint(.truncate)
                 case .passive(let bytesMax) where result.walFrameCount * JournalFile.pageBytes > bytesMax:
+                    // What has come meanwhile is copied first, so that the writer waits for a few frames and
+                    // for a file that has just been synced.
+                    try db.checkpoint(.passive)
                     try db.checkpoint(.restart)
                 case .passive: break
                 }
