@@ -35,7 +35,7 @@ soak: ## The tests that try to break it, in their long form; ROUNDS=200 kills mo
 	OKTA_RELAY_SOAK=1 OKTA_RELAY_CRASH_ROUNDS=$(or $(ROUNDS),40) $(SWIFT) test --skip-build --no-parallel \
 		--filter '$(or $(FILTER),$(SOAK))'
 
-bench: setup ## Measure the release binary, a baseline beside each figure (20 minutes; ROWS=abc for some, PAIRS=5)
+bench: setup ## Measure the release binary, a baseline beside each figure once (some minutes; ROWS=abc for some, PAIRS=5)
 	@scripts/bench.sh $(BENCH)
 
 bench-full: setup ## The same with longer runs, 1,000,000 stored events and an old journal of 10,000,000

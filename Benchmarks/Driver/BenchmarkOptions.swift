@@ -1,7 +1,7 @@
 /// How large a run is, and which rows it has.
 struct BenchmarkOptions {
     /// Paired runs of each row.
-    var pairs = 3
+    var pairs = 1
     /// Seconds of load in one run.
     var seconds = 3.0
     /// Envelopes of one event each that are rendered before the runs; also bounds a run.
@@ -31,7 +31,7 @@ struct BenchmarkOptions {
         Measures the release binary over real sockets; docs/PERFORMANCE.md says what each row means.
           --full           five longer runs, and 1,000,000 stored events
           --rows abc       these rows only, of \(allRows)
-          --pairs N        runs of each row, each with its baseline (3)
+          --pairs N        runs of each row, each with its baseline (1)
           --seconds S      of load in one run (3)
           --envelopes N    different envelopes of one event; also bounds a run (80000)
           --backlog N      stored events that sinks drain in row e (30000)

@@ -15,7 +15,8 @@ final class Suite {
     private var runs = 0
     /// Beside the folder and not in it, because it removes its files itself when this process has ended.
     lazy var cluster = Result {
-        try PostgresCluster(isDurable: true, in: FileManager.default.currentDirectoryPath + "/.build")
+        try PostgresCluster(
+            isDurable: true, in: FileManager.default.currentDirectoryPath + "/.build/postgresql")
     }
 
     init(_ options: BenchmarkOptions) throws {

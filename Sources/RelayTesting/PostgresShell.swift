@@ -54,17 +54,27 @@ final class PostgresShell: Sendable {
         guard status == "0" else { throw PostgresClusterError("\(tool) failed with status \(status)") }
     }
 
+    /// A folder of the server's user, who can remove it where the parent is theirs or anybody's.
+    ///
+    /// - Parameter parent: Made theirs where it is not there.
     static func makeFolder(in parent: String) throws -> String {
+        if !FileManager.default.fileExists(atPath: parent) {
+            try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
+            try giveToServer(parent)
+        }
         var template = Array("\(parent)/relay-pg-XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else { throw PostgresClusterError("\(parent) is not writable") }
         let folder = String(cString: made)
-        if getuid() == 0 {
-            guard let user = getpwnam("postgres") else {
-                throw PostgresClusterError("there is no user postgres to run the server as")
-            }
-            chown(folder, user.pointee.pw_uid, user.pointee.pw_gid)
-        }
+        try giveToServer(folder)
         return folder
+    }
+
+    private static func giveToServer(_ folder: String) throws {
+        guard getuid() == 0 else { return }
+        guard let user = getpwnam("postgres") else {
+            throw PostgresClusterError("there is no user postgres to run the server as")
+        }
+        chown(folder, user.pointee.pw_uid, user.pointee.pw_gid)
     }
 
     private static func quoted(_ word: String) -> String {
