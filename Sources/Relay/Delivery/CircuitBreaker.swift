@@ -31,6 +31,8 @@ struct CircuitBreaker {
     static let growingFailures = 5
 
     private(set) var state: State
+    /// Whether only a person can have it go on.
+    var isHeld: Bool { if case .held = state { true } else { false } }
     /// Why it is not closed; nil when it is.
     private(set) var reason: String?
     /// Failures since it was last closed.
@@ -47,7 +49,7 @@ struct CircuitBreaker {
         reason = hold?.reason
         guard hold == nil, let last, last.failures > 0 else { return }
         // Whoever resumes a sink has it begin anew.
-        if case .held = last.state { return }
+        if last.isHeld { return }
         (failures, reason, openSince) = (last.failures, last.reason, last.openSince)
     }
 

@@ -182,8 +182,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         notBefore += step
         wakeAsked? += step
         // While the sink is held the journal has the retries' time, and adds all of it by the same clock.
-        if case .held = breaker.state {
-        } else {
+        if !breaker.isHeld {
             for delivery in parked.clockWasSet(by: step, from: now - step) { settlement.park(delivery) }
         }
         lastNow = now

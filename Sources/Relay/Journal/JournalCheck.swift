@@ -53,21 +53,22 @@ enum JournalCheck {
     private static func checkNewest(_ db: Database) throws {
         let rows = try Row.fetchCursor(
             db,
-            sql: """
-                SELECT entries."offset", event_id, event_type, hooks.id IS NOT NULL, routes.id IS NOT NULL,
-                    body
-                FROM entries LEFT JOIN bodies ON bodies."offset" = entries."offset"
-                    LEFT JOIN hooks ON hooks.id = hook_id LEFT JOIN routes ON routes.id = route_id
-                ORDER BY entries."offset" DESC LIMIT ?
-                """,
+            sql: #"\#(entriesSQL) ORDER BY entries."offset" DESC LIMIT ?"#,
             arguments: [entriesMax])
         while let row = try rows.next() {
             if let problem = problem(ofEntry: row) { throw damage(problem) }
         }
     }
 
-    /// What is wrong with an entry; of a row of offset, event id, event type, whether its hook and its route
-    /// are there, and body.
+    /// Selects the rows that ``problem(ofEntry:)`` looks at: offset, event id, event type, whether the hook
+    /// and the route are there, and body.
+    static let entriesSQL = """
+        SELECT entries."offset", event_id, event_type, hooks.id IS NOT NULL, routes.id IS NOT NULL, body
+        FROM entries LEFT JOIN bodies ON bodies."offset" = entries."offset"
+            LEFT JOIN hooks ON hooks.id = hook_id LEFT JOIN routes ON routes.id = route_id
+        """
+
+    /// What is wrong with an entry, a row of ``entriesSQL``.
     static func problem(ofEntry row: Row) -> String? {
         let entry = "the entry \(row[0] as Int64)"
         guard row[3], row[4] else { return "\(entry) names a hook or a route that is not there" }

@@ -246,11 +246,7 @@ private struct EntryScan: Sendable {
         let rows = try Row.fetchCursor(
             db,
             sql: """
-                SELECT entries."offset", event_id, event_type, hooks.id IS NOT NULL, routes.id IS NOT NULL,
-                    body
-                FROM entries LEFT JOIN bodies ON bodies."offset" = entries."offset"
-                    LEFT JOIN hooks ON hooks.id = hook_id LEFT JOIN routes ON routes.id = route_id
-                WHERE entries."offset" > ? ORDER BY entries."offset" LIMIT ?
+                \(JournalCheck.entriesSQL) WHERE entries."offset" > ? ORDER BY entries."offset" LIMIT ?
                 """,
             arguments: [after, Self.chunk])
         while let row = try rows.next() {

@@ -190,17 +190,23 @@ import Testing
         #expect(delete(&wire, 14, at: later + 2 * Self.hour) != .pass)
     }
 
-    /// Twenty users are deleted at a CRM that says 500 to it, or nothing, and may have done it all the same.
-    @Test(arguments: [500, nil] as [Int?])
-    func anEndpointThatAnswersNoDeletionWellIsStopped(_ status: Int?) {
+    /// That many users are deleted at an HTTP sink, which may delete three an hour.
+    private func deleting(_ users: Int) -> DeliveryBench {
         let limit = RateLimit(count: 3, period: .seconds(3_600))
         let bench = DeliveryBench(
             DeliveryBench.http, users: [], policy: DeliveryPolicy(limits: [.delete: limit]))
         bench.append(
-            (0..<20).map {
+            (0..<users).map {
                 EventSample(type: "user.lifecycle.delete.initiated", user: "gone \($0)", second: 1).event
             })
         bench.news()
+        return bench
+    }
+
+    /// Twenty users are deleted at a CRM that says 500 to it, or nothing, and may have done it all the same.
+    @Test(arguments: [500, nil] as [Int?])
+    func anEndpointThatAnswersNoDeletionWellIsStopped(_ status: Int?) {
+        let bench = deleting(20)
         var asked: Set<Int64> = []
         for _ in 0..<200 {
             while let offset = bench.withSink.first?.first {
@@ -227,14 +233,7 @@ import Testing
     }
 
     @Test func whatWasNotSentOrNotAllowedHasDeletedNobody() {
-        let limit = RateLimit(count: 3, period: .seconds(3_600))
-        let bench = DeliveryBench(
-            DeliveryBench.http, users: [], policy: DeliveryPolicy(limits: [.delete: limit]))
-        bench.append(
-            (0..<3).map {
-                EventSample(type: "user.lifecycle.delete.initiated", user: "gone \($0)", second: 1).event
-            })
-        bench.news()
+        let bench = deleting(3)
         bench.fail(1, .misconfigured(reason: "HTTP 401"))
         bench.fail(2, isSent: false)
         #expect(bench.settlements.isEmpty)

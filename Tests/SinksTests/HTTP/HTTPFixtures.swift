@@ -64,6 +64,19 @@ enum HTTPFixtures {
         )
     }
 
+    /// The creation of the user of a number, which is its offset as well.
+    static func create(_ user: Int, isOutcomeUnknown: Bool = false) throws -> Delivery {
+        Delivery(
+            offset: Offset(rawValue: Int64(user)),
+            event: try event("user.lifecycle.create", user: "00u\(user)"), rule: "staff", attempt: 1,
+            isOutcomeUnknown: isOutcomeUnknown)
+    }
+
+    /// A change of such a user's profile.
+    static func update(_ user: Int = 1) throws -> Delivery {
+        delivery(try event("user.account.update_profile", user: "00u\(user)"))
+    }
+
     static let contactBody =
         #"{"email":"{{ $.user.login }}","name":"{{ $.user.displayName }}","active":"{{ $.user.active }}"}"#
 

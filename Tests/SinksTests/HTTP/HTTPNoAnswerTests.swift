@@ -29,17 +29,6 @@ struct HTTPNoAnswerTests {
         HTTPSink(name: "crm", configuration: configuration, client: client, clock: ManualClock())
     }
 
-    private func create(_ user: Int, isOutcomeUnknown: Bool = false) throws -> Delivery {
-        Delivery(
-            offset: Offset(rawValue: Int64(user)),
-            event: try HTTPFixtures.event("user.lifecycle.create", user: "00u\(user)"), rule: "staff",
-            attempt: 1, isOutcomeUnknown: isOutcomeUnknown)
-    }
-
-    private func update(_ user: Int) throws -> Delivery {
-        HTTPFixtures.delivery(try HTTPFixtures.event("user.account.update_profile", user: "00u\(user)"))
-    }
-
     /// The reason for which a delivery finds the sink unavailable; nil where it does not.
     private func outage(_ sink: HTTPSink, _ delivery: Delivery) async -> String? {
         let error = await failure { try await sink.attempt(delivery) }
@@ -55,10 +44,10 @@ struct HTTPNoAnswerTests {
         try await withReceiver({ _ in .raw(answer) }) { receiver, client in
             let blind = sink(try contacts(receiver), client)
             for user in 0..<5 {
-                let reason = await outage(blind, try update(user))
+                let reason = await outage(blind, try HTTPFixtures.update(user))
                 #expect(reason?.contains("no HTTP server") == true)
             }
-            let receipt = try #require(try await blind.attempt(create(1)))
+            let receipt = try #require(try await blind.attempt(HTTPFixtures.create(1)))
             guard case .rejected(let reason) = receipt.outcome, case .failed = receipt.contact else {
                 Issue.record("\(receipt)")
                 return
@@ -66,7 +55,7 @@ struct HTTPNoAnswerTests {
             #expect(reason.hasPrefix("outcome unknown"))
             // No other creation is risked: the question whether anybody answers is not answered either.
             let count = receiver.requests.count
-            let next = try create(2)
+            let next = try HTTPFixtures.create(2)
             #expect(await outage(blind, next) != nil)
             #expect(receiver.requests.dropFirst(count).map(\.method) == ["GET"])
         }
@@ -75,8 +64,8 @@ struct HTTPNoAnswerTests {
     @Test func aLookupThatIsNotAnsweredInHTTPIsAskedAgain() async throws {
         try await withReceiver({ _ in .raw("ERROR\n") }) { receiver, client in
             let asking = sink(try contacts(receiver, lookup: "/{{ $.user.id }}"), client)
-            #expect(try await asking.attempt(create(1))?.isOutcomeUnknown == true)
-            let delivery = try create(1, isOutcomeUnknown: true)
+            #expect(try await asking.attempt(HTTPFixtures.create(1))?.isOutcomeUnknown == true)
+            let delivery = try HTTPFixtures.create(1, isOutcomeUnknown: true)
             guard case .unavailable = await failure({ try await asking.deliver([delivery]) }) as? SinkError
             else {
                 Issue.record("not unavailable")
@@ -88,7 +77,7 @@ struct HTTPNoAnswerTests {
     @Test func aLookupThatCannotBeWrittenSaysThatTheOutcomeIsUnknown() async throws {
         try await withReceiver { receiver, client in
             let asking = sink(try contacts(receiver, lookup: "/{{ $.user.nothing }}"), client)
-            let receipt = try await asking.deliver([create(1, isOutcomeUnknown: true)]).first
+            let receipt = try await asking.deliver([HTTPFixtures.create(1, isOutcomeUnknown: true)]).first
             guard case .rejected(let reason)? = receipt?.outcome else {
                 Issue.record("\(String(describing: receipt))")
                 return
@@ -102,13 +91,13 @@ struct HTTPNoAnswerTests {
         try await withReceiver({ _ in .raw("HTTP/1.1 200 OK\r\nnonsense\r\n\r\n") }) { receiver, client in
             let sink = sink(try contacts(receiver), client)
             for _ in 0..<2 {
-                guard case .retry? = try await sink.attempt(update(1))?.outcome else {
+                guard case .retry? = try await sink.attempt(HTTPFixtures.update(1))?.outcome else {
                     Issue.record("one user's matter so far")
                     return
                 }
             }
             for user in 2..<5 {
-                let delivery = try update(user)
+                let delivery = try HTTPFixtures.update(user)
                 #expect(await outage(sink, delivery) != nil)
             }
         }
@@ -120,7 +109,9 @@ struct HTTPNoAnswerTests {
     func aCreationThatIsStoppedInFlightMayHaveBeenMade(_ closes: Bool) async throws {
         try await withReceiver({ _ in .silence }) { receiver, client in
             for (index, lookup) in [nil, "/{{ $.user.id }}"].enumerated() where !closes || index == 0 {
-                let (sink, delivery) = (sink(try contacts(receiver, lookup: lookup), client), try create(1))
+                let (sink, delivery) = (
+                    sink(try contacts(receiver, lookup: lookup), client), try HTTPFixtures.create(1)
+                )
                 // Awaited below.
                 let task = Task { try await sink.deliver([delivery]).first }
                 await receiver.waitForRequests(index + 1)
@@ -139,7 +130,7 @@ struct HTTPNoAnswerTests {
     @Test func whatIsStoppedBeforeItIsSentIsNotUnknown() async throws {
         try await withReceiver { receiver, client in
             await client.shutdown()
-            let (sink, delivery) = (sink(try contacts(receiver), client), try create(1))
+            let (sink, delivery) = (sink(try contacts(receiver), client), try HTTPFixtures.create(1))
             #expect(await outage(sink, delivery) != nil)
             #expect(receiver.requests.isEmpty)
         }

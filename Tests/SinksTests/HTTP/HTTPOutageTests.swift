@@ -28,17 +28,6 @@ struct HTTPOutageTests {
             allowsPrivate: true, allowsHTTP: true, unknown: unknown)
     }
 
-    private func create(_ user: Int, isOutcomeUnknown: Bool = false) throws -> Delivery {
-        Delivery(
-            offset: Offset(rawValue: Int64(user)),
-            event: try HTTPFixtures.event("user.lifecycle.create", user: "00u\(user)"), rule: "staff",
-            attempt: 1, isOutcomeUnknown: isOutcomeUnknown)
-    }
-
-    private func update(_ user: Int) throws -> Delivery {
-        HTTPFixtures.delivery(try HTTPFixtures.event("user.account.update_profile", user: "00u\(user)"))
-    }
-
     private func sink(
         _ configuration: HTTPSinkConfiguration, _ client: CurlClient, _ clock: ManualClock = ManualClock()
     ) -> HTTPSink {
@@ -62,8 +51,8 @@ struct HTTPOutageTests {
             // An hour, in which the engine asks every five seconds.
             for user in 0..<720 {
                 clock.advance(by: .seconds(5))
-                if updatesGoOn { _ = try await sink.attempt(update(user)) }
-                let delivery = try create(user)
+                if updatesGoOn { _ = try await sink.attempt(HTTPFixtures.update(user)) }
+                let delivery = try HTTPFixtures.create(user)
                 if await failure({ try await sink.attempt(delivery) }) is SinkError { refusals += 1 }
             }
             #expect(posts(receiver) <= 15, "\(posts(receiver)) creations were sent and lost")
@@ -78,12 +67,14 @@ struct HTTPOutageTests {
         }) { receiver, client in
             let clock = ManualClock()
             let sink = sink(try contacts(receiver), client, clock)
-            for user in 0..<2 { _ = try await sink.attempt(create(user)) }
+            for user in 0..<2 { _ = try await sink.attempt(HTTPFixtures.create(user)) }
             isBack.withLock { $0 = true }
-            let delivery = try create(2)
+            let delivery = try HTTPFixtures.create(2)
             #expect(await failure({ try await sink.attempt(delivery) }) is SinkError, "it waits a while")
             clock.advance(by: .seconds(2))
-            for user in 3..<6 { #expect(try await sink.attempt(create(user))?.outcome == .delivered) }
+            for user in 3..<6 {
+                #expect(try await sink.attempt(HTTPFixtures.create(user))?.outcome == .delivered)
+            }
         }
     }
 
@@ -100,8 +91,8 @@ struct HTTPOutageTests {
             ]
             let sink = sink(configuration, client)
             for user in 1..<6 {
-                _ = try await sink.attempt(create(0))
-                #expect(try await sink.attempt(create(user))?.outcome == .delivered)
+                _ = try await sink.attempt(HTTPFixtures.create(0))
+                #expect(try await sink.attempt(HTTPFixtures.create(user))?.outcome == .delivered)
             }
         }
     }
@@ -110,15 +101,15 @@ struct HTTPOutageTests {
     @Test func oneUsersLostAnswerOpensNoBreakerForTheOthers() async throws {
         try await withReceiver({ _ in .closeBeforeResponse }) { receiver, client in
             let sink = sink(try contacts(receiver), client)
-            _ = try await sink.attempt(create(1))
+            _ = try await sink.attempt(HTTPFixtures.create(1))
             sink.silence.withLock { silence in
                 silence.heardAnything()
                 _ = silence.begin()
             }
-            #expect(try await sink.takeTurn([create(2)]) == .itsUsers(.seconds(1)))
-            #expect(try await sink.takeTurn([update(3)]) == nil)
+            #expect(try await sink.takeTurn([HTTPFixtures.create(2)]) == .itsUsers(.seconds(1)))
+            #expect(try await sink.takeTurn([HTTPFixtures.update(3)]) == nil)
             // Its turn was taken at the same time as the other's.
-            let receipt = try #require(try await sink.deliver([create(2)]).first)
+            let receipt = try #require(try await sink.deliver([HTTPFixtures.create(2)]).first)
             #expect(receipt.outcome == .deferred(.seconds(1)))
             #expect(receipt.contact == .notAsked && !receipt.isOutcomeUnknown && posts(receiver) == 1)
         }
@@ -129,16 +120,19 @@ struct HTTPOutageTests {
     @Test(arguments: [500, 502, 504, 507, 520, 522, 524, 529])
     func aCreationThatMayHaveBeenMadeIsNotSentAgain(_ status: Int) async throws {
         try await withReceiver({ .respond($0.method == "POST" ? status : 200) }) { receiver, client in
-            let blind = try #require(try await sink(contacts(receiver), client).attempt(create(1)))
+            let blind = try #require(
+                try await sink(contacts(receiver), client).attempt(HTTPFixtures.create(1)))
             guard case .rejected(let reason) = blind.outcome else {
                 Issue.record("\(blind)")
                 return
             }
             #expect(reason.contains("outcome unknown") && reason.contains("HTTP \(status)"))
             let asking = sink(try contacts(receiver, lookup: true), client)
-            let receipt = try #require(try await asking.attempt(create(2)))
+            let receipt = try #require(try await asking.attempt(HTTPFixtures.create(2)))
             #expect(receipt.isOutcomeUnknown)
-            #expect(try await asking.attempt(create(2, isOutcomeUnknown: true))?.outcome == .delivered)
+            #expect(
+                try await asking.attempt(HTTPFixtures.create(2, isOutcomeUnknown: true))?.outcome
+                    == .delivered)
             #expect(posts(receiver) == 2)
         }
     }
@@ -146,7 +140,7 @@ struct HTTPOutageTests {
     @Test func whatIsKnownNotToHaveBeenMadeIsSentAgain() async throws {
         for status in [409, 408, 503] {
             try await withReceiver({ _ in .respond(status) }) { receiver, client in
-                let (sink, delivery) = (sink(try contacts(receiver), client), try create(1))
+                let (sink, delivery) = (sink(try contacts(receiver), client), try HTTPFixtures.create(1))
                 var receipt: Receipt?
                 let error = await failure { receipt = try await sink.attempt(delivery) }
                 guard case .retry = receipt?.outcome else {
@@ -164,7 +158,7 @@ struct HTTPOutageTests {
             let clock = ManualClock()
             let sink = sink(try contacts(receiver), client, clock)
             for user in 0..<100 {
-                let delivery = try create(user)
+                let delivery = try HTTPFixtures.create(user)
                 _ = await failure { try await sink.attempt(delivery) }
                 clock.advance(by: .seconds(60))
             }
@@ -180,9 +174,9 @@ struct HTTPOutageTests {
         }) { receiver, client in
             let sink = sink(try contacts(receiver), client)
             for user in 2..<5 {
-                let receipt = try await sink.attempt(update(1))
+                let receipt = try await sink.attempt(HTTPFixtures.update(1))
                 #expect(receipt?.outcome == .retry(after: .seconds(60), reason: "HTTP 429"))
-                #expect(try await sink.attempt(update(user))?.outcome == .delivered)
+                #expect(try await sink.attempt(HTTPFixtures.update(user))?.outcome == .delivered)
             }
         }
     }
@@ -190,9 +184,9 @@ struct HTTPOutageTests {
     @Test func aLimitThatASecondUserMeetsIsEverybodys() async throws {
         try await withReceiver({ _ in .respond(429, headers: ["Retry-After: 9"]) }) { receiver, client in
             let sink = sink(try contacts(receiver), client)
-            _ = try await sink.attempt(update(1))
+            _ = try await sink.attempt(HTTPFixtures.update(1))
             for user in [2, 3, 2, 1] {
-                let delivery = try update(user)
+                let delivery = try HTTPFixtures.update(user)
                 guard
                     case .unavailable(_, let pause) = await failure({ try await sink.attempt(delivery) })
                         as? SinkError

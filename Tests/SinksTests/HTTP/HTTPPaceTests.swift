@@ -84,10 +84,6 @@ struct HTTPPaceTests {
         return HTTPSink(name: "crm", configuration: configuration, client: client, clock: clock)
     }
 
-    private func update(_ user: Int = 1) throws -> Delivery {
-        HTTPFixtures.delivery(try HTTPFixtures.event("user.account.update_profile", user: "00u\(user)"))
-    }
-
     private func headers(_ remaining: Int, _ reset: String) -> [String] {
         ["X-RateLimit-Remaining: \(remaining)", "X-RateLimit-Reset: \(reset)"]
     }
@@ -103,15 +99,15 @@ struct HTTPPaceTests {
         }) { receiver, client in
             let clock = ManualClock()
             let sink = try sink(receiver, client, clock)
-            _ = try await sink.attempt(update(1))
-            #expect(try await sink.takeTurn([update(2)]) == nil)
-            _ = try await sink.attempt(update(2))
-            #expect(try await sink.takeTurn([update(3)]) == .everybody(.seconds(20)))
+            _ = try await sink.attempt(HTTPFixtures.update(1))
+            #expect(try await sink.takeTurn([HTTPFixtures.update(2)]) == nil)
+            _ = try await sink.attempt(HTTPFixtures.update(2))
+            #expect(try await sink.takeTurn([HTTPFixtures.update(3)]) == .everybody(.seconds(20)))
             // What makes no request needs no turn.
             let group = HTTPFixtures.delivery(try HTTPFixtures.event("group.lifecycle.create", user: nil))
             #expect(try await sink.takeTurn([group]) == nil)
             clock.advance(by: .seconds(20))
-            #expect(try await sink.attempt(update(3))?.outcome == .delivered)
+            #expect(try await sink.attempt(HTTPFixtures.update(3))?.outcome == .delivered)
             #expect(receiver.requests.count == 3)
         }
     }
@@ -119,8 +115,8 @@ struct HTTPPaceTests {
     @Test func aLongPauseIsAnOutageThatSaysWhy() async throws {
         try await withReceiver({ _ in .respond(200, headers: headers(0, "86400")) }) { receiver, client in
             let sink = try sink(receiver, client, ManualClock())
-            _ = try await sink.attempt(update(1))
-            let next = try update(2)
+            _ = try await sink.attempt(HTTPFixtures.update(1))
+            let next = try HTTPFixtures.update(2)
             guard
                 case .unavailable(let reason, let pause) = await failure({ try await sink.takeTurn([next]) })
                     as? SinkError
@@ -136,7 +132,7 @@ struct HTTPPaceTests {
     @Test func withoutRetryAfterTheResetSaysHowLong() async throws {
         try await withReceiver({ _ in .respond(429, headers: headers(0, "12")) }) { receiver, client in
             let sink = try sink(receiver, client, ManualClock())
-            let receipt = try await sink.deliver([update()]).first
+            let receipt = try await sink.deliver([HTTPFixtures.update()]).first
             #expect(receipt?.outcome == .retry(after: .seconds(12), reason: "HTTP 429"))
         }
     }
@@ -145,8 +141,8 @@ struct HTTPPaceTests {
         try await withReceiver({ _ in .respond(200, headers: headers(50, "5")) }) { receiver, client in
             let rate = RateLimit(count: 1, period: .seconds(30))
             let sink = try sink(receiver, client, ManualClock(), rate: rate)
-            _ = try await sink.attempt(update(1))
-            #expect(try await sink.takeTurn([update(2)]) == .everybody(.seconds(30)))
+            _ = try await sink.attempt(HTTPFixtures.update(1))
+            #expect(try await sink.takeTurn([HTTPFixtures.update(2)]) == .everybody(.seconds(30)))
         }
     }
 }
