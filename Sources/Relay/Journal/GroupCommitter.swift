@@ -6,9 +6,9 @@ import Synchronization
 /// The one writer: a thread that owns the journal's write connection and commits all work that has gathered
 /// in one transaction, so that one fsync serves many requests.
 ///
-/// No timer is on the path: what arrives while a commit runs forms the next one. Work that fails takes
-/// nothing of the others' with it: they run again without it, each behind a savepoint. Callers get their
-/// answers only after the commit; where the commit fails, all of them fail.
+/// What arrives while a commit runs forms the next one, and commits keep a little apart (``CommitPace``).
+/// Work that fails takes nothing of the others' with it: they run again without it, each behind a savepoint.
+/// Callers get their answers only after the commit; where the commit fails, all of them fail.
 final class GroupCommitter: Sendable {
     /// Work in one transaction at most; it bounds how long the first caller of a burst waits.
     static let workPerCommitMax = 512
@@ -72,7 +72,7 @@ final class GroupCommitter: Sendable {
         let accepted = state.withLock { state in
             guard !state.isClosed else { return false }
             state.work.append(work)
-            if state.work.count == 1 { wake.signal() }
+            if state.work.count == 1 || state.work.count == CommitPace.enough { wake.signal() }
             return true
         }
         if !accepted { work.finish(.closed) }
@@ -103,25 +103,45 @@ final class GroupCommitter: Sendable {
     /// How often an idle writer looks whether something has become old.
     private static let idleLook = DispatchTimeInterval.seconds(30)
 
+    private enum Turn {
+        case commit([any Work])
+        /// More may come within these nanoseconds.
+        case gather(UInt64)
+        case idle
+        case end
+    }
+
     private func run(_ writer: JournalWriter) {
+        var pace = CommitPace()
         var commits = 0
         while true {
-            let (work, isClosed) = state.withLock { state in
-                let batch = Array(state.work.prefix(Self.workPerCommitMax))
-                state.work.removeFirst(batch.count)
-                return (batch, state.isClosed)
-            }
-            if work.isEmpty {
-                if isClosed { return }
-                // Retention goes in small steps, and looks for work after each.
-                if !writer.retentionStep() { _ = wake.wait(timeout: .now() + Self.idleLook) }
-            } else {
+            switch turn(pace) {
+            case .commit(let work):
+                pace.begins(at: Self.now)
                 commit(work, writer)
                 commits += 1
                 if commits.isMultiple(of: Self.commitsPerStep) { _ = writer.retentionStep() }
+            case .gather(let rest): _ = wake.wait(timeout: .now() + .nanoseconds(Int(rest)))
+            case .idle:
+                // Retention goes in small steps, and looks for work after each.
+                if !writer.retentionStep() { _ = wake.wait(timeout: .now() + Self.idleLook) }
+            case .end: return
             }
         }
     }
+
+    private func turn(_ pace: CommitPace) -> Turn {
+        state.withLock { state in
+            if state.work.isEmpty { return state.isClosed ? .end : .idle }
+            let rest = state.isClosed ? 0 : pace.rest(gathered: state.work.count, at: Self.now)
+            if rest > 0 { return .gather(rest) }
+            let batch = Array(state.work.prefix(Self.workPerCommitMax))
+            state.work.removeFirst(batch.count)
+            return .commit(batch)
+        }
+    }
+
+    private static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
 
     private func commit(_ batch: [any Work], _ writer: JournalWriter) {
         let failures = commitTogether(batch, writer)
