@@ -3,7 +3,8 @@ import Synchronization
 
 /// A clock that stands still until a test moves it, and that tells when somebody has asked to sleep.
 ///
-/// ``nextSleep()`` waits until the code under test sleeps, so a test never guesses; time only moves forward.
+/// ``nextSleep()`` waits until the code under test sleeps, so a test never guesses; time only moves forward,
+/// also where somebody sets what the clock on the wall says of it.
 public final class ManualClock: RelayClock {
     private struct Sleeper {
         let id: Int
@@ -12,7 +13,10 @@ public final class ManualClock: RelayClock {
     }
 
     private struct State {
+        /// By the clock that nobody sets.
         var now: Int64
+        /// How far the wall clock is ahead of it.
+        var lead: Int64 = 0
         var nextID = 0
         var sleepers: [Sleeper] = []
         var cancelled: Set<Int> = []
@@ -26,7 +30,9 @@ public final class ManualClock: RelayClock {
         state = Mutex(State(now: now))
     }
 
-    public var now: Int64 { state.withLock(\.now) }
+    public var now: Int64 { state.withLock { $0.now + $0.lead } }
+
+    public var uptime: Int64 { state.withLock(\.now) }
 
     /// How many sleep.
     public var sleepers: Int { state.withLock(\.sleepers.count) }
@@ -79,6 +85,9 @@ public final class ManualClock: RelayClock {
         }
         for sleeper in due.sorted(by: { $0.deadline < $1.deadline }) { sleeper.continuation.resume() }
     }
+
+    /// Sets the wall clock, forward or back; no time passes.
+    public func set(by step: Duration) { state.withLock { $0.lead += step.nanoseconds } }
 
     private func cancel(_ id: Int) {
         let sleeper = state.withLock { state in

@@ -2,7 +2,7 @@
 ///
 /// Whom it meets first may be the reason themselves. A second user in a row means everybody, and so it stays
 /// until something shows that it is over, and whoever holds this sets it back to `none`.
-enum HTTPTrouble: Sendable, Equatable {
+enum TroubleScope: Sendable, Equatable {
     case none
     case one(String)
     case everybody

@@ -56,6 +56,58 @@ struct PostgresChangedTableTests {
         #expect(outcomes == [.delivered, .delivered, .delivered])
     }
 
+    /// The server would cast what is meant for the old type: JSON with its quotes, a date without its time.
+    @Test(arguments: [
+        ("json", "text USING login #>> '{}'", "a@example.com"),
+        ("date", "timestamptz", "2026-01-01T10:00:00Z"),
+        ("timestamp", "timestamptz", "2026-01-01T10:00:00+05:00"),
+        ("real", "double precision", "0.1"),
+    ])
+    func aValueDoesNotComeByWayOfTheOldType(_ old: String, _ new: String, _ value: String) async throws {
+        let fixture = try await fixture("id text PRIMARY KEY, login \(old)")
+        #expect(try await fixture.deliver([user("a", login: value)]) == [.delivered])
+        try fixture.execute("ALTER TABLE users ALTER login TYPE \(new)")
+        #expect(try await fixture.deliver([user("b", login: value)]) == [.delivered])
+        #expect(try fixture.execute("SELECT login = '\(value)' FROM users WHERE id = 'b'") == [["t"]])
+    }
+
+    @Test func anAppendTablesValueDoesNotEither() async throws {
+        let fixture = try SQLSinkFixture(.postgresql, TableConfiguration(name: "users", mode: .append))
+        try fixture.execute("CREATE TABLE users (event_id text PRIMARY KEY, published date)")
+        #expect(try await fixture.deliver([user("a", 1)]) == [.delivered])
+        try fixture.execute("ALTER TABLE users ALTER published TYPE timestamptz")
+        let event = user("b", 3_600)
+        #expect(try await fixture.deliver([event]) == [.delivered])
+        let found = try fixture.execute(
+            "SELECT published = '2026-01-01T01:00:00Z' FROM users WHERE event_id = '\(event.id)'")
+        #expect(found == [["t"]])
+    }
+
+    @Test func aNewRowGetsTheDefaultThatItsColumnHasNow() async throws {
+        let fixture = try await fixture("id text PRIMARY KEY, email text DEFAULT 'old'")
+        #expect(try await fixture.deliver([user("a")]) == [.delivered])
+        try fixture.execute("ALTER TABLE users ALTER email SET DEFAULT 'new'")
+        #expect(try await fixture.deliver([user("b")]) == [.delivered])
+        #expect(try fixture.execute("SELECT email FROM users ORDER BY id") == [["old"], ["new"]])
+    }
+
+    /// Every row is refused then, and none is at fault.
+    @Test func aColumnThatNobodyWritesMakesNoDeadLetters() async throws {
+        let fixture = try await fixture()
+        #expect(try await fixture.deliver([user("a")]) == [.delivered])
+        try fixture.execute(
+            "ALTER TABLE users ADD must text NOT NULL DEFAULT ''",
+            "ALTER TABLE users ALTER must DROP DEFAULT")
+        await #expect {
+            try await fixture.deliver([user("b")])
+        } throws: { error in
+            guard case .misconfigured(let reason)? = error as? SinkError else { return false }
+            return reason.contains("column \"must\" is NOT NULL without a default")
+        }
+        try fixture.execute("ALTER TABLE users ALTER must SET DEFAULT ''")
+        #expect(try await fixture.deliver([user("b")]) == [.delivered])
+    }
+
     @Test func aTableThatNoLongerFitsStopsTheSinkWithTheDifference() async throws {
         let fixture = try await fixture("id text PRIMARY KEY, login text")
         #expect(try await fixture.deliver([user("a")]) == [.delivered])

@@ -1,6 +1,7 @@
 import Config
 import Relay
 import RelayTesting
+import Rules
 import Testing
 
 @testable import Sinks
@@ -123,6 +124,29 @@ struct SQLSemanticsTests {
         let row = try #require(rows.first { $0["user_id"] == "a" })
         #expect(row["operation"] == "create" && row["outcome"] == "SUCCESS" && row["hook"] == "hook")
         #expect(row["body"]?.contains("\"uuid\"") == true)
+    }
+
+    /// What its limits count, and what is told of users that were removed.
+    @Test func aLogLosesNoRowAndIsToldOfRemovals() throws {
+        let types = [
+            "user.lifecycle.deactivate", "user.lifecycle.delete.initiated", "group.user_membership.remove",
+        ]
+        let events = types.map { EventSample(type: $0, user: "a", second: 1).event }
+        func operations(_ table: TableConfiguration) throws -> [[Operation]] {
+            let plan = try TablePlan(table)
+            return [events.map(plan.operation(of:)), events.map(plan.userOperation(of:))]
+        }
+        #expect(
+            try operations(TableConfiguration(name: "events", mode: .append)) == [
+                [.none, .none, .none], [.deactivate, .delete, .none],
+            ])
+        #expect(
+            try operations(TableConfiguration(name: "users")) == [
+                [.deactivate, .delete, .none], [.deactivate, .delete, .none],
+            ])
+        // Of memberships: what takes one away removes nobody.
+        let memberships = TableConfiguration(name: "members", operations: [types[2]: .delete])
+        #expect(try operations(memberships) == [[.none, .delete, .delete], [.none, .delete, .none]])
     }
 
     @Test(arguments: Database.allCases)

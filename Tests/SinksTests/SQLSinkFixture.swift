@@ -2,7 +2,6 @@ import Config
 import Foundation
 import GRDB
 import JSON
-import Logging
 import Relay
 import RelayTesting
 
@@ -40,7 +39,7 @@ struct SQLSinkFixture: SinkFixture {
             case .sqlite: .sqlite(SQLiteSinkConfiguration(path: place, table: table))
             case .postgresql: .postgresql(PostgreSQLSinkConfiguration(url: Secret(place), table: table))
             }
-        let factory = SinkFactory(clock: ManualClock(), logger: Logger(label: "test"))
+        let factory = SinkFactory(clock: ManualClock(), logger: .quiet)
         return try factory.make(SinkConfiguration(name: "users", kind: kind))
     }
 

@@ -1,7 +1,6 @@
 import Config
 import Foundation
 import GRDB
-import Logging
 import Relay
 import RelayTesting
 import Testing
@@ -16,7 +15,7 @@ struct SQLiteExchangeTests {
         let folder: TemporaryFolder
         let path: String
         let backup: String
-        private let factory = SinkFactory(clock: ManualClock(), logger: Logger(label: "test"))
+        private let factory = SinkFactory(clock: ManualClock(), logger: .quiet)
 
         init() async throws {
             folder = try TemporaryFolder()
@@ -37,10 +36,6 @@ struct SQLiteExchangeTests {
         }
 
         func restore() throws { try FileManager.default.copyItem(atPath: backup, toPath: path) }
-
-        func execute(_ sql: String) throws {
-            try DatabaseQueue(path: path).write { try $0.execute(sql: sql) }
-        }
 
         /// What whoever opens the file now finds in a column.
         func values(
@@ -166,15 +161,6 @@ struct SQLiteExchangeTests {
         try await users.prepare()
         #expect(try await Self.outcomes(users, "a") == [.delivered])
         #expect(try place.values() == ["a", "old"])
-    }
-
-    @Test func aTableThatWasChangedIsLookedAtAgainAtOnce() async throws {
-        let place = try await Place()
-        try place.restore()
-        let users = try place.sink()
-        try await users.prepare()
-        try place.execute("DROP TABLE users_relay")
-        #expect(try await Self.outcomes(users, "a") == [.delivered])
     }
 
     @Test(arguments: [

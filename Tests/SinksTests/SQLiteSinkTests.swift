@@ -1,7 +1,6 @@
 import Config
 import Foundation
 import GRDB
-import Logging
 import Relay
 import RelayTesting
 import Testing
@@ -23,7 +22,7 @@ struct SQLiteSinkTests {
 
     @Test func sinksOnOneFileShareItAndOutliveEachOther() async throws {
         let folder = try TemporaryFolder()
-        let factory = SinkFactory(clock: ManualClock(), logger: Logger(label: "test"))
+        let factory = SinkFactory(clock: ManualClock(), logger: .quiet)
         func make(_ table: TableConfiguration) throws -> any Sink {
             let sqlite = SQLiteSinkConfiguration(path: folder.file("shared.sqlite"), table: table)
             return try factory.make(SinkConfiguration(name: table.name, kind: .sqlite(sqlite)))

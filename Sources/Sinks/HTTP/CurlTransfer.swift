@@ -158,6 +158,11 @@ final class CurlTransfer {
 
     private func failureOfSent(_ code: CURLcode, _ reason: String) -> CurlFailure {
         if isHeadTooLong { return .badResponse("the response's headers are over 64 KiB") }
+        if metStrayBytes(code) {
+            return .outcomeUnknown(
+                "a kept connection held bytes that are no answer, left behind an earlier one perhaps; from"
+                    + " now on each request to this server gets a new connection (curl \(code.rawValue))")
+        }
         switch code {
         case CURLE_WEIRD_SERVER_REPLY: return .badResponse(reason)
         case CURLE_UNSUPPORTED_PROTOCOL:

@@ -7,7 +7,7 @@ import Relay
 /// Each that is lost costs an event, or a question about it. So once one is lost, the next goes alone, behind
 /// a `GET` that is answered; and when two users in a row have lost one, behind a pause as well, which doubles
 /// with each loss. Only an answer to such a request ends that: that a gateway, or another kind of request,
-/// is answered says nothing about them. Pure: the caller brings the time.
+/// is answered says nothing about them. Pure: the caller brings the time, by a clock that nobody sets.
 struct HTTPSilence: Sendable {
     /// What has to come before the next request.
     enum Permit: Equatable {
@@ -32,7 +32,7 @@ struct HTTPSilence: Sendable {
 
     /// The longest pause.
     private let pauseMax: Duration
-    private var trouble = HTTPTrouble.none
+    private var trouble = TroubleScope.none
     /// Losses that were everybody's, but for those that were under way together.
     private var losses = 0
     private var notBefore: Int64 = 0
@@ -47,8 +47,7 @@ struct HTTPSilence: Sendable {
         if isTrialUnderWay, trouble != .everybody { return .wait(Self.wait) }
         if isTrialUnderWay { return .refused(reason: "one creation at a time, until one is answered") }
         let pause = notBefore - now
-        // A longer one was made before the clock was set back.
-        if pause > 0, pause <= pauseMax.nanoseconds {
+        if pause > 0 {
             let seconds = (pause + 999_999_999) / 1_000_000_000
             return .refused(reason: "creations get no answer; the next is sent in \(seconds) s")
         }

@@ -9,7 +9,7 @@ extension HTTPSink {
     ///
     /// What makes no request needs no turn.
     public func takeTurn(_ batch: [Delivery]) async throws(SinkError) -> Deferral? {
-        let permit = silence.withLock { $0.permit(at: clock.now) }
+        let permit = silence.withLock { $0.permit(at: clock.uptime) }
         guard isPaced || permit != .granted, let delivery = batch.first,
             case .send(let step) = mapping.plan(delivery)
         else { return nil }
@@ -76,7 +76,7 @@ extension HTTPSink {
         _ reason: String, _ error: SinkError, isOutage: Bool, _ ticket: HTTPSilence.Ticket,
         _ delivery: Delivery
     ) -> Receipt {
-        let now = clock.now
+        let now = clock.uptime
         let isEverybodys = silence.withLock { $0.lost(ticket, of: who(delivery), at: now) }
         let contact = isOutage || isEverybodys ? Receipt.Contact.failed(error) : .answered
         guard !mapping.looksUp else { return stillUnknown(reason, delivery, contact) }

@@ -30,11 +30,11 @@ public final class HTTPSink: DeliveryPreviewing {
     /// Answers that are about one user, or about all.
     private struct Refusals {
         /// 401 and 403.
-        var denied = HTTPTrouble.none
+        var denied = TroubleScope.none
         /// 429.
-        var limited = HTTPTrouble.none
+        var limited = TroubleScope.none
         /// Answers that break the protocol.
-        var garbled = HTTPTrouble.none
+        var garbled = TroubleScope.none
     }
 
     /// - Parameter client: Shared by all HTTP sinks; whoever made it shuts it down, after the sinks.
@@ -116,13 +116,13 @@ public final class HTTPSink: DeliveryPreviewing {
         } catch {
             result = .failure(error)
         }
-        let now = clock.now
+        let (now, uptime) = (clock.now, clock.uptime)
         pace.withLock { pace in
             pace.ended()
             guard let rateHeaders, case .success(let response) = result,
                 let report = HTTPRateReport(response, rateHeaders, at: now)
             else { return }
-            pace.heard(report, at: now)
+            pace.heard(report, at: uptime)
         }
         return result
     }
@@ -132,8 +132,10 @@ public final class HTTPSink: DeliveryPreviewing {
     ///
     /// A long pause of the server's is an outage: it is shown, and no retry's time runs.
     func turn(at origin: String) throws(SinkError) -> Duration? {
-        let now = clock.now
-        let (pause, wait) = pace.withLock { ($0.pause(at: now), $0.take(at: now)) }
+        let (pause, wait) = pace.withLock { pace in
+            let now = clock.uptime
+            return (pace.pause(at: now), pace.take(at: now))
+        }
         guard let pause, pause > Self.quietPauseMax else { return wait }
         throw .unavailable(reason: "\(origin): its rate limit is used up", retryAfter: pause)
     }
@@ -196,11 +198,10 @@ public final class HTTPSink: DeliveryPreviewing {
     /// anew.
     private func pause(of response: CurlResponse) -> Duration? {
         if let pause = response.retryAfter { return min(pause, Self.pauseMax) }
-        let now = clock.now
         guard response.status == 429, let text = rateHeaders.flatMap({ response.header($0.reset) }),
-            let reset = HTTPRateReport.time(text, at: now), reset > now
+            let wait = HTTPRateReport.wait(until: text, at: clock.now), wait > .zero
         else { return nil }
-        return min(.nanoseconds(reset - now), Self.pauseMax)
+        return min(wait, Self.pauseMax)
     }
 
     func receipt(

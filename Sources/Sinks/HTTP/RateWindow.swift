@@ -15,7 +15,6 @@ struct RateWindow: Sendable {
     /// When each token was taken last (nil: never); a ring, the next one being the one that waits longest.
     private var taken: [Int64?]
     private var next = 0
-    private var lastNow = Int64.min
 
     init(_ limit: RateLimit) {
         var count = max(1, limit.count)
@@ -29,17 +28,12 @@ struct RateWindow: Sendable {
     }
 
     /// Takes a token; nil where there was one, else how long to wait before asking again.
+    ///
+    /// - Parameter now: By a clock that nobody sets.
     mutating func take(at now: Int64) -> Duration? {
-        if now < lastNow { rewind(by: lastNow - now) }
-        lastNow = now
         if let time = taken[next], time + period > now { return .nanoseconds(time + period - now) }
         taken[next] = now
         next = (next + 1) % taken.count
         return nil
-    }
-
-    /// The wall clock was set back: what was taken moves with it, or requests would wait for the lost time.
-    private mutating func rewind(by nanoseconds: Int64) {
-        for index in taken.indices { taken[index] = taken[index].map { $0 - nanoseconds } }
     }
 }

@@ -16,6 +16,7 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
     private nonisolated let thread: SerialThread
     private var open: Open?
     private var isShutDown = false
+    private var refusals = UnclearRefusals()
 
     /// A connection, and the statements for the table as it found it.
     private struct Open {
@@ -40,15 +41,15 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
     public func deliver(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
         if batch.isEmpty { return [] }
         let wasOpen = open != nil
+        let receipts: [Receipt]
         do throws(SinkError) {
-            let receipts = try write(batch)
-            guard wasOpen else { return receipts }
-            return try again(receipts, of: batch)
+            receipts = try write(batch)
         } catch {
             // The table may have been changed since it was looked at: once more, as it is now.
             guard wasOpen, case .misconfigured = error else { throw error }
-            return try write(batch)
+            receipts = try write(batch)
         }
+        return try refusals.judged(receipts, of: batch)
     }
 
     private func write(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
@@ -63,31 +64,9 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
         }
     }
 
-    /// Rows that the database refused are written once more where the table has changed since it was looked
-    /// at: a value may have been refused for the type that its column had.
-    private func again(_ receipts: [Receipt], of batch: [Delivery]) throws(SinkError) -> [Receipt] {
-        let refused = Set(receipts.filter(\.isRefusal).map(\.offset))
-        guard !refused.isEmpty, try attempt({ () throws(TableFailure) in try hasChanged() }) else {
-            return receipts
-        }
-        return receipts.filter { !refused.contains($0.offset) }
-            + (try write(batch.filter { refused.contains($0.offset) }))
-    }
-
-    /// Looks at the table anew; true where it is another one than the statements were made for.
-    private func hasChanged() throws(TableFailure) -> Bool {
-        let known = try connected()
-        let table = try PostgresSchema(plan: plan, connection: known.connection).prepare()
-        do throws(SinkError) {
-            let statements = try PostgresStatements(plan, table)
-            open = Open(connection: known.connection, statements: statements)
-            return statements.columns != known.statements.columns
-        } catch {
-            throw .sink(error)
-        }
-    }
-
     public nonisolated func operation(of event: Event) -> Operation { plan.operation(of: event) }
+
+    public nonisolated func userOperation(of event: Event) -> Operation { plan.userOperation(of: event) }
 
     public nonisolated func preview(_ delivery: Delivery) -> DeliveryPreview {
         plan.preview(delivery, sink: name)
@@ -162,12 +141,5 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
             open = nil
             throw error.sinkError
         }
-    }
-}
-
-extension Receipt {
-    /// Whether it is the database that refuses the row.
-    fileprivate var isRefusal: Bool {
-        if case .rejected = outcome { contact == .answered } else { false }
     }
 }

@@ -119,6 +119,12 @@ struct PostgresStatement {
         self.sql = sql
         self.parameters = parameters
     }
+
+    /// The same for no rows, planned and not run: the server looks at names, types and rights, and no trigger
+    /// fires.
+    ///
+    /// Of a statement whose parameters are arrays.
+    var planned: PostgresStatement { PostgresStatement("EXPLAIN \(sql)", parameters.map { _ in "{}" }) }
 }
 
 /// The text form of a PostgreSQL array (https://www.postgresql.org/docs/15/arrays.html#ARRAYS-IO).

@@ -133,6 +133,15 @@ enum SQLState {
         "XX": .unavailable,
     ]
 
+    /// Whether a statement that is right may fail so for a row's value.
+    ///
+    /// What reads a `jsonpath`, an `ltree` or a `regclass` speaks of a bad value as the parser does of a bad
+    /// statement, and `hstore` as of an error of the server's own. What a trigger, a default or a policy does
+    /// with a row can fail in any of these ways as well.
+    static func mayBeAValues(_ state: String) -> Bool {
+        ["0A", "3F", "42"].contains(String(state.prefix(2))) || state == "XX000"
+    }
+
     /// Whether the primary message may quote a row's value: `invalid input syntax for type integer: "…"`, or
     /// whatever a trigger says.
     static func messageQuotesValues(_ state: String) -> Bool {
@@ -153,6 +162,13 @@ enum SQLState {
         "23503": "foreign key",
         "23505": "unique",
         "23514": "CHECK",
+        "3F000": "no such schema",
+        "42501": "no right",
+        "42601": "syntax error",
+        "42602": "invalid name",
+        "42704": "no such object",
+        "42883": "no such function",
+        "42P01": "no such table",
         "P0001": "raised by a trigger",
     ]
 }

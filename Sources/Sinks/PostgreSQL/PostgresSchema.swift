@@ -84,17 +84,26 @@ struct PostgresSchema {
     private func table() throws(TableFailure) -> ExistingTable? {
         guard try exists(ddl.table) else { return nil }
         let answers = try run([
-            PostgresStatement(Self.columns, [ddl.table]), PostgresStatement(Self.uniqueKeys, [ddl.table]),
+            PostgresStatement(Self.shape, [ddl.table]), PostgresStatement(Self.columns, [ddl.table]),
+            PostgresStatement(Self.uniqueKeys, [ddl.table]),
         ])
-        let columns = (answers.first ?? []).map { row in
+        let columns = answers[1].map { row in
             ExistingTable.Column(
                 name: row[0] ?? "", type: row[1] ?? "text", fullType: row[2] ?? "text", standard: row[3],
                 isNotNull: row[4] == "t", isAutomatic: row[5] == "t", isGenerated: row[6] == "t")
         }
         var keys: [String: Set<String>] = [:]
-        for row in answers.last ?? [] { keys[row[0] ?? "", default: []].insert(row[1] ?? "") }
-        return ExistingTable(columns: columns, uniqueKeys: Array(keys.values))
+        for row in answers[2] { keys[row[0] ?? "", default: []].insert(row[1] ?? "") }
+        var table = ExistingTable(columns: columns, uniqueKeys: Array(keys.values))
+        table.shape = answers[0].first?.first.flatMap(\.self) ?? ""
+        return table
     }
+
+    /// The transactions that had the last word on each column, dropped ones and defaults included.
+    static let shape = """
+        SELECT array_agg(a.xmin ORDER BY a.attnum)::text FROM pg_attribute AS a
+        WHERE a.attrelid = to_regclass($1) AND a.attnum > 0
+        """
 
     private static let columns = """
         SELECT a.attname, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod),

@@ -7,10 +7,12 @@ struct PostgresSession: TableSession {
     let connection: PostgresConnection
     let statements: PostgresStatements
 
+    private static let begin = PostgresStatement("BEGIN ISOLATION LEVEL READ COMMITTED")
+
     func begin(keys: [String], subjects: [String]) throws(TableFailure) -> [StoredState] {
         // Nothing to read in append tables: one round trip is enough then.
         guard statements.plan.mode == .upsert else { return [] }
-        let start = [PostgresStatement("BEGIN ISOLATION LEVEL READ COMMITTED"), statements.lockTable()]
+        let start = [Self.begin, statements.lockTable(), statements.checkShape()]
         var list = start
         if !keys.isEmpty { list.append(statements.readStates(keys: keys)) }
         if !subjects.isEmpty { list.append(statements.readStates(subjects: subjects)) }
@@ -23,7 +25,13 @@ struct PostgresSession: TableSession {
     }
 
     func rows(_ keys: [[RenderedValue]]) throws(TableFailure) -> [String: RowValues] {
-        let tables = try run([statements.read(keys)])
+        let read = statements.read(keys)
+        let tables: [[[String?]]]
+        do throws(PostgresError) {
+            tables = try connection.run([read])
+        } catch {
+            throw failure(error, of: [read], keys.count == 1 ? keyValues(keys[0]) : [])
+        }
         var rows: [String: RowValues] = [:]
         for row in tables.first ?? [] {
             guard let place = row.first.flatMap(\.self).flatMap({ Int($0) }) else { continue }
@@ -37,16 +45,15 @@ struct PostgresSession: TableSession {
     }
 
     func commit(_ write: TableWrite) throws(TableFailure) {
-        var list: [PostgresStatement] = []
-        if statements.plan.mode == .append { list.append(PostgresStatement("BEGIN")) }
-        if !write.deletions.isEmpty { list.append(statements.delete(write.deletions)) }
-        if !write.rows.isEmpty { list += statements.write(write.rows) }
-        if !write.states.isEmpty { list.append(statements.writeStates(write.states)) }
-        list.append(PostgresStatement("COMMIT"))
+        let start = statements.plan.mode == .append ? [Self.begin, statements.checkShape()] : []
+        var work: [PostgresStatement] = []
+        if !write.deletions.isEmpty { work.append(statements.delete(write.deletions)) }
+        if !write.rows.isEmpty { work += statements.write(write.rows) }
+        if !write.states.isEmpty { work.append(statements.writeStates(write.states)) }
         do throws(PostgresError) {
-            try connection.run(list)
+            try connection.run(start + work + [PostgresStatement("COMMIT")])
         } catch {
-            throw TableFailure(postgres: naming(error, write))
+            throw failure(error, of: work, suspects(in: write))
         }
     }
 
@@ -68,22 +75,62 @@ struct PostgresSession: TableSession {
         ["json", "jsonb"].contains(statements.columns[column].type) ? .json(Array(text.utf8)) : .string(text)
     }
 
-    /// PostgreSQL doesn't tell which column a value would not fit in; a single row is tried column by column.
-    private func naming(_ error: PostgresError, _ write: TableWrite) -> PostgresError {
-        guard case .server(var report) = error, report.column == nil, report.state.hasPrefix("22"),
-            write.rows.count == 1, let row = write.rows.first
-        else { return error }
+    // MARK: - Who is at fault
+
+    /// What it means that the server refuses statements with rows.
+    ///
+    /// - Parameter suspects: What may be at fault; nothing where it is more than one row.
+    private func failure(
+        _ error: PostgresError, of work: [PostgresStatement], _ suspects: [Suspect]
+    ) -> TableFailure {
+        guard case .server(var report) = error else { return TableFailure(postgres: error) }
+        let isUnclear = SQLState.mayBeAValues(report.state)
+        guard isUnclear || report.state.hasPrefix("22") else { return TableFailure(postgres: error) }
         rollback()
-        for (column, value) in Array(zip(statements.plan.key, row.key)) + row.values.present {
+        if isUnclear {
             do throws(PostgresError) {
-                let answer = try connection.run([statements.trial(value, column)])
-                if answer.first?.first?.first != "t" { continue }
+                try connection.run([statements.checkShape()] + work.map(\.planned))
             } catch {
-                guard case .server = error else { return .server(report) }
+                return .sink(TableFailure(postgres: error).sinkError)
             }
-            report.column = statements.plan.columns[column].name
-            break
         }
-        return .server(report)
+        if let column = suspects.first(where: { isRefused($0, report.state) })?.column {
+            report.column = report.column ?? statements.plan.columns[column].name
+            report.message = ""
+            return .data("PostgreSQL: \(report.description)")
+        }
+        guard isUnclear else { return TableFailure(postgres: error) }
+        // What is said of a row may quote it; that a right is missing, and on what, does not.
+        if report.state != "42501" { report.message = Self.advice }
+        return .unclear(TableFailure(postgres: .server(report)).sinkError)
+    }
+
+    private static let advice =
+        "the table takes such a statement, but not this row; look at its triggers, defaults and policies, "
+        + "and into the server's log"
+
+    /// A value that may be at fault.
+    private typealias Suspect = (column: Int, value: RenderedValue)
+
+    private func keyValues(_ key: [RenderedValue]) -> [Suspect] {
+        zip(statements.plan.key, key).map { (column: $0, value: $1) }
+    }
+
+    private func suspects(in write: TableWrite) -> [Suspect] {
+        guard write.rows.count <= 1, write.deletions.count <= 1 else { return [] }
+        return write.deletions.flatMap(keyValues)
+            + write.rows.flatMap { keyValues($0.key) + $0.values.present }
+    }
+
+    /// Whether it is this value that the server refuses with this SQLSTATE: PostgreSQL doesn't tell, so each
+    /// is tried alone, away from the table.
+    private func isRefused(_ suspect: Suspect, _ state: String) -> Bool {
+        do throws(PostgresError) {
+            let answer = try connection.run([statements.trial(suspect.value, suspect.column)])
+            return ["22001", "22026"].contains(state) && answer.first?.first?.first == "t"
+        } catch {
+            guard case .server(let report) = error else { return false }
+            return report.state == state
+        }
     }
 }

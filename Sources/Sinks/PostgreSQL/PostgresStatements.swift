@@ -13,14 +13,32 @@ struct PostgresStatements: Sendable {
     let ddl: TableDDL
     /// Per column of the plan, as the table has it.
     let columns: [ExistingTable.Column]
+    private let shape: String
 
     init(_ plan: TablePlan, _ table: ExistingTable) throws(SinkError) {
         self.plan = plan
         ddl = TableDDL(plan: plan, dialect: .postgresql)
         columns = plan.columns.compactMap { table.column($0.name) }
+        shape = table.shape
         guard columns.count == plan.columns.count else {
             throw .misconfigured(reason: "table \(plan.displayName): a column is missing")
         }
+    }
+
+    /// Fails where a column is not as it was when the table was looked at; else the columns stay so until the
+    /// transaction ends.
+    ///
+    /// Most changes of a type would go unseen, for the server casts what is written for the old one: a
+    /// `timestamptz` from a `timestamp` that has lost its zone, a `text` from JSON with its quotes. To ask
+    /// for a setting that nobody has is how plain SQL fails on purpose.
+    func checkShape() -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT current_setting(
+                CASE WHEN (\(PostgresSchema.shape)) = $2 THEN 'server_version'
+                ELSE 'okta-relay: the table has changed' END)
+            FROM (SELECT count(*) FROM (SELECT FROM \(ddl.table) LIMIT 0) AS r) AS locked
+            """, [ddl.table, shape])
     }
 
     /// Keeps other writers of this table, other relays that is, waiting until the transaction ends.

@@ -24,6 +24,8 @@ struct ExistingTable: Sendable, Equatable {
     /// Whether triggers, conflict clauses or collations would tell an upsert from an update or an insert;
     /// SQLite only.
     var mindsUpserts = false
+    /// Another one after each change of a column; in SQLite, after each change of the file's schema.
+    var shape = ""
 
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
 }

@@ -5,7 +5,8 @@ import Relay
 /// it.
 ///
 /// A batch that the database refuses for its data is cut in halves, which are delivered one after the other,
-/// so order holds; a single delivery that is refused is the culprit.
+/// so order holds; a single delivery that is refused is the culprit. Where it is unclear whether that is the
+/// table, its receipt says so: it is to be tried again, and its contact failed.
 struct TableDelivery<Session: TableSession> {
     let plan: TablePlan
     let sink: String
@@ -13,6 +14,14 @@ struct TableDelivery<Session: TableSession> {
 
     /// A transaction that others are in the way of is tried this often.
     private static var attemptsMax: Int { 4 }
+    /// A table that has refused so many rows for an unclear reason, and taken none, is the reason.
+    private static var unclearMax: Int { 16 }
+
+    /// What taking a batch apart has shown so far.
+    private struct Search {
+        var hasWritten = false
+        var unclear = 0
+    }
 
     func deliver(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
         var receipts: [Receipt] = []
@@ -29,18 +38,33 @@ struct TableDelivery<Session: TableSession> {
 
     /// Delivers rows that are computed already.
     func deliver(_ rows: ArraySlice<(offset: Offset, row: TableRow)>) throws(SinkError) -> [Receipt] {
+        var search = Search()
+        return try deliver(rows, &search)
+    }
+
+    private func deliver(
+        _ rows: ArraySlice<(offset: Offset, row: TableRow)>, _ search: inout Search
+    ) throws(SinkError) -> [Receipt] {
         guard let first = rows.first else { return [] }
         do throws(TableFailure) {
-            return try transact(rows)
+            let receipts = try transact(rows)
+            if receipts.contains(where: { $0.outcome == .delivered }) { search.hasWritten = true }
+            return receipts
         } catch {
             switch error {
             case .sink(let error): throw error
             case .conflict(let reason): throw .unavailable(reason: reason)
             case .data(let reason):
                 if rows.count == 1 { return [Receipt(offset: first.offset, .rejected(reason: reason))] }
-                let middle = rows.startIndex + rows.count / 2
-                return try deliver(rows[..<middle]) + deliver(rows[middle...])
+            case .unclear(let error) where rows.count == 1:
+                search.unclear += 1
+                if !search.hasWritten, search.unclear == Self.unclearMax { throw error }
+                let outcome = Receipt.Outcome.retry(after: nil, reason: error.reason)
+                return [Receipt(offset: first.offset, outcome, contact: .failed(error))]
+            case .unclear: break
             }
+            let middle = rows.startIndex + rows.count / 2
+            return try deliver(rows[..<middle], &search) + deliver(rows[middle...], &search)
         }
     }
 

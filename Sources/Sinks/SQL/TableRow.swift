@@ -83,6 +83,12 @@ extension TablePlan {
         return meaning.operation
     }
 
+    /// What an event does to its user: an append table is told of all events, another of those that have an
+    /// effect on its rows.
+    func userOperation(of event: Event) -> Operation {
+        mode == .append || operation(of: event) != .none ? event.meaning.operation : .none
+    }
+
     private func meaning(
         of event: Event
     ) throws(TableRowDefect) -> (operation: Operation, isForAllRowsOfUser: Bool) {

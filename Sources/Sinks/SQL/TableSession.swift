@@ -50,6 +50,9 @@ struct TableWrite: Sendable, Equatable {
 enum TableFailure: Error, Equatable {
     /// The database refuses a value: some row of the batch is at fault.
     case data(String)
+    /// The database refuses a row, and whether that is the row's fault or the table's is unclear; the error
+    /// where it is the table's.
+    case unclear(SinkError)
     /// Another transaction was in the way: worth another try at once.
     case conflict(String)
     /// Nothing can be written now.
@@ -58,7 +61,7 @@ enum TableFailure: Error, Equatable {
     /// What it is to the engine where no row can be blamed.
     var sinkError: SinkError {
         switch self {
-        case .sink(let error): error
+        case .sink(let error), .unclear(let error): error
         case .data(let reason): .misconfigured(reason: reason)
         case .conflict(let reason): .unavailable(reason: reason)
         }

@@ -13,6 +13,10 @@ extension TableFailure {
             self = failure
             return
         }
+        if let error = error as? SinkError {
+            self = .sink(error)
+            return
+        }
         if let error = error as? SQLiteFileError {
             self = .sink(.misconfigured(reason: error.description))
             return
@@ -22,6 +26,18 @@ extension TableFailure {
             return
         }
         self = Self.classify(error, path: path)
+    }
+
+    /// What it means that the table refuses a row some of whose columns have taken no value yet; nil where
+    /// that makes no difference.
+    ///
+    /// A column's type that a value doesn't fit may not be meant for any.
+    static func unclear(_ error: DatabaseError) -> TableFailure? {
+        switch error.extendedResultCode {
+        case .SQLITE_CONSTRAINT_DATATYPE, .SQLITE_MISMATCH:
+            .unclear(.misconfigured(reason: reason(of: error)))
+        default: nil
+        }
     }
 
     private static func classify(_ error: DatabaseError, path: String) -> TableFailure {
@@ -69,7 +85,7 @@ extension TableFailure {
     func mayBeConnections(path: String) -> Bool {
         switch self {
         case .sink: self != .diskIsFull(path) && self != .isLocked(path)
-        case .data, .conflict: false
+        case .data, .unclear, .conflict: false
         }
     }
 
@@ -91,6 +107,7 @@ extension TableFailure {
         case .SQLITE_CONSTRAINT_DATATYPE:
             // "cannot store TEXT value in INTEGER column users.age"
             error.message.map { "\(code): \($0)" } ?? code
+        case .SQLITE_MISMATCH: "\(code): an INTEGER PRIMARY KEY holds whole numbers only"
         default: code
         }
     }

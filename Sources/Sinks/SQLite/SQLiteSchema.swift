@@ -9,12 +9,23 @@ struct SQLiteSchema {
 
     /// Creates what is missing, and gives the table as it is then.
     func prepare() throws(TableFailure) -> ExistingTable {
-        let result = try transaction { () -> (Database.TransactionCompletion, ExistingTable?) in
-            for statement in try missing() { try database.execute(sql: statement) }
-            return (.commit, try table())
+        try transaction { (.commit, try fitting()) }
+    }
+
+    /// The same in the transaction that has begun, with the write lock.
+    func fitting() throws -> ExistingTable {
+        for statement in try missing() { try database.execute(sql: statement) }
+        guard var table = try table() else {
+            throw SinkError.misconfigured(reason: "table \(plan.displayName) cannot be created in \(path)")
         }
-        if let result { return result }
-        throw .sink(.misconfigured(reason: "table \(plan.displayName) cannot be created in \(path)"))
+        table.shape = try shape()
+        return table
+    }
+
+    /// The number of the file's schema, which each change of it raises, whoever makes it
+    /// (https://sqlite.org/pragma.html#pragma_schema_version).
+    func shape() throws -> String {
+        try Int.fetchOne(database, sql: "PRAGMA schema_version").map(String.init) ?? ""
     }
 
     /// Throws where ``prepare()`` would; creates nothing.
@@ -37,8 +48,6 @@ struct SQLiteSchema {
                 return completion
             }
             if let result { return result }
-        } catch let error as SinkError {
-            throw .sink(error)
         } catch {
             throw TableFailure(sqlite: error, path: path)
         }

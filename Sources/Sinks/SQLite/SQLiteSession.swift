@@ -5,15 +5,28 @@ import Rules
 
 /// A batch's transaction in a SQLite file.
 ///
-/// `BEGIN IMMEDIATE` takes the file's one write lock at once.
-struct SQLiteSession: TableSession {
-    let database: Database
-    let statements: SQLiteStatements
-    let path: String
+/// `BEGIN IMMEDIATE` takes the file's one write lock at once, so the table stays as it is found until the
+/// transaction ends.
+final class SQLiteSession: TableSession {
+    private let database: Database
+    /// For the table as it was found last, in a transaction that was not undone.
+    private(set) var statements: SQLiteStatements
+    private let path: String
+    /// The statements of before the transaction.
+    private var before: SQLiteStatements
+
+    init(database: Database, statements: SQLiteStatements, path: String) {
+        self.database = database
+        self.statements = statements
+        self.path = path
+        before = statements
+    }
 
     func begin(keys: [String], subjects: [String]) throws(TableFailure) -> [StoredState] {
         try attempt {
+            before = statements
             try database.beginTransaction(.immediate)
+            try follow()
             guard statements.plan.mode == .upsert else { return [] }
             var found: [String: StoredState] = [:]
             try read(statements.readState, keys, into: &found)
@@ -65,6 +78,23 @@ struct SQLiteSession: TableSession {
     func rollback() {
         // SQLite has rolled back by itself after some errors; there is nothing to do then.
         if database.isInsideTransaction { try? database.rollback() }
+        statements = before
+    }
+
+    /// A page of the table's rows, outside of any transaction.
+    func page(after key: [RenderedValue]?, limit: Int) throws(TableFailure) -> RowPage {
+        try attempt {
+            try follow()
+            return try SQLiteRows(statements: statements).page(database, after: key, limit: limit)
+        }
+    }
+
+    /// Looks at the table anew where somebody has changed the file's schema since.
+    private func follow() throws {
+        let schema = SQLiteSchema(plan: statements.plan, database: database, path: path)
+        if try schema.shape() == statements.shape { return }
+        let table = try database.isInsideTransaction ? schema.fitting() : schema.prepare()
+        statements = try SQLiteStatements(schema.plan, table)
     }
 
     private func read(

@@ -17,6 +17,7 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     private nonisolated let thread: SerialThread
     private var prepared: Prepared?
     private var isShutDown = false
+    private var refusals = UnclearRefusals()
 
     /// The statements for the table, as it was found over a connection.
     private struct Prepared {
@@ -39,34 +40,25 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
 
     public func prepare() throws(SinkError) {
         prepared = nil
-        try withTable { _, _ in }
+        try withTable { _ in }
     }
 
     public func deliver(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
         if batch.isEmpty { return [] }
-        let wasPrepared = prepared != nil
-        do throws(SinkError) {
-            return try write(batch)
-        } catch {
-            // The table may have been changed since it was looked at: once more, as it is now.
-            guard wasPrepared, case .misconfigured = error else { throw error }
-            return try write(batch)
-        }
-    }
-
-    private func write(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
-        let (plan, name, path) = (plan, name, file.path)
-        return try withTable { database, statements throws(TableFailure) in
-            let session = SQLiteSession(database: database, statements: statements, path: path)
+        let (plan, name) = (plan, name)
+        let receipts = try withTable { session throws(TableFailure) in
             do throws(SinkError) {
                 return try TableDelivery(plan: plan, sink: name, session: session).deliver(batch)
             } catch {
                 throw .sink(error)
             }
         }
+        return try refusals.judged(receipts, of: batch)
     }
 
     public nonisolated func operation(of event: Event) -> Operation { plan.operation(of: event) }
+
+    public nonisolated func userOperation(of event: Event) -> Operation { plan.userOperation(of: event) }
 
     public nonisolated func preview(_ delivery: Delivery) -> DeliveryPreview {
         plan.preview(delivery, sink: name)
@@ -92,38 +84,37 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     }
 
     public func rows(after: String?, limit: Int) throws(SinkError) -> RowPage {
-        let path = file.path
         let key = after.flatMap { RowKey.values($0, count: plan.key.count) }
         if after != nil, key == nil {
             throw .misconfigured(reason: "\"after\" is not the \"next\" of a page")
         }
-        return try withTable { database, statements throws(TableFailure) in
-            do {
-                return try SQLiteRows(statements: statements).page(database, after: key, limit: limit)
-            } catch {
-                throw TableFailure(sqlite: error, path: path)
-            }
-        }
+        return try withTable { session throws(TableFailure) in try session.page(after: key, limit: limit) }
     }
 
     // MARK: - The connection
 
     /// Runs the body with the connection and the table's statements; the table is looked at, and made to fit,
     /// where this connection has not been used with it yet.
+    ///
+    /// Where it has, the session follows what became of the table since.
     private func withTable<Value>(
-        _ body: (Database, SQLiteStatements) throws(TableFailure) -> Value
+        _ body: (SQLiteSession) throws(TableFailure) -> Value
     ) throws(SinkError) -> Value {
         let (plan, path, known) = (plan, file.path, prepared)
         let (value, found) = try withDatabase { database, queue throws(TableFailure) in
-            if let known, known.queue === queue { return (try body(database, known.statements), known) }
-            let table = try SQLiteSchema(plan: plan, database: database, path: path).prepare()
             let statements: SQLiteStatements
-            do throws(SinkError) {
-                statements = try SQLiteStatements(plan, table)
-            } catch {
-                throw .sink(error)
+            if let known, known.queue === queue {
+                statements = known.statements
+            } else {
+                let table = try SQLiteSchema(plan: plan, database: database, path: path).prepare()
+                do throws(SinkError) {
+                    statements = try SQLiteStatements(plan, table)
+                } catch {
+                    throw .sink(error)
+                }
             }
-            return (try body(database, statements), Prepared(statements: statements, queue: queue))
+            let session = SQLiteSession(database: database, statements: statements, path: path)
+            return (try body(session), Prepared(statements: session.statements, queue: queue))
         }
         prepared = found
         return value

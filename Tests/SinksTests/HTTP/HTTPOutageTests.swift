@@ -78,6 +78,25 @@ struct HTTPOutageTests {
         }
     }
 
+    /// Set back by less than the pause, it would lengthen it.
+    @Test(arguments: [3_600, -1]) func aClockThatIsSetChangesNoPause(_ step: Int) async throws {
+        try await withReceiver({ $0.method == "POST" ? .closeBeforeResponse : .respond(200) }) {
+            receiver, client in
+            let clock = ManualClock()
+            let sink = sink(try contacts(receiver), client, clock)
+            for user in 0..<3 {
+                _ = await failure { try await sink.attempt(HTTPFixtures.create(user)) }
+                clock.advance(by: .seconds(1))
+            }
+            clock.set(by: .seconds(step))
+            let delivery = try HTTPFixtures.create(3)
+            #expect(await failure({ try await sink.attempt(delivery) }) is SinkError, "it waits a second")
+            clock.advance(by: .seconds(1))
+            _ = try await sink.attempt(delivery)
+            #expect(posts(receiver) == 4)
+        }
+    }
+
     @Test func oneUsersLostAnswerDelaysNobodyElse() async throws {
         try await withReceiver({ request in
             request.text.contains("\"00u0\"") ? .closeBeforeResponse : .respond(201)

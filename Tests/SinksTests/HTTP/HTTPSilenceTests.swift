@@ -100,13 +100,4 @@ struct HTTPSilenceTests {
         silence.notTaken(trial)
         #expect(silence.permit(at: 0) == .question)
     }
-
-    @Test func aClockThatIsSetBackLengthensNoPause() throws {
-        var silence = HTTPSilence(costsEvents: true)
-        let tickets = (0..<2).compactMap { _ in silence.begin() }
-        for (user, ticket) in tickets.enumerated() {
-            _ = silence.lost(ticket, of: "u\(user)", at: seconds(7_200))
-        }
-        #expect(silence.permit(at: 0) == .question)
-    }
 }

@@ -1,5 +1,4 @@
 import Config
-import Logging
 import Relay
 import RelayTesting
 import Rules
@@ -41,14 +40,12 @@ struct HTTPTurnTests {
             let (clock, journal) = (ManualClock(), InMemoryJournal())
             let sink = HTTPSink(
                 name: "crm", configuration: try configuration(receiver), client: client, clock: clock)
-            var logger = Logger(label: "test")
-            logger.logLevel = .critical
             let worker = SinkWorker(
                 sink: sink, journal: journal, lease: try await journal.lease("crm"), policy: DeliveryPolicy(),
                 clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0), board: SinkBoard(),
-                stopTimeout: .seconds(10), logger: logger)
+                stopTimeout: .seconds(10), logger: .quiet)
             func permitBecomes(_ isMeant: (HTTPSilence.Permit) -> Bool) async throws {
-                try await waitUntil { isMeant(sink.silence.withLock { $0.permit(at: clock.now) }) }
+                try await waitUntil { isMeant(sink.silence.withLock { $0.permit(at: clock.uptime) }) }
             }
             async let end = worker.serve()
             _ = try await journal.append(submission("user.lifecycle.create", 0..<1))

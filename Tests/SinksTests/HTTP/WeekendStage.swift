@@ -1,7 +1,6 @@
 import Config
 import Foundation
 import JSON
-import Logging
 import Relay
 import RelayTesting
 import Rules
@@ -51,18 +50,12 @@ final class WeekendStage {
     /// Bytes of memory of this process after each quarter of the weekend.
     private(set) var memory: [Int] = []
 
-    private static var quiet: Logger {
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
-        return logger
-    }
-
     init() async throws {
         folder = try TemporaryFolder()
         start = clock.now
         store = try await SQLiteJournal(
             path: folder.file("journal.sqlite"), retention: .seconds(30 * 86_400), clock: clock,
-            logger: Self.quiet)
+            logger: .quiet)
         journal = WatchedJournal(store, watching: "crm")
         receivers = try [crm, directory].map { destination in
             try HTTPReceiver { destination.answer($0) }
@@ -71,7 +64,7 @@ final class WeekendStage {
         fleet = SinkFleet(
             SinkFleet.Surroundings(
                 journal: journal, clock: clock, metrics: RelayMetrics(version: "test", startedAt: 0),
-                board: board, stopTimeout: .seconds(10), logger: Self.quiet))
+                board: board, stopTimeout: .seconds(10), logger: .quiet))
     }
 
     /// Delivers while the body runs, then stops gracefully; the journal's status after that.
@@ -94,14 +87,15 @@ final class WeekendStage {
         let retry = RetryConfiguration(
             initial: .seconds(Self.pauseMax / 16), max: .seconds(Self.pauseMax), giveUpAfter: giveUpAfter)
         let wire = RateLimit(count: Self.deletionsMax, period: .seconds(3_600))
-        try await fleet.add([
+        try await store.keep([SinkPolicy(name: "crm"), SinkPolicy(name: "directory")])
+        await fleet.add([
             SinkFleet.Member(
                 sink: try sink("crm", at: receivers[0].url), policy: DeliveryPolicy(retry: retry)),
             SinkFleet.Member(
                 sink: try sink("directory", at: receivers[1].url),
                 policy: DeliveryPolicy(retry: retry, limits: [.delete: wire])),
         ])
-        let group = ServiceGroup(services: [fleet], logger: Self.quiet)
+        let group = ServiceGroup(services: [fleet], logger: .quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             try await body()

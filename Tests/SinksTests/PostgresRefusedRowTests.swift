@@ -1,0 +1,183 @@
+import Config
+import Foundation
+import Relay
+import RelayTesting
+import Testing
+
+@testable import Sinks
+
+/// Rows that PostgreSQL refuses in the words for a wrong statement, a missing table or an error of its own.
+@Suite("PostgreSQL sink: whose fault a refusal is")
+struct PostgresRefusedRowTests {
+    private func user(_ name: String, login: String) -> EventSample {
+        var sample = EventSample(type: "user.lifecycle.create", user: name, second: 1)
+        sample.login = login
+        return sample
+    }
+
+    /// Twenty users, one of whom has another login.
+    private func users(_ login: String, but odd: String) -> [EventSample] {
+        (0..<20).map { user("u\($0)", login: $0 == 7 ? odd : login) }
+    }
+
+    private func reason(_ fixture: SQLSinkFixture, _ samples: [EventSample]) async throws -> String {
+        do {
+            return "no error: \(try await fixture.deliver(samples))"
+        } catch let error as SinkError {
+            guard case .misconfigured(let reason) = error else { return "not misconfigured: \(error)" }
+            return reason
+        }
+    }
+
+    // MARK: - A value
+
+    @Test(arguments: [
+        ("jsonpath", "$.a", "$.secret[", "42601 (syntax error)"),
+        ("tsquery", "a & b", "secret &", "42601 (syntax error)"),
+        ("regclass", "pg_class", "secret", "42P01 (no such table)"),
+        ("regtype", "text", "secret", "42704 (no such object)"),
+        ("regnamespace", "public", "secret", "3F000 (no such schema)"),
+        ("regproc", "now", "elsewhere.secret.now", "0A000"),
+        ("picky", "a", "secret", "XX000"),
+    ])
+    func aValueThatItsTypeRefusesIsThatUsersAlone(
+        _ type: String, _ good: String, _ bad: String, _ state: String
+    ) async throws {
+        let fixture = try SQLSinkFixture(.postgresql)
+        try fixture.execute(
+            """
+            CREATE FUNCTION fits(value text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+                IF value = 'secret' THEN RAISE '%', value USING ERRCODE = 'XX000'; END IF;
+                RETURN true;
+            END $$
+            """, "CREATE DOMAIN picky AS text CHECK (fits(VALUE))",
+            "CREATE TABLE users (id text PRIMARY KEY, login \(type))")
+        let refused = Receipt.Outcome.rejected(reason: "PostgreSQL: SQLSTATE \(state), column login")
+        let outcomes = try await fixture.deliver(users(good, but: bad))
+        #expect(outcomes == (0..<20).map { $0 == 7 ? refused : .delivered })
+        #expect(try await fixture.rows().count == 19)
+        #expect(try await fixture.deliver([user("alone", login: bad)]) == [refused])
+    }
+
+    @Test func aKeyThatItsTypeRefusesIsThatUsersAlone() async throws {
+        let fixture = try SQLSinkFixture(.postgresql, TableConfiguration(name: "users", onDelete: .delete))
+        try fixture.execute("CREATE TABLE users (id regtype PRIMARY KEY)")
+        let refused = Receipt.Outcome.rejected(
+            reason: "PostgreSQL: SQLSTATE 42704 (no such object), column id")
+        #expect(
+            try await fixture.deliver([user("text", login: "a"), user("secret", login: "a")]) == [
+                .delivered, refused,
+            ])
+        let deletion = EventSample(type: "user.lifecycle.delete.initiated", user: "secret", second: 2)
+        #expect(try await fixture.deliver([deletion]) == [refused])
+    }
+
+    // MARK: - Nobody can tell
+
+    private static let trigger = [
+        """
+        CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM NEW.login::regclass WHERE NEW.login LIKE 'secret%';
+            RETURN NEW;
+        END $$
+        """, "CREATE TRIGGER look BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION look()",
+    ]
+
+    @Test func aRowThatATriggerFailsOnIsTriedAgainAndTheOthersPass() async throws {
+        let fixture = try SQLSinkFixture(.postgresql)
+        try await fixture.sink.prepare()
+        for statement in Self.trigger { try fixture.execute(statement) }
+        let advice = """
+            the table takes such a statement, but not this row; look at its triggers, defaults and policies, \
+            and into the server's log
+            """
+        let later = Receipt.Outcome.retry(
+            after: nil, reason: "PostgreSQL: SQLSTATE 42P01 (no such table): \(advice)")
+        let outcomes = try await fixture.deliver(users("good", but: "secret7"))
+        #expect(outcomes == (0..<20).map { $0 == 7 ? later : .delivered })
+        // Alone as well, until a second user in a row meets it.
+        #expect(try await fixture.deliver([user("a", login: "secret")]) == [later])
+        #expect(try await fixture.deliver([user("a", login: "secret")]) == [later])
+        let reason = try await reason(fixture, [user("b", login: "secret")])
+        #expect(reason == "PostgreSQL: SQLSTATE 42P01 (no such table): \(advice)")
+        #expect(try await fixture.deliver([user("c", login: "good")]) == [.delivered])
+        #expect(try await fixture.deliver([user("b", login: "secret")]) == [later])
+    }
+
+    @Test func aTriggerThatFailsOnEveryRowHoldsTheSink() async throws {
+        let fixture = try SQLSinkFixture(.postgresql)
+        try await fixture.sink.prepare()
+        for statement in Self.trigger { try fixture.execute(statement) }
+        let all = (0..<100).map { user("u\($0)", login: "secret\($0)") }
+        let reason = try await reason(fixture, all)
+        #expect(reason.hasPrefix("PostgreSQL: SQLSTATE 42P01 (no such table): "))
+        #expect(!reason.contains("secret"))
+        try fixture.execute("DROP TRIGGER look ON users")
+        let outcomes = try await fixture.deliver(all)
+        #expect(outcomes.allSatisfy { $0 == .delivered })
+    }
+
+    // MARK: - The table
+
+    /// A sink whose role has just these rights.
+    private func withRole(
+        _ name: String, _ shape: String, _ body: (SQLSinkFixture, any Sink, String) async throws -> Void
+    ) async throws {
+        let fixture = try SQLSinkFixture(.postgresql)
+        try fixture.execute("CREATE TABLE users (\(shape))")
+        try await fixture.sink.prepare()
+        let role = "\(name)_\(ProcessInfo.processInfo.processIdentifier)"
+        try fixture.execute(
+            "CREATE ROLE \(role) LOGIN", "GRANT SELECT, INSERT, UPDATE ON users, users_relay TO \(role)")
+        let url = fixture.place + (fixture.place.contains("?") ? "&" : "?") + "options=-c%20role%3D\(role)"
+        let sink = try SQLSinkFixture.makeSink(.postgresql, url, TableConfiguration(name: "users"))
+        try await body(fixture, sink, role)
+        await sink.shutdown()
+        try fixture.execute("DROP OWNED BY \(role)", "DROP ROLE \(role)")
+    }
+
+    private func reason(_ sink: any Sink, _ samples: [EventSample]) async -> String {
+        let batch = samples.enumerated().map { index, sample in
+            Delivery(offset: Offset(rawValue: Int64(index)), event: sample.event, rule: "all", attempt: 1)
+        }
+        do throws(SinkError) {
+            let outcomes = try await sink.deliver(batch).map(\.outcome)
+            return outcomes.allSatisfy { $0 == .delivered } ? "delivered" : "\(outcomes)"
+        } catch {
+            guard case .misconfigured(let reason) = error else { return "not misconfigured: \(error)" }
+            return reason
+        }
+    }
+
+    @Test func aRightThatIsTakenAwayHoldsTheSink() async throws {
+        try await withRole("writer", "id text PRIMARY KEY, login text") { fixture, sink, role in
+            #expect(await reason(sink, [user("a", login: "a")]) == "delivered")
+            try fixture.execute("REVOKE INSERT ON users FROM \(role)")
+            let expected = "PostgreSQL: SQLSTATE 42501 (no right): permission denied for table users"
+            #expect(await reason(sink, [user("b", login: "b")]) == expected)
+            #expect(await reason(sink, users("a", but: "b")) == expected)
+        }
+    }
+
+    /// It shows with rows only, as if they were at fault.
+    @Test func aRightThatADefaultLacksHoldsTheSink() async throws {
+        let shape = "id text PRIMARY KEY, login text, number bigserial"
+        try await withRole("counter", shape) { fixture, sink, role in
+            let expected =
+                "PostgreSQL: SQLSTATE 42501 (no right): permission denied for sequence users_number_seq"
+            #expect(await reason(sink, users("a", but: "b")) == expected)
+            try fixture.execute("GRANT USAGE ON SEQUENCE users_number_seq TO \(role)")
+            #expect(await reason(sink, [user("a", login: "a")]) == "delivered")
+        }
+    }
+
+    @Test func aColumnThatIsDroppedHoldsTheSink() async throws {
+        let table = TableConfiguration(name: "users", createsMissing: false)
+        let fixture = try SQLSinkFixture(.postgresql)
+        try await fixture.sink.prepare()
+        let sink = try fixture.another(table)
+        #expect(await reason(sink, [user("a", login: "a")]) == "delivered")
+        try fixture.execute("ALTER TABLE users DROP COLUMN login")
+        #expect(await reason(sink, users("a", but: "b")).contains("column \"login\" is missing"))
+    }
+}
