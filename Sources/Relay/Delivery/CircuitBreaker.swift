@@ -31,8 +31,8 @@ struct CircuitBreaker {
     static let growingFailures = 5
 
     private(set) var state: State
-    /// Whether only a person can have it go on.
-    var isHeld: Bool { if case .held = state { true } else { false } }
+    /// Why only a person can have it go on; nil where it is not so.
+    var held: SinkHold? { if case .held(let hold) = state { hold } else { nil } }
     /// Why it is not closed; nil when it is.
     private(set) var reason: String?
     /// Failures since it was last closed.
@@ -49,7 +49,7 @@ struct CircuitBreaker {
         reason = hold?.reason
         guard hold == nil, let last, last.failures > 0 else { return }
         // Whoever resumes a sink has it begin anew.
-        if last.isHeld { return }
+        if last.held != nil { return }
         (failures, reason, openSince) = (last.failures, last.reason, last.openSince)
     }
 

@@ -56,15 +56,11 @@ struct AttemptRunner: Sendable {
     let epoch: Int64
     let clock: any RelayClock
 
-    /// - Parameters:
-    ///   - entries: Those of the attempt's offsets, ascending.
-    ///   - unsettled: States that receipts gave and the journal may not know yet.
-    func run(
-        _ attempt: DeliveryAttempt, _ entries: [JournalEntry], _ unsettled: [Subject: FoldState]
-    ) async -> Ended {
+    /// - Parameter entries: Those of the attempt's offsets, ascending.
+    func run(_ attempt: DeliveryAttempt, _ entries: [JournalEntry]) async -> Ended {
         let batch: [Delivery]
         do throws(SinkError) {
-            batch = deliveries(attempt, entries, try await states(of: entries, unsettled))
+            batch = deliveries(attempt, entries, try await states(of: entries))
             if let deferral = try await sink.takeTurn(batch) {
                 return Ended(attempt: attempt.id, result: .deferred(deferral))
             }
@@ -119,15 +115,12 @@ struct AttemptRunner: Sendable {
         }
     }
 
-    /// What the sink was told of the users: by receipts that are not settled yet, or by the journal.
-    private func states(
-        of entries: [JournalEntry], _ unsettled: [Subject: FoldState]
-    ) async throws(SinkError) -> [Subject: FoldState] {
-        guard sink.limits.keepsState else { return [:] }
-        let missing = entries.compactMap(\.event.subject).filter { unsettled[$0] == nil }
-        guard !missing.isEmpty else { return unsettled }
+    /// What the sink was told of the users.
+    private func states(of entries: [JournalEntry]) async throws(SinkError) -> [Subject: FoldState] {
+        let subjects = sink.limits.keepsState ? entries.compactMap(\.event.subject) : []
+        if subjects.isEmpty { return [:] }
         do throws(JournalError) {
-            return try await journal.states(sink.name, of: missing).merging(unsettled) { $1 }
+            return try await journal.states(sink.name, of: subjects)
         } catch {
             throw .unavailable(reason: "the journal could not be read: \(error.reason)")
         }

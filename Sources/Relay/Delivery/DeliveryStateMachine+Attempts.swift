@@ -81,9 +81,11 @@ extension DeliveryStateMachine {
         parked.count < policy.parkedMax ? line.ready[...] : []
     }
 
-    /// Where events are gathered, some of a user's may be ready while another is with the sink.
+    /// Where events are gathered, some of a user's may be ready while another is with the sink; and what is
+    /// parked is in no line, in which it would wait until the one before it is recorded.
     private func mayGo(_ offset: Offset) -> Bool {
-        !busy.contains(lane(offset)) && !settlement.endsIntent(of: offset)
+        let lane = lane(offset)
+        return !busy.contains(lane) && !settlement.isRecording(lane) && !settlement.endsIntent(of: offset)
     }
 
     /// One event, the one that has gone wrong least often, to see whether the sink is back; of several what
@@ -172,9 +174,11 @@ extension DeliveryStateMachine {
         let operation = result(of: group.key, with: group.earlier)
         // A user's deletion counts once, however many events tell of it; other removals each for itself.
         let isOfUser = group.contains { entry($0)?.event.meaning.operation == .delete }
-        let subject = isOfUser ? subject(group.key) : nil
-        let gate = tripwire.gate(group.key, operation, subject, at: now)
-        if gate == .pass { tripwire.begin(group.key, operation, subject, at: now) }
+        let candidate = Tripwire.Candidate(
+            group: group, decider: group.offsets.last { result(of: $0, with: []) == operation } ?? group.key,
+            operation: operation, subject: isOfUser ? subject(group.key) : nil)
+        let gate = tripwire.gate(candidate, at: now)
+        if gate == .pass { tripwire.begin(candidate, at: now) }
         return gate
     }
 

@@ -166,8 +166,10 @@ extension DeliveryStateMachine {
         }
     }
 
-    /// A lane has nothing more with the sink: it goes on, or waits behind what is parked.
+    /// A lane has nothing more with the sink: it goes on, or waits for what is to be recorded of it, or
+    /// behind what is parked.
     mutating func release(_ lane: ParkedLanes.Lane) {
+        if settlement.isRecording(lane) { return }
         busy.remove(lane)
         if parked.isBlocked(lane) { return parkBehind(lane) }
         held.removeAll { $0 == lane }
@@ -212,6 +214,7 @@ extension DeliveryStateMachine {
         _ receipt: Receipt, with earlier: [Offset] = [], took: Duration?, at now: Int64
     ) {
         let offset = receipt.offset
+        let lane = limits.foldsUsers ? nil : lane(offset)
         if let state = receipt.state, let subject = entry(offset)?.event.subject {
             settlement.keep(state, of: subject)
         }
@@ -237,6 +240,7 @@ extension DeliveryStateMachine {
         case .deferred: return
         }
         if parked[offset] == nil {
+            if let lane { settlement.hold(lane) }
             for offset in earlier { close(offset) }
             if receipt.contact == .answered { successes += 1 }
         }
@@ -251,10 +255,9 @@ extension DeliveryStateMachine {
     /// What is kept of a delivery when its event is gone: an answer, and whom it removed.
     private mutating func keep(_ receipt: Receipt, _ outcome: SettledOutcome, with earlier: [Offset]) {
         guard let event = entry(receipt.offset)?.event else { return }
-        let result = result(of: receipt.offset, with: earlier)
-        // What a sink of other things than users removes says nothing about the user.
-        let isOfUser = !earlier.isEmpty || event.meaning.operation == result
-        let removal = isOfUser ? DeliveryReceipt.Removal(result, by: event) : nil
+        let before = earlier.compactMap { entry($0).map { userOperation($0.event) } }
+        let operation = Operation.result(of: before + [userOperation(event)])
+        let removal = DeliveryReceipt.Removal(operation, by: event)
         guard receipt.detail != nil || removal != nil else { return }
         settlement.keep(
             DeliveryReceipt(
@@ -263,8 +266,8 @@ extension DeliveryStateMachine {
 
     /// A delivery of which the destination was told nothing; that it removed a user is kept all the same.
     private mutating func end(_ offset: Offset, _ outcome: SettledOutcome, because reason: String? = nil) {
-        if let event = entry(offset)?.event, event.meaning.operation == operation(event),
-            let removal = DeliveryReceipt.Removal(event.meaning.operation, by: event)
+        if let event = entry(offset)?.event,
+            let removal = DeliveryReceipt.Removal(userOperation(event), by: event)
         {
             settlement.keep(
                 DeliveryReceipt(offset: offset, outcome: outcome, detail: reason, removal: removal))

@@ -9,7 +9,9 @@ import Rules
 /// for, until there is nothing more to do. Time and randomness come in, so a run can be replayed exactly. The
 /// rules:
 ///
-/// - one user's events go out one after another, in journal order, across retries; other users never wait;
+/// - one user's events go out one after another, in journal order, across retries, and each only once it is
+///   recorded what became of the one before, so that no crash repeats that one behind it; other users never
+///   wait. A sink that folds users gets theirs at once, and knows by itself what it has;
 /// - a sink that is *unavailable* holds the cursor behind the breaker; a *rejected* event is dead-lettered
 ///   and one that asks for a *retry* is parked, while the others pass;
 /// - an event on which delivery fails as unavailable three times, while others succeed, is the problem itself
@@ -54,6 +56,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     let policy: DeliveryPolicy
     /// What an event does to what the sink keeps.
     let operation: (Event) -> Operation
+    /// What it does to its user, where the sink is told of that.
+    let userOperation: (Event) -> Operation
     let schedule: RetrySchedule
     let bounds: DeliveryBounds
     var generator: Generator
@@ -105,11 +109,13 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     init(
         lease: SinkLease, limits: SinkLimits, policy: DeliveryPolicy, generator: Generator,
         bounds: DeliveryBounds = DeliveryBounds(), after last: CircuitBreaker? = nil,
-        operation: @escaping (Event) -> Operation = { $0.meaning.operation }
+        operation: @escaping (Event) -> Operation = { $0.meaning.operation },
+        userOperation: @escaping (Event) -> Operation = { $0.meaning.operation }
     ) {
         self.limits = limits
         self.policy = policy
         self.operation = operation
+        self.userOperation = userOperation
         self.schedule = RetrySchedule(policy.retry)
         self.generator = generator
         self.bounds = bounds
@@ -130,9 +136,6 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
     /// The entry of an offset that an attempt names.
     func entry(_ offset: Offset) -> JournalEntry? { window.entry(offset) ?? parkedEntries[offset] }
-
-    /// What the sink was told of a user, where the journal may not know it yet.
-    func unsettledState(of subject: Subject) -> FoldState? { settlement.state(of: subject) }
 
     // MARK: - What to do
 
@@ -182,7 +185,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         notBefore += step
         wakeAsked? += step
         // While the sink is held the journal has the retries' time, and adds all of it by the same clock.
-        if !breaker.isHeld {
+        if breaker.held == nil {
             for delivery in parked.clockWasSet(by: step, from: now - step) { settlement.park(delivery) }
         }
         lastNow = now
@@ -315,7 +318,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         parkedUnderWay = nil
     }
 
-    mutating func settleSucceeded() { settlement.succeeded() }
+    mutating func settleSucceeded() { for lane in settlement.succeeded() { release(lane) } }
 
     /// The settlement is kept and goes out again with what comes.
     mutating func settleFailed() { settlement.failed() }

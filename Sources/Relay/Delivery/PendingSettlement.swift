@@ -23,6 +23,9 @@ struct PendingSettlement {
     private var isSending = false
     /// Deliveries and attempts that ended, in what is gathered and in what is under way.
     private var endings = (gathered: 0, underWay: 0)
+    /// Users of whom something has ended, in the same way.
+    private var lanes: (gathered: [ParkedLanes.Lane], underWay: [ParkedLanes.Lane]) = ([], [])
+    private var recording: Set<ParkedLanes.Lane> = []
 
     /// Moves of the cursor over entries of other sinks are settled only when they are this far, or with
     /// others: they can be found again.
@@ -50,6 +53,14 @@ struct PendingSettlement {
         ended.append(offset)
         isDirty = true
     }
+
+    /// A delivery of this user has ended: the next one waits until that is recorded.
+    mutating func hold(_ lane: ParkedLanes.Lane) {
+        if recording.insert(lane).inserted { lanes.gathered.append(lane) }
+    }
+
+    /// Whether something of a user has ended that is not recorded yet.
+    func isRecording(_ lane: ParkedLanes.Lane) -> Bool { recording.contains(lane) }
 
     mutating func keep(_ receipt: DeliveryReceipt) { receipts.append(receipt) }
 
@@ -99,9 +110,6 @@ struct PendingSettlement {
         isDirty = true
     }
 
-    /// What a receipt said of the user and the journal may not know yet.
-    func state(of subject: Subject) -> FoldState? { states[subject] ?? underWay?.states[subject] }
-
     mutating func cursorMoved(_ window: DeliveryWindow) {
         if window.cursor.rawValue - cursor.rawValue >= Self.idleMoveMin { isDirty = true }
     }
@@ -134,9 +142,11 @@ struct PendingSettlement {
             unknown: parked.keys.filter(isUnknown).sorted(),
             unsent: unsent.sorted()
         )
-        let endings = endings.gathered
+        let (endings, lanes, recording) = (endings.gathered, lanes.gathered, recording)
         self = PendingSettlement(sink: sink, epoch: epoch, cursor: window.cursor)
         self.endings.underWay = endings
+        self.lanes.underWay = lanes
+        self.recording = recording
         underWay = settlement
         ending = settlement.endedIntents
         isSending = true
@@ -149,11 +159,16 @@ struct PendingSettlement {
         parked[offset] != nil || unsent.contains(offset) || ending.contains(offset)
     }
 
-    mutating func succeeded() {
+    /// - Returns: The users of whom everything is recorded by that.
+    mutating func succeeded() -> [ParkedLanes.Lane] {
+        let recorded = lanes.underWay
+        recording.subtract(recorded)
         underWay = nil
         endings.underWay = 0
+        lanes.underWay = []
         ending = []
         isSending = false
+        return recorded
     }
 
     mutating func failed() { isSending = false }

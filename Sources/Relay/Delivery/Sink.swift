@@ -34,6 +34,11 @@ public protocol Sink: Sendable {
     /// What an event does to what the sink keeps: what its limits count.
     func operation(of event: Event) -> Operation
 
+    /// What an event does to its user, where the sink is told of that: what receipts of removals are kept by.
+    ///
+    /// `none` where the sink keeps other things than users, and an event of theirs has no effect on it.
+    func userOperation(of event: Event) -> Operation
+
     /// Whether the destination must not get this delivery twice, and would not know it again.
     ///
     /// Before such a one is sent the engine records that it will be, so that after a crash it comes with
@@ -50,6 +55,8 @@ public protocol Sink: Sendable {
 extension Sink {
     /// What it does to its user.
     public func operation(of event: Event) -> Operation { event.meaning.operation }
+
+    public func userOperation(of event: Event) -> Operation { event.meaning.operation }
 
     public func mustNotRepeat(_ delivery: Delivery) -> Bool { false }
 
@@ -79,8 +86,11 @@ public struct SinkLimits: Sendable, Equatable {
     /// is 1.
     public var readiesNextBatch: Bool
     /// Whether several events of one user may stand in one batch, in order.
+    ///
+    /// Such a sink has to bear that some of them come again. Any other gets a user's next event once it is
+    /// recorded what became of the one before, so that no crash repeats that one behind it.
     public var foldsUsers: Bool
-    /// Whether the engine keeps a ``FoldState`` per user for this sink.
+    /// Whether the engine keeps a ``FoldState`` per user for this sink; not for one that folds them itself.
     public var keepsState: Bool
 
     public init(

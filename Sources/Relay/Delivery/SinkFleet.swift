@@ -75,45 +75,15 @@ public final class SinkFleet: Service {
 
     // MARK: - Changing the fleet
 
-    /// Takes sinks in, each leased before this returns.
-    ///
-    /// So a sink misses nothing that is routed to it from then on. Where one cannot be leased, none is
-    /// taken in.
-    public func add(_ members: [Member]) async throws(JournalError) { await add(try await lease(members)) }
-
-    /// Sinks that the journal knows, and that are not delivered to yet.
-    public struct Leased: Sendable {
-        fileprivate let members: [Member]
-    }
-
-    /// Does what can fail of taking sinks in: they miss nothing that is routed to them from then on.
-    ///
-    /// Where they are not taken in after all, whoever made them shuts them down.
-    public func lease(_ members: [Member]) async throws(JournalError) -> Leased {
-        for member in members where state.withLock({ $0.unended[member.sink.name] }) == nil {
-            _ = try await surroundings.journal.lease(member.sink.name)
-        }
-        return Leased(members: members)
-    }
-
-    /// Takes in sinks that are leased.
-    ///
-    /// Their workers lease them anew: somebody may have paused or moved one since.
-    public func add(_ sinks: Leased) async {
-        for member in sinks.members {
-            let predecessor = state.withLock { $0.unended[member.sink.name] }
-            await start(SinkAssignment(member, after: predecessor, surroundings))
-        }
-    }
-
-    /// Exchanges sinks for others of the same names, once those have finished what is in flight.
+    /// Takes sinks in; where one of the same name is there, it takes over once that has finished what is in
+    /// flight.
     ///
     /// It waits for that as long as a stop may take; the worker of a sink that is not done by then starts
-    /// when it is. Nothing of it can fail, so the journal must know the sinks: a worker asks for its lease
-    /// until the journal gives it.
+    /// when it is. Nothing of it can fail, and the journal must know the sinks, so that they miss nothing
+    /// until they are leased: a worker asks for its lease until the journal gives it.
     ///
     /// - Parameter formers: What sinks were called before, by their names; others keep theirs.
-    public func replace(_ members: [Member], formers: [String: String] = [:]) async {
+    public func add(_ members: [Member], formers: [String: String] = [:]) async {
         let assignments = members.map { member in
             let name = member.sink.name
             let predecessor = state.withLock { state in
@@ -127,15 +97,17 @@ public final class SinkFleet: Service {
 
     /// Has sinks go on as the journal says now: paused, resumed, or at another place.
     ///
-    /// It waits until what was in flight is finished, as long as a stop may take. Names of sinks that are not
-    /// delivered to are left out.
+    /// It waits until what was in flight is finished, as long as a stop may take, also at a sink that was
+    /// taken out. Names of sinks without a worker are left out.
     ///
-    /// - Returns: Those that are not done by then; each goes on as told when it is.
+    /// - Returns: Those that are not done by then; what they were told holds when they are.
     @discardableResult
     public func restart(_ names: [String]) async -> [String] {
-        let members = state.withLock { state in names.compactMap { state.members[$0] } }
+        let working = state.withLock { state in
+            names.compactMap { state.members[$0] ?? state.unended[$0] }
+        }
         return await wait(
-            for: members.map { ($0.name, $0.restart()) }, saying: "it goes on as told when it is done")
+            for: working.map { ($0.name, $0.restart()) }, saying: "what it was told holds when it is done")
     }
 
     /// Takes sinks out, and waits until their deliveries in flight are finished, as long as a stop may take.

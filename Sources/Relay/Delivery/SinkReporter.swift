@@ -9,6 +9,11 @@ struct SinkReporter {
     private var last = LiveSinkState(state: .closed, since: 0)
     /// What the log was told last of a sink that is away; nil since it was back.
     private var told: (state: BreakerState, at: Int64)?
+    /// What holds the sink, as the journal has it.
+    ///
+    /// Limits that are exceeded stop a sink at once, and hold it when that is recorded: where a person has
+    /// decided something meanwhile, it never is.
+    var hold: SinkHold?
 
     /// While a sink stays away, the log says so again this often, and not at each probe.
     private static let reminder = Duration.seconds(3_600)
@@ -21,7 +26,8 @@ struct SinkReporter {
     }
 
     /// A settlement has committed.
-    func settled(_ settlement: Settlement) {
+    mutating func settled(_ settlement: Settlement) {
+        hold = settlement.hold ?? hold
         metrics.settled(
             sink: sink,
             outcomes: settlement.outcomes,
@@ -39,15 +45,19 @@ struct SinkReporter {
         }
     }
 
-    /// Shows where the sink is now.
+    /// Shows where the sink is now; of a hold that the journal does not have, nothing.
     mutating func isAt(_ breaker: CircuitBreaker, inFlight: Int, now: Int64) {
+        guard breaker.held == hold else {
+            last.inFlight = inFlight
+            return board.update(sink, last)
+        }
         let state = BreakerState(breaker.state)
         let hasChanged = state != last.state || last.since == 0
         if hasChanged { announce(state, breaker, at: now) }
         last = LiveSinkState(
             state: state,
             reason: breaker.reason,
-            since: breaker.heldSince ?? (hasChanged ? now : last.since),
+            since: hold?.since ?? (hasChanged ? now : last.since),
             inFlight: inFlight
         )
         board.update(sink, last)
@@ -95,9 +105,4 @@ extension BreakerState {
             case .held(let hold): hold.kind == .paused ? .paused : .tripped
             }
     }
-}
-
-extension CircuitBreaker {
-    /// Since when the sink is held, which may be longer than this worker lives.
-    fileprivate var heldSince: Int64? { if case .held(let hold) = state { hold.since } else { nil } }
 }

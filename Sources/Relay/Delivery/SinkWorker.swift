@@ -41,7 +41,7 @@ public struct SinkWorker: Service {
     private static let journalRetry = Duration.seconds(1)
 
     /// - Parameters:
-    ///   - lease: The sink's, taken before intake starts, so that a new sink misses nothing from then on.
+    ///   - lease: The sink's newest.
     ///   - stopTimeout: How long a graceful shutdown waits for deliveries in flight.
     public init(
         sink: any Sink,
@@ -140,10 +140,11 @@ public struct SinkWorker: Service {
     ) async -> (end: End, standing: Standing) {
         var machine = Machine(
             lease: lease, limits: sink.limits, policy: policy, generator: SystemRandomNumberGenerator(),
-            after: last?.breaker, operation: sink.operation(of:))
+            after: last?.breaker, operation: sink.operation(of:), userOperation: sink.userOperation(of:))
         var reporter =
             last?.reporter
             ?? SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
+        reporter.hold = lease.hold
         var means = Means(alarm: WorkerAlarm(clock) { [input] in input.yield(.timePassed) })
         var watch = ClockWatch(clock)
         var end = End.stopped
@@ -160,7 +161,7 @@ public struct SinkWorker: Service {
                 // Nothing more begins; what is in flight ends by itself, and is settled like what has ended.
                 end = .moved
                 finish(&machine, means)
-                take(event, &machine, reporter)
+                take(event, &machine, &reporter)
             case (.finish, _): finish(&machine, means)
             case (.stop, _):
                 finish(&machine, means)
@@ -171,7 +172,7 @@ public struct SinkWorker: Service {
                     "the stop waits no longer for what is with the sink; that is delivered again later",
                     metadata: ["deliveries": "\(machine.inFlight)"])
                 break loop
-            default: take(event, &machine, reporter)
+            default: take(event, &machine, &reporter)
             }
             if case .delivered(let ended) = event, ended.isFailure { means.calls.open() }
             act(&machine, &tasks, &means)
@@ -196,7 +197,7 @@ public struct SinkWorker: Service {
 
     /// Tells the machine what happened.
     private func take(
-        _ event: Input, _ machine: inout Machine, _ reporter: SinkReporter
+        _ event: Input, _ machine: inout Machine, _ reporter: inout SinkReporter
     ) {
         let now = clock.now
         switch event {
@@ -258,17 +259,10 @@ public struct SinkWorker: Service {
             switch action {
             case .deliver(let attempt):
                 let entries = attempt.offsets.compactMap { machine.entry($0) }
-                var unsettled: [Subject: FoldState] = [:]
-                if sink.limits.keepsState {
-                    for entry in entries {
-                        guard let subject = entry.event.subject else { continue }
-                        unsettled[subject] = machine.unsettledState(of: subject)
-                    }
-                }
                 let call = sink.limits.readiesNextBatch ? means.calls.join() : nil
-                tasks.addTask { [runner, unsettled] in
+                tasks.addTask { [runner] in
                     await make(call) {
-                        await runner.run(attempt, entries, unsettled)
+                        await runner.run(attempt, entries)
                     } without: {
                         AttemptRunner.Ended(attempt: attempt.id, result: .deferred(.everybody(.zero)))
                     }

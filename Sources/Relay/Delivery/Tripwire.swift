@@ -18,6 +18,18 @@ struct Tripwire {
         case trip(String)
     }
 
+    /// A delivery that may go, as far as it counts.
+    struct Candidate {
+        /// The delivery, and what is merged into it: any of them may have been counted before, alone or with
+        /// others.
+        let group: DeliveryGroup
+        /// The last of them that does by itself what all of them come to.
+        let decider: Offset
+        let operation: Operation
+        /// Whose deletion it is, where it is one.
+        let subject: Subject?
+    }
+
     /// How a delivery came back, as far as it counts.
     enum End {
         case delivered
@@ -33,7 +45,7 @@ struct Tripwire {
     private enum Counted: Hashable {
         /// The deletion of a user, of which several events tell.
         case user(Subject)
-        case delivery(Offset)
+        case delivery(Offset, Operation)
     }
 
     /// How something was counted last.
@@ -47,8 +59,7 @@ struct Tripwire {
 
     /// A delivery that is with the sink.
     private struct Flight {
-        let operation: Operation
-        let subject: Subject?
+        let candidate: Candidate
         /// When it was counted for an attempt before.
         let countedAt: Int64?
     }
@@ -86,17 +97,18 @@ struct Tripwire {
         self.exemptTo = exemptTo
         read(text)
         for delivery in parked where !counts.isEmpty {
-            let failure = delivery.failures.last { Receipt.leavesOpen($0.status) }
-            guard let failure, hasCounts(of: failure.at) else { continue }
-            marks[.delivery(delivery.offset)] = Mark(time: failure.at, isOpen: true)
+            guard let time = delivery.failures.last(where: { Receipt.leavesOpen($0.status) })?.at else {
+                continue
+            }
+            for operation in counts.keys where hasCounts(of: operation, at: time) {
+                marks[.delivery(delivery.offset, operation)] = Mark(time: time, isOpen: true)
+            }
         }
     }
 
     /// Whether anything was counted then; for limits may be newer than what they find.
-    private func hasCounts(of time: Int64) -> Bool {
-        counts.contains { operation, steps in
-            limits[operation].map { steps[Self.step(time, of: $0)] != nil } ?? false
-        }
+    private func hasCounts(of operation: Operation, at time: Int64) -> Bool {
+        limits[operation].map { counts[operation]?[Self.step(time, of: $0)] != nil } ?? false
     }
 
     /// Whether nothing is ever counted.
@@ -104,59 +116,59 @@ struct Tripwire {
 
     // MARK: - Deliveries
 
-    mutating func gate(_ offset: Offset, _ operation: Operation, _ subject: Subject?, at now: Int64) -> Gate {
-        guard let limit = limits[operation], offset > exemptTo else { return .pass }
+    mutating func gate(_ candidate: Candidate, at now: Int64) -> Gate {
+        let operation = candidate.operation
+        guard let limit = limits[operation], candidate.decider > exemptTo else { return .pass }
         let now = now - setBy
-        guard mark(offset, operation, subject, at: now) == nil, !isBeingDeleted(subject, operation) else {
-            return .pass
-        }
+        guard mark(of: candidate, at: now) == nil, !isBeingDeleted(candidate) else { return .pass }
         let delivered = delivered(operation, limit, at: now)
         let begun = inFlight.values.reduce(0) {
-            $0 + ($1.operation == operation && !isWithin(limit, $1.countedAt, at: now) ? 1 : 0)
+            $0 + ($1.candidate.operation == operation && !isWithin(limit, $1.countedAt, at: now) ? 1 : 0)
         }
         if delivered + begun < limit.count { return .pass }
         return begun > 0 ? .wait : .trip(Self.reason(operation, delivered, limit))
     }
 
     /// A delivery that may pass goes to the sink.
-    mutating func begin(_ offset: Offset, _ operation: Operation, _ subject: Subject?, at now: Int64) {
-        guard limits[operation] != nil, offset > exemptTo else { return }
-        let mark = mark(offset, operation, subject, at: now - setBy)
-        guard mark?.isOpen ?? true, !isBeingDeleted(subject, operation) else { return }
-        inFlight[offset] = Flight(operation: operation, subject: subject, countedAt: mark?.time)
+    mutating func begin(_ candidate: Candidate, at now: Int64) {
+        guard limits[candidate.operation] != nil, candidate.decider > exemptTo else { return }
+        let mark = mark(of: candidate, at: now - setBy)
+        guard mark?.isOpen ?? true, !isBeingDeleted(candidate) else { return }
+        inFlight[candidate.group.key] = Flight(candidate: candidate, countedAt: mark?.time)
     }
 
     /// It came back.
     mutating func end(_ offset: Offset, _ end: End, at now: Int64) {
         guard !inFlight.isEmpty, let flight = inFlight.removeValue(forKey: offset), end != .notDone,
-            let limit = limits[flight.operation]
+            let limit = limits[flight.candidate.operation]
         else { return }
+        let (candidate, operation) = (flight.candidate, flight.candidate.operation)
         let now = now - setBy
-        var steps = counts[flight.operation] ?? [:]
+        var steps = counts[operation] ?? [:]
         if let before = flight.countedAt.map({ Self.step($0, of: limit) }), let count = steps[before] {
             steps[before] = count > 1 ? count - 1 : nil
         }
         steps[Self.step(now, of: limit), default: 0] += 1
-        counts[flight.operation] = steps
+        counts[operation] = steps
         hasChanged = true
         if marks.count >= Self.marksMax { marks = [:] }
-        marks[.delivery(offset)] = nil
-        let mark = Mark(
-            time: now, isOpen: end != .delivered, inLine: end == .openInLine ? flight.operation : nil)
-        if flight.operation == .delete, let subject = flight.subject {
+        for member in candidate.group.offsets { marks[.delivery(member, operation)] = nil }
+        let mark = Mark(time: now, isOpen: end != .delivered, inLine: end == .openInLine ? operation : nil)
+        if operation == .delete, let subject = candidate.subject {
             marks[.user(subject)] = mark
         } else if mark.isOpen {
-            marks[.delivery(offset)] = mark
+            marks[.delivery(candidate.decider, operation)] = mark
         }
     }
 
-    /// How it has been counted, where that was within the period.
-    private func mark(
-        _ offset: Offset, _ operation: Operation, _ subject: Subject?, at now: Int64
-    ) -> Mark? {
-        let ofUser = operation == .delete ? subject.flatMap { marks[.user($0)] } : nil
-        guard let mark = ofUser ?? marks[.delivery(offset)], let limit = limits[operation] else { return nil }
-        return isWithin(limit, mark.time, at: now) ? mark : nil
+    /// How it, or something that is merged into it, has been counted last, where that was within the period.
+    private func mark(of candidate: Candidate, at now: Int64) -> Mark? {
+        let operation = candidate.operation
+        guard !marks.isEmpty, let limit = limits[operation] else { return nil }
+        let ofUser = operation == .delete ? candidate.subject.flatMap { marks[.user($0)] } : nil
+        let ofMembers = candidate.group.offsets.compactMap { marks[.delivery($0, operation)] }
+        let mark = ofUser ?? ofMembers.max { $0.time < $1.time }
+        return mark.flatMap { isWithin(limit, $0.time, at: now) ? $0 : nil }
     }
 
     private func isWithin(_ limit: RateLimit, _ time: Int64?, at now: Int64) -> Bool {
@@ -164,9 +176,11 @@ struct Tripwire {
     }
 
     /// Whether another event of the same deletion is with the sink.
-    private func isBeingDeleted(_ subject: Subject?, _ operation: Operation) -> Bool {
-        guard operation == .delete, let subject else { return false }
-        return inFlight.values.contains { $0.subject == subject && $0.operation == operation }
+    private func isBeingDeleted(_ candidate: Candidate) -> Bool {
+        guard candidate.operation == .delete, let subject = candidate.subject else { return false }
+        return inFlight.values.contains {
+            $0.candidate.subject == subject && $0.candidate.operation == .delete
+        }
     }
 
     /// Deliveries that count within the period; forgets older ones.

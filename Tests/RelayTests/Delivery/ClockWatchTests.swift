@@ -1,33 +1,16 @@
 import Config
-import Logging
 @testable import Relay
 import RelayTesting
 import Rules
-import Synchronization
 import Testing
 
 /// A wall clock that is set, and how a worker notices.
 @Suite(.timeLimit(.minutes(1))) struct ClockWatchTests {
-    /// A manual clock whose wall time somebody sets.
-    private final class WallClock: RelayClock {
-        let steady = ManualClock()
-        private let lead = Mutex<Int64>(0)
-
-        var now: Int64 { steady.now + lead.withLock(\.self) }
-        var uptime: Int64 { steady.now }
-
-        func set(by step: Duration) { lead.withLock { $0 += step.nanoseconds } }
-
-        func sleep(for duration: Duration) async throws(CancellationError) {
-            try await steady.sleep(for: duration)
-        }
-    }
-
-    private let clock = WallClock()
+    private let clock = ManualClock()
 
     @Test func itTellsOnceHowFarTheClockWasSet() {
         var watch = ClockWatch(clock)
-        clock.steady.advance(by: .seconds(86_400))
+        clock.advance(by: .seconds(86_400))
         #expect(watch.read() == (clock.now, nil))
         for step in [Duration.seconds(-7_200), .seconds(30 * 86_400), .seconds(-1)] {
             clock.set(by: step)
@@ -50,12 +33,10 @@ import Testing
         let journal = InMemoryJournal(clock: clock)
         let sink = ScriptedSink(limits: SinkWorkerTests.one)
         sink.answer(.each(.retry(after: .seconds(30), reason: "busy")))
-        var quiet = Logger(label: "test")
-        quiet.logLevel = .critical
         let worker = SinkWorker(
             sink: sink, journal: journal, lease: try await journal.lease("sink"), policy: DeliveryPolicy(),
             clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0), board: SinkBoard(),
-            stopTimeout: .seconds(10), logger: quiet)
+            stopTimeout: .seconds(10), logger: .quiet)
         func append(_ user: String) async throws {
             let route = Route(choices: [Route.Choice(sink: "sink", rule: "rule")])
             let type = "user.account.update_profile"
@@ -68,7 +49,7 @@ import Testing
         async let end = worker.serve()
         _ = await sink.nextBatch()
         // It has begun to wait for the retry.
-        _ = await clock.steady.nextSleep()
+        _ = await clock.nextSleep()
         clock.set(by: .seconds(30 * 86_400))
         try await append("u2")
         #expect(await sink.nextBatch().map(\.event.user?.id) == ["u2"])

@@ -33,7 +33,8 @@ final class DeliveryBench {
         _ limits: SinkLimits, users: [String?], giveUpAfter: Duration = .seconds(3 * 86_400),
         hold: SinkHold? = nil, policy: DeliveryPolicy = DeliveryPolicy(), intents: Set<Offset> = [],
         parked: [ParkedDelivery] = [], limitCounts: String = "",
-        operation: @escaping (Event) -> Operation = { $0.meaning.operation }
+        operation: @escaping (Event) -> Operation = { $0.meaning.operation },
+        userOperation: @escaping (Event) -> Operation = { $0.meaning.operation }
     ) {
         let lease = SinkLease(
             sink: "sink", epoch: 1, cursor: parked.last?.offset ?? .zero, settledAbove: [], parked: parked,
@@ -42,7 +43,7 @@ final class DeliveryBench {
         policy.retry.giveUpAfter = giveUpAfter
         machine = Machine(
             lease: lease, limits: limits, policy: policy, generator: SeededGenerator(seed: 1),
-            operation: operation)
+            operation: operation, userOperation: userOperation)
         append(users)
         run()
     }

@@ -242,7 +242,7 @@ import Testing
     /// While the journal cannot commit, what may be repeated after a crash stays bounded.
     @Test(arguments: [DeliveryBench.http, DeliveryBench.sql])
     func nothingBeginsWhileTooMuchIsNotRecorded(_ limits: SinkLimits) {
-        let bench = DeliveryBench(limits, users: (0..<12_000).map { "u\($0 % 150)" })
+        let bench = DeliveryBench(limits, users: (0..<12_000).map { "u\($0 % 6_000)" })
         bench.holdsSettles = true
         bench.answerAll()
         let made = bench.answered

@@ -1,8 +1,9 @@
+import Config
 @testable import Relay
 import Rules
 import Testing
 
-/// What goes out together, and what it comes to.
+/// What goes out together, what it comes to, and how it counts.
 @Suite struct DeliveryGroupTests {
     private func member(_ offset: Int64, _ operation: Operation, at time: Int64?) -> GroupMember {
         GroupMember(
@@ -56,5 +57,53 @@ import Testing
         ] as [([Rules.Operation], Rules.Operation)])
     func severalOperationsComeToOne(operations: [Rules.Operation], result: Rules.Operation) {
         #expect(Operation.result(of: operations) == result)
+    }
+
+    // MARK: - How it counts
+
+    private func coalescing(_ deactivations: Int) -> DeliveryBench {
+        let limit = RateLimit(count: deactivations, period: .seconds(3_600))
+        let settle = SettleWindow(duration: .seconds(2), coalesces: true)
+        return DeliveryBench(
+            DeliveryBench.http, users: [],
+            policy: DeliveryPolicy(limits: [.deactivate: limit], settle: settle))
+    }
+
+    /// Each attempt at a deactivation fails like this, and an update of the user arrives behind it.
+    @Test(arguments: [500, nil] as [Int?])
+    func whatIsTriedAgainWithMoreThatIsMergedCountsOnce(_ status: Int?) {
+        let bench = coalescing(2)
+        bench.append(("lifecycle.deactivate", 1))
+        bench.advance(by: .milliseconds(2_001))
+        for attempt in Int64(1)...4 {
+            #expect(bench.withSink == [Array(1...attempt)])
+            if let status {
+                let again = Receipt.Outcome.retry(after: nil, reason: "HTTP \(status)")
+                let receipt = Receipt(offset: Offset(rawValue: attempt), again, status: status)
+                bench.answer(1, receipts: [receipt])
+            } else {
+                bench.fail(1)
+            }
+            bench.append(("account.update_profile", attempt + 1))
+            bench.advance(by: .seconds(60))
+        }
+        bench.answer(1)
+        #expect(bench.delivered == 1)
+        let counts = bench.settlements.compactMap(\.limitCounts).last ?? ""
+        #expect(counts.split(separator: "=").count == 2 && counts.hasSuffix("=1"), "\(counts)")
+    }
+
+    /// What may be there already is not merged again: the deactivation goes, and then the update.
+    @Test func whatIsTriedAgainAloneCountsOnce() {
+        let bench = coalescing(1)
+        bench.append(("lifecycle.deactivate", 1), ("account.update_profile", 2))
+        bench.advance(by: .milliseconds(2_001))
+        let lost = Receipt.Outcome.retry(after: nil, reason: "no answer")
+        let receipt = Receipt(offset: Offset(rawValue: 2), lost, isOutcomeUnknown: true)
+        bench.answer(1, receipts: [receipt])
+        bench.advance(by: .seconds(60))
+        #expect(bench.withSink == [[1]])
+        bench.answerAll()
+        #expect(bench.delivered == 2)
     }
 }

@@ -3,7 +3,7 @@ import Rules
 
 /// The journal of the simulation, and the checks: what may never happen, told apart from the code under
 /// test.
-struct DeliveryLedger {
+final class DeliveryLedger {
     struct Row {
         let offset: Offset
         let event: Event
@@ -31,6 +31,8 @@ struct DeliveryLedger {
     private var refused: Set<Offset> = []
     /// How long each has been tried for.
     var retries: RetryClocks
+    /// How often, where failures of single events are not told apart from those of the sink.
+    var bounds: AttemptBounds?
     /// Before that, the sink has said, it must not come again; in this life of the relay.
     private var notBefore: [Offset: Int64] = [:]
     private(set) var attempts: [Offset: Int] = [:]
@@ -65,17 +67,20 @@ struct DeliveryLedger {
     let sorts: Bool
     /// Whether times can be compared at all.
     private let isClockSteady: Bool
+    /// Whether the sink folds users, and gets all there is of one at once.
+    private let foldsUsers: Bool
 
-    init(windowMax: Int, sorts: Bool, giveUpAfter: Duration, isClockSteady: Bool) {
+    init(windowMax: Int, sorts: Bool, foldsUsers: Bool, giveUpAfter: Duration, isClockSteady: Bool) {
         self.windowMax = windowMax
         self.sorts = sorts
         self.isClockSteady = isClockSteady
+        self.foldsUsers = foldsUsers
         retries = RetryClocks(giveUpAfter: giveUpAfter)
     }
 
     // MARK: - The journal
 
-    mutating func append(_ event: Event, isRouted: Bool) {
+    func append(_ event: Event, isRouted: Bool) {
         let row = Row(offset: Offset(rawValue: Int64(rows.count + 1)), event: event, isRouted: isRouted)
         rows.append(row)
         guard isRouted else { return }
@@ -84,12 +89,12 @@ struct DeliveryLedger {
     }
 
     /// A person pauses or resumes the sink; only who knows what the limits have stopped lets it pass them.
-    mutating func operate(_ hold: SinkHold?, at now: Int64) {
+    func operate(_ hold: SinkHold?, at now: Int64) {
         self.hold(hold, at: now)
         isMoved = true
     }
 
-    private mutating func hold(_ hold: SinkHold?, at now: Int64) {
+    private func hold(_ hold: SinkHold?, at now: Int64) {
         if hold == nil, self.hold?.kind == .tripped { exemptTo = Offset(rawValue: Int64(rows.count)) }
         if let since = self.hold?.since {
             for offset in parked.keys { parked[offset]?.giveUpAt? += max(0, now - since) }
@@ -98,7 +103,7 @@ struct DeliveryLedger {
     }
 
     /// Retention gives up what is oldest, up to an offset, whatever the worker is at.
-    mutating func detach(upTo offset: Offset) {
+    func detach(upTo offset: Offset) {
         let waiting = waiting.filter { $0 <= offset }
         detached.formUnion(waiting)
         givenUp += waiting.count
@@ -109,7 +114,7 @@ struct DeliveryLedger {
     }
 
     /// A person moves the sink back; what comes again for that, because it had been settled.
-    mutating func seekBack(to offset: Offset) -> [Offset] {
+    func seekBack(to offset: Offset) -> [Offset] {
         let again = routed.map(\.offset).filter { $0 > offset && isSettled($0) }
         repeated += again.count
         repeating.formUnion(again)
@@ -123,17 +128,17 @@ struct DeliveryLedger {
     }
 
     /// What is with the sink while its place is moved is intended until it ends, or until the next lease.
-    private mutating func endSettledIntents() {
+    private func endSettledIntents() {
         for offset in intents where isSettled(offset) { intents.remove(offset) }
     }
 
     /// The process died: of what it had intended nobody knows anything.
-    mutating func crashed() { uncertain.formUnion(intents) }
+    func crashed() { uncertain.formUnion(intents) }
 
-    mutating func intend(_ offsets: [Offset]) { intents.formUnion(offsets) }
+    func intend(_ offsets: [Offset]) { intents.formUnion(offsets) }
 
     /// The machine has given up on a delivery that asked for a retry once too often.
-    mutating func gaveUp(_ offsets: [Offset]) {
+    func gaveUp(_ offsets: [Offset]) {
         if isClockSteady, let early = retries.tooEarly(offsets) {
             check(false, "\(offsets.map(\.rawValue)) \(early)")
         }
@@ -142,7 +147,7 @@ struct DeliveryLedger {
     }
 
     /// The machine waits with these for another attempt.
-    mutating func putOff(_ offsets: [Offset]) {
+    func putOff(_ offsets: [Offset]) {
         for offset in offsets {
             retries.start(offset)
             let late = unjudged.contains(offset) ? nil : retries.tooLate(offset)
@@ -150,8 +155,9 @@ struct DeliveryLedger {
         }
     }
 
-    mutating func lease() -> SinkLease {
+    func lease() -> SinkLease {
         epoch += 1
+        bounds?.leased()
         retries.begin(knowing: parked.values.filter { $0.giveUpAt != nil }.map(\.offset))
         notBefore = [:]
         (isMoved, isMovedBack) = (false, false)
@@ -201,7 +207,7 @@ struct DeliveryLedger {
     // MARK: - What the checkers see
 
     /// The sink is handed an attempt.
-    mutating func began(_ attempt: DeliveryAttempt, at now: Int64, unsettled: (Subject) -> FoldState?) {
+    func began(_ attempt: DeliveryAttempt, at now: Int64) {
         let offsets = attempt.offsets
         check(offsets == offsets.sorted() && Set(offsets).count == offsets.count, "a batch out of order")
         check(knownHold == nil, "a sink that is held gets \(offsets.map(\.rawValue))")
@@ -233,13 +239,16 @@ struct DeliveryLedger {
                 let isBefore = offsets[..<index].contains(before)
                 check(ended.contains(before) || isBefore, "\(offset) passes \(before) of its user")
             }
-            let known = unsettled(subject) ?? states[subject]
-            check(known == told[subject], "\(offset) goes out with another state than was told")
+            let isRecorded = mine.allSatisfy {
+                isSettled($0) || !ended.contains($0) || repeating.contains($0)
+            }
+            check(foldsUsers || isRecorded, "\(offset) goes before all that had ended is recorded")
+            check(states[subject] == told[subject], "\(offset) goes out with another state than was told")
         }
     }
 
     /// What goes out as one is of one user, and in the order in which it happened.
-    private mutating func checkGroups(_ attempt: DeliveryAttempt) {
+    private func checkGroups(_ attempt: DeliveryAttempt) {
         let all = attempt.deliveries + attempt.merged.values.flatMap(\.self)
         check(all.sorted() == attempt.offsets, "an attempt is not what its deliveries are")
         for (key, earlier) in attempt.merged {
@@ -251,7 +260,7 @@ struct DeliveryLedger {
     }
 
     /// The sink has given honest receipts, and the machine gets them.
-    mutating func received(_ receipts: [Receipt], of attempt: DeliveryAttempt, at now: Int64) {
+    func received(_ receipts: [Receipt], of attempt: DeliveryAttempt, at now: Int64) {
         for receipt in receipts {
             let offsets = (attempt.merged[receipt.offset] ?? []) + [receipt.offset]
             withSink.subtract(offsets)
@@ -270,19 +279,19 @@ struct DeliveryLedger {
         }
     }
 
-    mutating func failed(_ offsets: [Offset]) {
+    func failed(_ offsets: [Offset]) {
         withSink.subtract(offsets)
         unjudged.formUnion(offsets)
     }
 
     /// Nothing of them was sent, and before that time nothing is.
-    mutating func deferred(_ offsets: [Offset], until time: Int64) {
+    func deferred(_ offsets: [Offset], until time: Int64) {
         failed(offsets)
         for offset in offsets { notBefore[offset] = time }
     }
 
     /// The journal commits a settlement; false where the place was moved since the lease.
-    mutating func settle(_ settlement: Settlement, at now: Int64) -> Bool {
+    func settle(_ settlement: Settlement, at now: Int64) -> Bool {
         check(settlement.epoch == epoch, "a settlement of another lease")
         let above = Set(settlement.settledAbove)
         let new = above.subtracting(leasedAbove).count
@@ -290,7 +299,7 @@ struct DeliveryLedger {
         check(above.allSatisfy { $0 > settlement.cursor }, "settled above, and below the cursor")
         let count = settlement.outcomes.values.reduce(0, +) + settlement.deadLetters.count
         check(settlement.ended.count == count, "\(settlement.ended.count) of \(count) ends are told")
-        let before = routed.map(\.offset).filter { isSettled($0) }
+        let before = routed.lazy.map(\.offset).filter { self.isSettled($0) } as [Offset]
         if isMoved {
             settleMoved(settlement)
         } else {
@@ -336,7 +345,7 @@ struct DeliveryLedger {
 
     /// At a place that was moved each delivery counts for itself: what was given up stays so, what failed
     /// comes again where that was asked for, and nothing else does.
-    private mutating func settleMoved(_ settlement: Settlement) {
+    private func settleMoved(_ settlement: Settlement) {
         let dead = Set(settlement.deadLetters.map(\.offset))
         late += settlement.ended.count { isSettled($0) && !dead.contains($0) }
         let rows = settlement.parked.filter {
@@ -349,7 +358,7 @@ struct DeliveryLedger {
     }
 
     /// Everything has come to rest at a healthy sink.
-    mutating func finish(attemptsBefore: [Offset: Int]) {
+    func finish(attemptsBefore: [Offset: Int]) {
         let left = waiting
         check(left.isEmpty, "still waiting: \(left.map(\.rawValue))")
         check(parked.isEmpty, "still parked")
@@ -361,7 +370,7 @@ struct DeliveryLedger {
         }
     }
 
-    mutating func check(_ isTrue: Bool, _ violation: @autoclosure () -> String) {
+    func check(_ isTrue: Bool, _ violation: @autoclosure () -> String) {
         if !isTrue { violations.append(violation()) }
     }
 }

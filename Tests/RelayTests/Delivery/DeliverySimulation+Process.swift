@@ -61,6 +61,7 @@ extension DeliverySimulation {
         guard mood == .flaky, chance(6) else { return false }
         let wait = Duration.seconds(Int.random(in: 1...60, using: &random))
         ledger.deferred(attempt.offsets, until: now + wait.nanoseconds)
+        ledger.bounds?.deferred(attempt)
         machine.attemptDeferred(attempt.id, chance(2) ? .everybody(wait) : .itsUsers(wait), at: now)
         return true
     }
@@ -128,6 +129,7 @@ extension DeliverySimulation {
     func leave(without attempt: Machine.Attempt? = nil) {
         if let attempt {
             ledger.failed(attempt.offsets)
+            ledger.bounds?.deferred(attempt)
             machine.attemptDeferred(attempt.id, .everybody(.zero), at: now)
         }
         isLeaving = true
@@ -230,6 +232,7 @@ extension DeliverySimulation {
         }
         let (state, successes) = (machine.breaker.state, machine.successes)
         ledger.received(receipts, of: attempt, at: now)
+        ledger.bounds?.answered(receipts, of: attempt, at: monotonic)
         machine.receiptsArrived(receipts, attempt: attempt.id, at: now)
         ledger.check(
             machine.breaker.state == state && machine.successes == successes,

@@ -26,6 +26,7 @@ extension DeliverySimulation {
         let isPoisoned = mood == .poisoned && !poison.isDisjoint(with: attempt.offsets)
         if mood == .down || mood == .misconfigured || isPoisoned || (mood == .flaky && chance(8)) {
             ledger.failed(attempt.offsets)
+            ledger.bounds?.failed(attempt, at: monotonic)
             // It may have done all of it, and the answer was lost.
             if !mustNotRepeat, mood != .misconfigured, chance(3) { actOnAll(of: attempt) }
             return machine.attemptFailed(error, attempt: attempt.id, intended: intended, at: now)
@@ -43,8 +44,10 @@ extension DeliverySimulation {
         }
         if mood == .lying, chance(2) {
             ledger.failed(attempt.offsets)
+            ledger.bounds?.failed(attempt, at: monotonic)
             lie(in: &receipts)
         } else {
+            ledger.bounds?.answered(receipts, of: attempt, at: monotonic)
             ledger.received(receipts, of: attempt, at: now)
         }
         let isHonest = receipts.count == attempt.deliveries.count
@@ -85,7 +88,8 @@ extension DeliverySimulation {
         if let violation = truth.act(offsets, mayRepeat: !mustNotRepeat) { ledger.check(false, violation) }
         let result = Operation.result(of: offsets.map { ledger.event($0).meaning.operation })
         guard attempt != nil, let limit = policy.limits[result], let key = offsets.last,
-            key > ledger.leasedExemptTo, truth.isFirst(key), !faults.crashes, !faults.clockJumps
+            key > ledger.leasedExemptTo, offsets.allSatisfy(truth.isFirst), !faults.crashes,
+            !faults.clockJumps
         else { return }
         if let violation = truth.count(at: now, limit: limit) { ledger.check(false, violation) }
     }

@@ -46,7 +46,7 @@ final class DeliverySimulation {
     /// Whether the sink must get nothing twice, and can be asked what it has.
     let mustNotRepeat: Bool
     var truth = DeliveryTruth()
-    var ledger: DeliveryLedger
+    let ledger: DeliveryLedger
     var machine: Machine
     var pending: [Pending] = []
     var monotonic: Int64 = 1_767_225_600_000_000_000
@@ -81,8 +81,10 @@ final class DeliverySimulation {
         mustNotRepeat = !limits.foldsUsers && !faults.moods.contains(.lying) && Bool.random(using: &random)
         let sorts = policy.settle != nil && !limits.foldsUsers
         ledger = DeliveryLedger(
-            windowMax: Self.bounds.windowMax, sorts: sorts, giveUpAfter: policy.retry.giveUpAfter,
-            isClockSteady: !faults.clockJumps)
+            windowMax: Self.bounds.windowMax, sorts: sorts, foldsUsers: limits.foldsUsers,
+            giveUpAfter: policy.retry.giveUpAfter, isClockSteady: !faults.clockJumps)
+        // A sink that fails on an event of its own is not away.
+        if !faults.moods.contains(.poisoned) { ledger.bounds = AttemptBounds() }
         let lease = ledger.lease()
         machine = Self.makeMachine(lease, limits, policy, seed: random.next())
         // Four seeds in a row, because their sinks are of four kinds.
@@ -210,7 +212,8 @@ final class DeliverySimulation {
                 pending.append(.read(after: offset, limit, page))
             case .readParked(let offsets): pending.append(.readParked(offsets))
             case .deliver(let attempt):
-                ledger.began(attempt, at: now) { subject in machine.unsettledState(of: subject) }
+                ledger.began(attempt, at: now)
+                if let problem = ledger.bounds?.began(attempt, at: monotonic) { ledger.check(false, problem) }
                 pending.append(mustNotRepeat ? .intend(attempt) : .attempt(attempt, intended: []))
             case .settle(let settlement): pending.append(.settle(settlement))
             case .wake(let time): setAlarm(to: time)
@@ -240,6 +243,7 @@ final class DeliverySimulation {
         case .news: machine.newsArrived()
         case .prepare:
             if mood == .down || mood == .misconfigured {
+                ledger.bounds?.preparationFailed(at: monotonic)
                 machine.prepareFailed(error, at: now)
             } else {
                 machine.prepared()
@@ -255,6 +259,7 @@ final class DeliverySimulation {
             if isDeferred(attempt) { return }
             if journalFails {
                 ledger.failed(attempt.offsets)
+                ledger.bounds?.failed(attempt, at: monotonic)
                 let error = SinkError.unavailable(reason: "disk")
                 return machine.attemptFailed(error, attempt: attempt.id, isSent: false, at: now)
             }

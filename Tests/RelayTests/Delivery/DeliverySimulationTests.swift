@@ -1,22 +1,41 @@
+import Foundation
 import RelayTesting
 import Testing
 
 @Suite struct DeliverySimulationTests {
     /// `OKTA_RELAY_SIMULATION_SEED=n` replays one seed, `OKTA_RELAY_SIMULATION_SEEDS=n` runs that many.
-    @Test func deliveryKeepsItsPromisesUnderRandomFaults() {
-        let seeds = Soak.seeds("SIMULATION", short: 500, long: 50_000)
+    @Test func deliveryKeepsItsPromisesUnderRandomFaults() async {
+        let seeds = Soak.seeds("SIMULATION", short: 1_000, long: 50_000)
         let started = ContinuousClock.now
-        var failures = 0
-        for seed in seeds where failures < 5 {
-            guard let first = DeliverySimulation(seed: seed).run().first else { continue }
-            failures += 1
+        for failure in await Self.failures(of: seeds).prefix(5) {
             Issue.record(
                 """
-                \(first); replay with: OKTA_RELAY_SIMULATION_SEED=\(seed) \
+                \(failure.violation); replay with: OKTA_RELAY_SIMULATION_SEED=\(failure.seed) \
                 swift test --filter deliveryKeepsItsPromisesUnderRandomFaults
                 """
             )
         }
         Soak.report("simulation: \(seeds.count) seeds in \(ContinuousClock.now - started)")
+    }
+
+    private struct Failure {
+        let seed: UInt64
+        let violation: String
+    }
+
+    /// Each core takes every so many-th seed.
+    private static func failures(of seeds: Range<UInt64>) async -> [Failure] {
+        let cores = UInt64(ProcessInfo.processInfo.activeProcessorCount)
+        return await withTaskGroup(of: [Failure].self) { group in
+            for core in 0..<cores {
+                group.addTask {
+                    stride(from: seeds.lowerBound + core, to: seeds.upperBound, by: Int(cores)).compactMap {
+                        seed in
+                        DeliverySimulation(seed: seed).run().first.map { Failure(seed: seed, violation: $0) }
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0 += $1 }.sorted { $0.seed < $1.seed }
+        }
     }
 }

@@ -15,6 +15,25 @@ import Testing
         #expect(bench.cursor == 3 && bench.delivered == 3)
     }
 
+    /// Or a crash would have the one before come again behind it.
+    @Test func aUsersNextEventWaitsUntilTheOneBeforeIsRecorded() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u1", "u2"])
+        bench.holdsSettles = true
+        bench.answer(1)
+        #expect(bench.withSink == [[3]])
+        bench.releaseSettles()
+        #expect(bench.withSink == [[3], [2]])
+    }
+
+    @Test func aFoldingSinkNeedNotWaitForThat() {
+        let bench = DeliveryBench(DeliveryBench.sql, users: ["u1"])
+        bench.holdsSettles = true
+        bench.answer(1)
+        bench.append(["u1"])
+        bench.news()
+        #expect(bench.withSink == [[2]])
+    }
+
     @Test func differentUsersGoAtTheSameTime() {
         let bench = DeliveryBench(DeliveryBench.http, users: (0..<20).map { "u\($0)" })
         #expect(bench.withSink == (1...8).map { [$0] })

@@ -1,6 +1,5 @@
 import Config
 import GRDB
-import Logging
 @testable import Relay
 import RelayTesting
 import Rules
@@ -34,12 +33,10 @@ final class JournalMirror {
     }
 
     private static func open(_ queue: DatabaseQueue, _ clock: Clock) throws -> JournalWriter {
-        var quiet = Logger(label: "test")
-        quiet.logLevel = .critical
-        return try JournalWriter(
+        try JournalWriter(
             queue, clock: clock,
             limits: JournalConfiguration(path: folder.get().file("mirror"), retention: .seconds(86_400)),
-            logger: quiet, publish: { _, _ in }, checkpointIsDue: { _ in })
+            logger: .quiet, publish: { _, _ in }, checkpointIsDue: { _ in })
     }
 
     /// The process died, and another opens what it had committed.

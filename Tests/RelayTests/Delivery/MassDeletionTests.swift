@@ -1,5 +1,4 @@
 import Config
-import Logging
 import Relay
 import RelayTesting
 import Rules
@@ -30,18 +29,17 @@ import Testing
         crm.failPreparations(
             contentsOf: Array(
                 repeating: .unavailable(reason: "HTTP 503", retryAfter: .seconds(600)), count: 9))
-        var quiet = Logger(label: "test")
-        quiet.logLevel = .critical
         let fleet = SinkFleet(
             SinkFleet.Surroundings(
                 journal: journal, clock: SystemClock(),
                 metrics: RelayMetrics(version: "test", startedAt: 0), board: board,
-                stopTimeout: .seconds(10), logger: quiet))
+                stopTimeout: .seconds(10), logger: .quiet))
         let wire = DeliveryPolicy(limits: [.delete: RateLimit(count: 100, period: .seconds(3_600))])
-        try await fleet.add([
+        try await journal.keep([SinkPolicy(name: "crm"), SinkPolicy(name: "directory")])
+        await fleet.add([
             SinkFleet.Member(sink: crm, policy: wire), SinkFleet.Member(sink: directory, policy: wire),
         ])
-        let group = ServiceGroup(services: [fleet], logger: quiet)
+        let group = ServiceGroup(services: [fleet], logger: .quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             try await deleteAll()

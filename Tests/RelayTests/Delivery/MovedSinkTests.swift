@@ -184,6 +184,42 @@ import Testing
         }
     }
 
+    /// A person pauses the sink in the moment in which its limits would stop it: the pause stands, and
+    /// nobody is told anything else.
+    @Test(arguments: [true, false])
+    func limitsThatAPauseOverrulesAreNotToldOf(_ isPaused: Bool) async throws {
+        let (journal, log, board) = (InMemoryJournal(), CapturedLog(), SinkBoard())
+        let metrics = RelayMetrics(version: "1", startedAt: 0)
+        let sink = ScriptedSink(limits: Self.limits)
+        sink.answer(.waits)
+        let wire = DeliveryPolicy(limits: [.delete: RateLimit(count: 1, period: .seconds(3_600))])
+        let worker = SinkWorker(
+            sink: sink, journal: journal, lease: try await journal.lease("sink"), policy: wire,
+            clock: fixture.clock, metrics: metrics, board: board, stopTimeout: .seconds(10),
+            logger: Logger(label: "test") { _ in log })
+        let route = Route(choices: [Route.Choice(sink: "sink", rule: "rule")])
+        let events = ["u1", "u2"].map { user in
+            EventSample(type: "user.lifecycle.delete.initiated", user: user, second: 1).event
+        }
+        _ = try await journal.append(
+            Submission(events: events.map { Submission.RoutedEvent(event: $0, route: route) }))
+        async let end = worker.serve()
+        _ = await sink.nextBatch()
+        if isPaused { journal.hold("sink", SinkHold(kind: .paused, reason: "not now", since: 7)) }
+        sink.release()
+        if !isPaused {
+            try await waitUntil { board.snapshot["sink"]?.state == .tripped }
+            worker.stop()
+        }
+        #expect(await end == (isPaused ? .moved : .stopped))
+        #expect(log.lines.contains { $0.contains("limits have stopped") } == !isPaused)
+        #expect((board.snapshot["sink"]?.state == .tripped) == !isPaused)
+        let text = metrics.render(status: nil, isReady: true, now: 0)
+        #expect(text.contains(#"sink="sink",state="tripped"} 1"#) == !isPaused)
+        #expect(try await journal.lease("sink").hold?.kind == (isPaused ? .paused : .tripped))
+        #expect(sink.batches.count == 1)
+    }
+
     /// No dead letter is made of what was given up, so none is told of.
     @Test func whatWasGivenUpIsNotToldOfAsADeadLetter() async throws {
         let journal = InMemoryJournal()

@@ -272,4 +272,18 @@ import Testing
         #expect(receipts.map(\.offset.rawValue) == [1])
         #expect(receipts.map(\.outcome) == [.superseded])
     }
+
+    /// A log of events has no row to lose, and its limits count nothing; who keeps no users is not told.
+    @Test(arguments: [true, false])
+    func whatASinkIsToldOfItsUsersLeavesAReceipt(_ isTold: Bool) {
+        let bench = DeliveryBench(
+            DeliveryBench.sql, users: [], operation: { _ in isTold ? .none : .delete },
+            userOperation: { isTold ? $0.meaning.operation : .none })
+        bench.append(
+            ("account.update_profile", 1), ("lifecycle.deactivate", 2), ("lifecycle.delete.initiated", 3))
+        bench.answerAll()
+        let receipts = bench.settlements.flatMap(\.receipts)
+        #expect(bench.delivered == 3)
+        #expect(receipts.map { $0.removal?.operation } == (isTold ? [.deactivate, .delete] : []))
+    }
 }

@@ -27,6 +27,12 @@ import Testing
             RecordingSink(name, generation, record: record)
         }
 
+        /// Takes sinks in, which the journal knows by then.
+        func add(_ sinks: RecordingSink..., formers: [String: String] = [:]) async {
+            for sink in sinks { journal.know(sink.name) }
+            await fleet.add(sinks.map { SinkFleet.Member(sink: $0) }, formers: formers)
+        }
+
         /// Appends events of three users in turn, all routed to these sinks.
         func append(_ ids: ClosedRange<Int>, to sinks: [String]) async throws {
             let route = Route(choices: sinks.map { Route.Choice(sink: $0, rule: "r") })
@@ -47,9 +53,7 @@ import Testing
         clock: any RelayClock = SystemClock(), _ body: (Fixture) async throws -> Void
     ) async throws {
         let fixture = Fixture(clock: clock)
-        var quiet = Logger(label: "test")
-        quiet.logLevel = .critical
-        let group = ServiceGroup(services: [fixture.fleet], logger: quiet)
+        let group = ServiceGroup(services: [fixture.fleet], logger: .quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             do {
@@ -64,14 +68,10 @@ import Testing
         #expect(fixture.record.breaches == [])
     }
 
-    private func member(_ sink: RecordingSink) -> SinkFleet.Member {
-        SinkFleet.Member(sink: sink)
-    }
-
     @Test func aSinkGetsWhatComesAfterItWasAdded() async throws {
         try await run { fixture in
             try await fixture.append(1...3, to: ["a", "b"])
-            try await fixture.fleet.add([member(fixture.sink("a"))])
+            await fixture.add(fixture.sink("a"))
             try await fixture.append(4...6, to: ["a", "b"])
             await fixture.record.reached(3)
             #expect(Set(fixture.record.events(at: "a")) == ["4", "5", "6"])
@@ -79,11 +79,20 @@ import Testing
         }
     }
 
+    @Test func aSinkIsLeasedOnce() async throws {
+        try await run { fixture in
+            await fixture.add(fixture.sink("a"))
+            try await fixture.append(1...1, to: ["a"])
+            await fixture.record.reached(1)
+            #expect(try await fixture.journal.lease("a").epoch == 2)
+        }
+    }
+
     @Test func replacingUnderTrafficLosesNothingAndKeepsTheOrder() async throws {
         try await run { fixture in
-            try await fixture.fleet.add([member(fixture.sink("a")), member(fixture.sink("b"))])
+            await fixture.add(fixture.sink("a"), fixture.sink("b"))
             async let traffic: Void = fixture.append(1...300, to: ["a", "b"])
-            for generation in 2...20 { await fixture.fleet.replace([member(fixture.sink("a", generation))]) }
+            for generation in 2...20 { await fixture.add(fixture.sink("a", generation)) }
             try await traffic
             await fixture.record.reached(600)
             for sink in ["a", "b"] {
@@ -101,7 +110,7 @@ import Testing
 
     @Test func whatWaitsForARemovedSinkIsDeliveredWhenItIsBack() async throws {
         try await run { fixture in
-            try await fixture.fleet.add([member(fixture.sink("a"))])
+            await fixture.add(fixture.sink("a"))
             try await fixture.append(1...1, to: ["a"])
             await fixture.record.reached(1)
             #expect(fixture.isShown("a"))
@@ -109,7 +118,7 @@ import Testing
             #expect(fixture.record.shutdowns == ["a/1"] && fixture.fleet.sinks.isEmpty)
             #expect(fixture.board.snapshot.isEmpty && !fixture.isShown("a"))
             try await fixture.append(2...2, to: ["a"])
-            try await fixture.fleet.add([member(fixture.sink("a", 2))])
+            await fixture.add(fixture.sink("a", 2))
             await fixture.record.reached(2)
             #expect(fixture.record.lines.map(\.generation) == [1, 2])
         }
@@ -118,13 +127,13 @@ import Testing
     @Test func aWorkerThatIsFencedTakesNobodyWithIt() async throws {
         try await run { fixture in
             let fenced = fixture.sink("a")
-            try await fixture.fleet.add([member(fenced), member(fixture.sink("b"))])
+            await fixture.add(fenced, fixture.sink("b"))
             fenced.hold()
             try await fixture.append(1...1, to: ["a", "b"])
             await fenced.deliveryBegins()
             _ = try await fixture.journal.lease("a")
             fenced.release()
-            // `replace` waits for the end of a worker, also of one that ends by itself; until then, news.
+            // Whoever takes over waits for its end, also where it ends by itself; until then, news.
             try await waitUntil { !fixture.fleet.delivering.contains("a") }
             #expect(fixture.fleet.delivering == ["b"])
             try await waitUntil { fixture.board.snapshot["a"]?.reason?.contains("reload") == true }
@@ -133,7 +142,7 @@ import Testing
             #expect(
                 fixture.log.lines.contains { $0.hasPrefix("error") && $0.contains("its worker has ended") })
             try await fixture.append(2...2, to: ["a", "b"])
-            await fixture.fleet.replace([member(fixture.sink("a", 2))])
+            await fixture.add(fixture.sink("a", 2))
             // The first event was never settled, so it comes again.
             await fixture.record.reached(5)
             #expect(fixture.record.events(at: "a") == ["1", "1", "2"])
@@ -145,7 +154,7 @@ import Testing
 
     @Test func aPausedSinkGetsNothingUntilItIsResumed() async throws {
         try await run { fixture in
-            try await fixture.fleet.add([member(fixture.sink("a")), member(fixture.sink("b"))])
+            await fixture.add(fixture.sink("a"), fixture.sink("b"))
             try await fixture.append(1...1, to: ["a", "b"])
             await fixture.record.reached(2)
             fixture.journal.hold("a", Self.pause)
@@ -167,11 +176,11 @@ import Testing
     /// A reload does more between the two, which may take its time.
     @Test func aSinkThatIsPausedWhileItIsTakenInGetsNothing() async throws {
         try await run { fixture in
-            let leased = try await fixture.fleet.lease([member(fixture.sink("a"))])
+            fixture.journal.know("a")
             try await fixture.append(1...3, to: ["a"])
             fixture.journal.hold("a", Self.pause)
             await fixture.fleet.restart(["a"])
-            await fixture.fleet.add(leased)
+            await fixture.add(fixture.sink("a"))
             try await waitUntil { fixture.board.snapshot["a"]?.state == .paused }
             #expect(fixture.record.lines.isEmpty)
             fixture.journal.hold("a", nil)
@@ -197,7 +206,7 @@ import Testing
     @Test func aSinkThatIsMovedGoesOnAtItsNewPlace() async throws {
         try await run { fixture in
             let sink = fixture.sink("a")
-            try await fixture.fleet.add([member(sink), member(fixture.sink("b"))])
+            await fixture.add(sink, fixture.sink("b"))
             sink.hold()
             try await fixture.append(1...4, to: ["a", "b"])
             await sink.deliveryBegins()
@@ -235,10 +244,27 @@ import Testing
         }
     }
 
+    /// Whoever pauses it, or moves it, is told what is so.
+    @Test func aRestartWaitsForASinkThatWasTakenOut() async throws {
+        let clock = ManualClock()
+        try await run(clock: clock) { fixture in
+            let slow = try await hanging(fixture)
+            await passTime(clock) {
+                await fixture.fleet.remove(["a"])
+                #expect(await fixture.fleet.restart(["a"]) == ["a"])
+            }
+            async let unfinished = fixture.fleet.restart(["a"])
+            slow.release()
+            #expect(await unfinished == [])
+            #expect(fixture.record.shutdowns == ["a/1"])
+        }
+    }
+
     /// The sink `a`, which has been given an event and does not answer before it is released.
     private func hanging(beside other: String? = nil, _ fixture: Fixture) async throws -> RecordingSink {
         let sink = fixture.sink("a")
-        try await fixture.fleet.add([member(sink)] + (other.map { [member(fixture.sink($0))] } ?? []))
+        await fixture.add(sink)
+        if let other { await fixture.add(fixture.sink(other)) }
         sink.hold()
         try await fixture.append(1...1, to: ["a"])
         await sink.deliveryBegins()
@@ -263,7 +289,7 @@ import Testing
 
     @Test func manyRestartsUnderTrafficLoseNothingAndKeepTheOrder() async throws {
         try await run { fixture in
-            try await fixture.fleet.add([member(fixture.sink("a"))])
+            await fixture.add(fixture.sink("a"))
             async let traffic: Void = fixture.append(1...300, to: ["a"])
             for _ in 1...30 { await fixture.fleet.restart(["a"]) }
             try await traffic
@@ -281,7 +307,7 @@ import Testing
         try await run(clock: clock) { fixture in
             let hanging = try await hanging(beside: "b", fixture)
             let second = fixture.sink("a", 2)
-            await passTime(clock) { await fixture.fleet.replace([member(second)]) }
+            await passTime(clock) { await fixture.add(second) }
             #expect(fixture.log.lines.contains { $0.contains("still finishing") })
             #expect(fixture.record.lines.isEmpty)
             hanging.release()
@@ -296,8 +322,8 @@ import Testing
         let clock = ManualClock()
         try await run(clock: clock) { fixture in
             let former = fixture.sink("former")
-            try await fixture.fleet.add([member(former)])
-            _ = try await fixture.journal.lease("heir")
+            await fixture.add(former)
+            fixture.journal.know("heir")
             former.hold()
             try await fixture.append(1...1, to: ["former", "heir"])
             await former.deliveryBegins()
@@ -305,7 +331,7 @@ import Testing
             await withTaskGroup(of: Bool.self) { group in
                 group.addTask {
                     await fixture.fleet.remove(["former"])
-                    await fixture.fleet.replace([member(heir)], formers: ["heir": "former"])
+                    await fixture.add(heir, formers: ["heir": "former"])
                     return true
                 }
                 group.addTask {
@@ -322,23 +348,11 @@ import Testing
         }
     }
 
-    @Test func noneIsTakenInWhereOneCannotBeLeased() async throws {
-        try await run { fixture in
-            await fixture.journal.close()
-            await #expect(throws: JournalError.closed) {
-                try await fixture.fleet.add([member(fixture.sink("a"))])
-            }
-            #expect(fixture.fleet.sinks.isEmpty && fixture.board.snapshot.isEmpty)
-        }
-    }
-
     @Test func aGracefulStopFinishesWhatIsInFlight() async throws {
         let fixture = Fixture(clock: SystemClock())
         let sink = fixture.sink("a")
-        try await fixture.fleet.add([member(sink)])
-        var quiet = Logger(label: "test")
-        quiet.logLevel = .critical
-        let group = ServiceGroup(services: [fixture.fleet], logger: quiet)
+        await fixture.add(sink)
+        let group = ServiceGroup(services: [fixture.fleet], logger: .quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             sink.hold()
@@ -353,7 +367,7 @@ import Testing
         let lease = try await fixture.journal.lease("a")
         #expect(lease.cursor == Offset(rawValue: 1))
         // Nothing is taken in any more, and nothing is kept open for it.
-        try await fixture.fleet.add([member(fixture.sink("late"))])
+        await fixture.add(fixture.sink("late"))
         #expect(fixture.record.shutdowns == ["a/1", "late/1"])
     }
 }

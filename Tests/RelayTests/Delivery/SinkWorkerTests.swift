@@ -1,5 +1,4 @@
 import Config
-import Logging
 @testable import Relay
 import RelayTesting
 import Rules
@@ -23,19 +22,17 @@ import Testing
         ) async throws {
             self.sink = sink
             self.journal = journal
-            var logger = Logger(label: "test")
-            logger.logLevel = .critical
             let worker = SinkWorker(
                 sink: sink, journal: journal, lease: try await journal.lease(sink.name),
                 policy: policy, clock: clock, metrics: RelayMetrics(version: "1", startedAt: 0),
-                board: board, stopTimeout: .seconds(10), logger: logger)
+                board: board, stopTimeout: .seconds(10), logger: .quiet)
             group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [
                         ServiceGroupConfiguration.ServiceConfiguration(
                             service: worker, successTerminationBehavior: .gracefullyShutdownGroup)
                     ],
-                    logger: logger
+                    logger: .quiet
                 )
             )
         }
@@ -262,7 +259,7 @@ import Testing
         let runner = AttemptRunner(sink: sink, journal: journal, epoch: 1, clock: ManualClock())
         let entry = JournalEntry(offset: .zero, event: DeliveryFixture.event(of: "u1"), rule: "rule")
         let attempt = DeliveryAttempt(id: 1, offsets: [.zero], numbers: [.zero: 1])
-        let ended = await runner.run(attempt, [entry], [:])
+        let ended = await runner.run(attempt, [entry])
         guard case .refused = ended.result else {
             Issue.record("\(ended)")
             return

@@ -18,16 +18,34 @@ import Testing
 
     private func user(_ number: Int64) -> Subject { Subject(org: "o", userID: "\(number)") }
 
+    /// What deletes a user, or does something else; the user is that of the first offset's number.
+    private func candidate(
+        _ operation: Operation, _ offsets: Int64..., decider: Int64? = nil, user: Int64? = nil
+    ) -> Tripwire.Candidate {
+        let group = DeliveryGroup(
+            key: offset(offsets.last ?? 0), earlier: offsets.dropLast().map { offset($0) })
+        return Tripwire.Candidate(
+            group: group, decider: decider.map { offset($0) } ?? group.key, operation: operation,
+            subject: operation == .delete ? self.user(user ?? offsets[0]) : nil)
+    }
+
     /// Deletes a user of the offset's number where it may; what the wire said.
     private func delete(
         _ wire: inout Tripwire, _ number: Int64, user: Int64? = nil, _ end: Tripwire.End = .delivered,
         at time: Int64
     ) -> Tripwire.Gate {
-        let subject = self.user(user ?? number)
-        let gate = wire.gate(offset(number), .delete, subject, at: time)
+        send(&wire, candidate(.delete, number, user: user), end, at: time)
+    }
+
+    /// Sends it where it may go; what the wire said.
+    private func send(
+        _ wire: inout Tripwire, _ candidate: Tripwire.Candidate, _ end: Tripwire.End = .delivered,
+        at time: Int64
+    ) -> Tripwire.Gate {
+        let gate = wire.gate(candidate, at: time)
         guard gate == .pass else { return gate }
-        wire.begin(offset(number), .delete, subject, at: time)
-        wire.end(offset(number), end, at: time)
+        wire.begin(candidate, at: time)
+        wire.end(candidate.group.key, end, at: time)
         return gate
     }
 
@@ -40,19 +58,19 @@ import Testing
         }
         #expect(reason.hasPrefix("3 of operation delete were, or may have been, delivered in the last hour"))
         #expect(reason.contains("the limit is 3/h"))
-        #expect(wire.gate(offset(5), .update, user(5), at: Self.start) == .pass)
+        #expect(wire.gate(candidate(.update, 5), at: Self.start) == .pass)
     }
 
     @Test func whatIsInFlightIsWaitedForAndWhatWasRefusedDoesNotCount() {
         var wire = wire(2)
         for number in [Int64(1), 2] {
-            #expect(wire.gate(offset(number), .delete, user(number), at: Self.start) == .pass)
-            wire.begin(offset(number), .delete, user(number), at: Self.start)
+            #expect(wire.gate(candidate(.delete, number), at: Self.start) == .pass)
+            wire.begin(candidate(.delete, number), at: Self.start)
         }
-        #expect(wire.gate(offset(3), .delete, user(3), at: Self.start) == .wait)
+        #expect(wire.gate(candidate(.delete, 3), at: Self.start) == .wait)
         wire.end(offset(1), .notDone, at: Self.start)
         #expect(delete(&wire, 3, at: Self.start) == .pass)
-        #expect(wire.gate(offset(4), .delete, user(4), at: Self.start) == .wait)
+        #expect(wire.gate(candidate(.delete, 4), at: Self.start) == .wait)
     }
 
     /// No span of the period sees more than the limit, wherever it begins.
@@ -241,6 +259,51 @@ import Testing
         bench.fail(3)
         #expect(bench.settlements.compactMap(\.limitCounts) == ["0"])
     }
+
+    // MARK: - What is merged
+
+    @Test func whatIsMergedIsCountedByWhatDecides() {
+        let limits: [Operation: RateLimit] = [
+            .deactivate: RateLimit(count: 2, period: .seconds(3_600)),
+            .delete: RateLimit(count: 1, period: .seconds(3_600)),
+        ]
+        var wire = Tripwire(limits: limits, exemptTo: offset(10))
+        // A deactivation that a person has let pass stays so with a newer update.
+        for number in 1...5 {
+            let group = candidate(.deactivate, Int64(number), 20 + Int64(number), decider: Int64(number))
+            #expect(send(&wire, group, at: Self.start) == .pass)
+        }
+        // One that came later is counted, and goes alone after it went with an update.
+        let both = candidate(.deactivate, 30, 31, decider: 30)
+        for _ in 0..<3 { #expect(send(&wire, both, .open, at: Self.start) == .pass) }
+        #expect(send(&wire, candidate(.deactivate, 30), .open, at: Self.start) == .pass)
+        // Turned into a deletion it counts as one too; that it may have been a deactivation stays true.
+        #expect(send(&wire, candidate(.delete, 30, 31, 32), at: Self.start) == .pass)
+        #expect(wire.takeText(at: Self.start) == "10;deactivate:\(Self.start)=1;delete:\(Self.start)=1")
+        #expect(send(&wire, candidate(.deactivate, 40), at: Self.start) == .pass)
+        #expect(send(&wire, candidate(.deactivate, 41), at: Self.start) != .pass)
+    }
+
+    /// Each attempt at what is merged has left a row, and what was counted last is what goes on counting.
+    @Test func whatWasMergedBeforeALeaseIsNotCountedAgain() {
+        func parked(_ number: Int64, at time: Int64) -> ParkedDelivery {
+            let failure = FailedAttempt(number: 1, at: time, reason: "", status: 500)
+            return ParkedDelivery(
+                offset: offset(number), subject: user(1), failures: [failure], notBefore: 0)
+        }
+        let later = Self.start + Self.hour / 2
+        var wire = Tripwire(
+            limits: [.deactivate: RateLimit(count: 2, period: .seconds(3_600))],
+            text: "0;deactivate:\(Self.start)=1,\(later)=1",
+            parked: [parked(1, at: Self.start), parked(2, at: later)])
+        wire.begins(at: later)
+        // The other one that was counted is somebody else's.
+        #expect(send(&wire, candidate(.deactivate, 1, 2, 3, decider: 1), at: later + 1) == .pass)
+        #expect(wire.takeText(at: later + 1) == "0;deactivate:\(Self.start)=1,\(later)=1")
+        #expect(send(&wire, candidate(.deactivate, 9), at: later + 1) != .pass)
+    }
+
+    // MARK: - Across leases
 
     /// A destination that is away trips nothing, however often a worker begins anew meanwhile.
     @Test func whatIsInLineAgainIsNotCountedByEachLease() {

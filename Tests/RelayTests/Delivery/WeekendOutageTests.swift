@@ -26,6 +26,9 @@ import Testing
         weekend.pass(hours: 46)
         #expect(crm.delivered.count == friday)
         #expect(crm.trials > 60 * (Soak.isOn ? 10 : 3), "it is tried again and again: \(crm.trials)")
+        // A pause is half of the longest one on average.
+        let pauseMax = Soak.isOn ? 128 : 300
+        #expect(crm.trials < 60 * 3_600 / pauseMax * 2 * 5 / 4, "and not without a pause: \(crm.trials)")
         #expect(crm.heldWhileOpen == 0, "a sink that is down holds no memory")
         #expect(crm.spanMax <= Weekend.windowMax, "of \(weekend.appended) entries, \(crm.spanMax) at a time")
         // The trials on which it fails are nobody's fault, whatever the sink answers by itself meanwhile.
