@@ -66,7 +66,7 @@ struct AdminController: Sendable {
         guard let verb = sources.hands.flatMap({ OperatorAPI($0).verb(request.path) }) else {
             guard request.method == .get else { return Self.getOnly }
             return await OperatorAPI.answering {
-                try await read(request.path, AdminParameters(query: request.query))
+                try await read(request.path, try AdminParameters(query: request.query))
             }
         }
         var bytes: [UInt8] = []
@@ -196,7 +196,7 @@ struct AdminController: Sendable {
         let page = try query.page()
         let filter = try query.deadLetterFilter(now: clock.now)
         let letters = try await sources.journal.deadLetters(filter, page.andOneMore)
-        if letters.isEmpty { try await sources.hands?.know(sink: filter.sink, rule: filter.rule) }
+        if letters.isEmpty { try await sources.hands?.know([.sink: filter.sink, .rule: filter.rule]) }
         return .list("deadLetters", letters, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
@@ -215,7 +215,7 @@ struct AdminController: Sendable {
         let page = try query.page()
         let filter = try query.quarantineFilter(now: clock.now)
         let records = try await sources.journal.quarantine(filter, page.andOneMore)
-        if records.isEmpty { try await sources.hands?.know(hook: filter.hook) }
+        if records.isEmpty { try await sources.hands?.know([.hook: filter.hook]) }
         return .list("quarantine", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 

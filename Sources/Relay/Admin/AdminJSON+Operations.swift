@@ -28,11 +28,14 @@ extension AdminJSON {
 
     /// One replay, in members.
     ///
-    /// - Parameter delivered: The sinks that are delivered to; the state goes by it.
-    public static func write(_ replay: Replay, delivered: Set<String>, to object: inout JSONWriter) {
+    /// - Parameter prospects: The state goes by it.
+    public static func write(
+        _ replay: Replay, _ prospects: ReplayProspects, to object: inout JSONWriter
+    ) {
         object.member("id", replay.id)
         object.member("sink", replay.request.sink)
-        object.member("state", replay.state(delivered: delivered).rawValue)
+        object.member("state", replay.state(prospects).rawValue)
+        object.member("waitsFor", replay.need(prospects)?.rawValue)
         object.member("since", Timestamp.exactText(replay.request.since))
         object.member("until", replay.request.until.map(Timestamp.exactText))
         object.member("rule", replay.request.filter.rule)
@@ -126,7 +129,8 @@ extension AdminJSON {
             object.member("command", record.command)
             object.member("sink", record.sink)
             object.member("entries", record.entries)
-            object.member("detail", raw: Array(record.detail.utf8))
+            object.name("detail")
+            if let detail = record.detail { object.raw(detail.utf8) } else { object.null() }
         }
     }
 }

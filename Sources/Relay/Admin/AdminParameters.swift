@@ -19,13 +19,15 @@ struct AdminProblem: Error {
 struct AdminParameters {
     private var values: [String: String] = [:]
 
-    /// A query; of a repeated parameter the last counts.
-    init(query: some StringProtocol) {
+    /// A query.
+    init(query: some StringProtocol) throws(AdminProblem) {
         for pair in query.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
                 String($0).replacing("+", with: " ").removingPercentEncoding ?? ""
             }
-            if let name = parts.first { values[name] = parts.count > 1 ? parts[1] : "" }
+            guard let name = parts.first else { continue }
+            try refuse(repeated: name)
+            values[name] = parts.count > 1 ? parts[1] : ""
         }
     }
 
@@ -39,6 +41,7 @@ struct AdminParameters {
         }
         for (key, value) in root.members {
             let name = key.string ?? ""
+            try refuse(repeated: name)
             switch value.kind {
             case .string: values[name] = value.string
             case .number, .true, .false: values[name] = String(decoding: value.raw, as: UTF8.self)
@@ -52,6 +55,12 @@ struct AdminParameters {
                 throw AdminProblem(.badRequest, "\(name) must be a text, a number, true or false")
             }
         }
+    }
+
+    /// Which of the two is meant nobody can tell: with `dryRun` it is all or nothing.
+    private func refuse(repeated name: String) throws(AdminProblem) {
+        guard values[name] != nil else { return }
+        throw AdminProblem(.badRequest, "\(name) is there more than once; name it once")
     }
 
     subscript(name: String) -> String? { values[name] }

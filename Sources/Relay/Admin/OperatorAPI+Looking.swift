@@ -10,16 +10,16 @@ extension OperatorAPI {
         let limit = try parameters.limit()
         let filter = ReplayListFilter(
             sink: try parameters.filter("sink"), state: try parameters.replayState(),
-            delivered: hands.settings.delivered)
+            prospects: try await hands.prospects())
         if let before = parameters["before"] { _ = try await replay(before) }
         let replays = try await hands.inspection.replays(
             filter, before: parameters["before"], limit: limit + 1)
-        if replays.isEmpty { try await hands.know(sink: filter.sink) }
+        if replays.isEmpty { try await hands.know([.sink: filter.sink]) }
         return .json { object in
             object.name("replays")
             object.array { list in
                 for replay in replays.prefix(limit) {
-                    list.object { AdminJSON.write(replay, delivered: filter.delivered, to: &$0) }
+                    list.object { AdminJSON.write(replay, filter.prospects, to: &$0) }
                 }
             }
             object.member("next", replays.count > limit ? replays[limit - 1].id : nil)
@@ -28,7 +28,7 @@ extension OperatorAPI {
 
     func replay(_ id: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only([])
-        return answer(try await replay(id))
+        return try await answer(replay(id))
     }
 
     private func replay(_ id: String) async throws -> Replay {
@@ -40,12 +40,12 @@ extension OperatorAPI {
 
     func cancelReplay(_ id: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only([])
-        return answer(try await hands.cancel(replay: id))
+        return try await answer(hands.cancel(replay: id))
     }
 
-    func answer(_ replay: Replay, _ status: HTTPResponse.Status = .ok) -> HTTPAnswer {
-        let delivered = hands.settings.delivered
-        return .json(status) { AdminJSON.write(replay, delivered: delivered, to: &$0) }
+    func answer(_ replay: Replay, _ status: HTTPResponse.Status = .ok) async throws -> HTTPAnswer {
+        let prospects = try await hands.prospects()
+        return .json(status) { AdminJSON.write(replay, prospects, to: &$0) }
     }
 
     // MARK: - What was
@@ -65,7 +65,7 @@ extension OperatorAPI {
         }
         let history = try await hands.inspection.history(
             filter, before: place, limit: try parameters.limit(), lookedAtMax: WaitingLook.eventsMax)
-        if history.records.isEmpty, history.givenUp.isEmpty { try await hands.know(sink: filter.sink) }
+        if history.records.isEmpty { try await hands.know([.sink: filter.sink, .org: filter.org]) }
         return .json { AdminJSON.write(history, to: &$0) }
     }
 
@@ -76,7 +76,7 @@ extension OperatorAPI {
         let filter = OperationFilter(
             sink: try parameters.filter("sink"), since: range.since, until: range.until)
         let records = try await hands.inspection.operations(filter, page.andOneMore)
-        if records.isEmpty { try await hands.know(sink: filter.sink) }
+        if records.isEmpty { try await hands.know([.sink: filter.sink]) }
         return .list("operations", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
@@ -88,7 +88,7 @@ extension OperatorAPI {
             sink: try parameters.filter("sink"), reason: try parameters.filter("reason"),
             since: range.since, until: range.until)
         let ranges = try await hands.inspection.detached(filter, page.andOneMore)
-        if ranges.isEmpty { try await hands.know(sink: filter.sink) }
+        if ranges.isEmpty { try await hands.know([.sink: filter.sink]) }
         return .list("detached", ranges, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 }

@@ -69,7 +69,7 @@ public struct OperatorAPI: Sendable {
 
         func answer(_ request: AdminRequest, body: [UInt8]) async throws -> HTTPAnswer {
             if request.method == .get, let get {
-                return try await get(AdminParameters(query: request.query))
+                return try await get(try AdminParameters(query: request.query))
             }
             if request.method == .post, let post {
                 // A filter that is not looked at would mean everything.
@@ -205,7 +205,7 @@ public struct OperatorAPI: Sendable {
             guard parameters["after"] == nil else {
                 throw AdminProblem(.badRequest, "after goes with dryRun; a replay has since and until")
             }
-            return answer(try await hands.begin(order), .accepted)
+            return try await answer(hands.begin(order), .accepted)
         }
         let after = try parameters.number("after", in: 0...Int64.max).map(Offset.init(rawValue:))
         let (replay, step) = try await hands.tryOut(order, after: after)

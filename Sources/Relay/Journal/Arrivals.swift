@@ -22,7 +22,8 @@ struct Arrivals {
     mutating func instant(
         of offset: Int64, receivedAt: Int64, replay: String?, _ db: Database
     ) throws -> Int64 {
-        guard let replay else { return receivedAt }
+        // None is before 1970, but where the journal is damaged; then times between would overflow.
+        guard let replay else { return max(0, receivedAt) }
         let known = try jobs[replay] ?? job(replay, db)
         jobs[replay] = known
         switch known {
@@ -35,9 +36,9 @@ struct Arrivals {
     /// in its name.
     private func job(_ replay: String, _ db: Database) throws -> Job {
         let select = "SELECT started_at, ended_at FROM replays WHERE id = ?"
-        if let row = try Row.fetchOne(db, sql: select, arguments: [replay]) {
-            if let end = row[1] as Int64? { return .over(end) }
-            return .underWay(row[0])
+        if let row = try StoredRow.fetchOne(db, sql: select, arguments: [replay]) {
+            if let end = try row[1] as Int64? { return .over(end) }
+            return try .underWay(row[0])
         }
         let time = replay.split(separator: "-", maxSplits: 1).last.flatMap { Timestamp(String($0)) }
         return .over(time?.nanoseconds ?? now)
@@ -48,7 +49,7 @@ struct Arrivals {
     /// Now, where none follows: a replay may take longer than a sink may be behind.
     private mutating func followedAt(_ offset: Int64, _ db: Database) throws -> Int64 {
         if follower.offset > offset { return follower.receivedAt }
-        let row = try Row.fetchOne(
+        let row = try StoredRow.fetchOne(
             db,
             sql: """
                 SELECT "offset", received_at FROM entries
@@ -56,7 +57,7 @@ struct Arrivals {
                 """,
             arguments: [offset, Self.followersMax])
         guard let row else { return now }
-        follower = (row[0], row[1])
+        follower = try (row[0], row[1])
         return follower.receivedAt
     }
 }

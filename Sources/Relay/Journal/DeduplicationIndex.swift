@@ -29,11 +29,11 @@ final class DeduplicationIndex {
     /// Reads the filters of all runs, and the digests of the entries that came after the last one.
     init(_ db: Database, runCapacity: Int = DeduplicationIndex.runDigests) throws {
         self.runCapacity = runCapacity
-        let rows = try Row.fetchCursor(db, sql: "SELECT id, filter FROM seen_runs ORDER BY id DESC")
+        let rows = try StoredRow.fetchCursor(db, sql: "SELECT id, filter FROM seen_runs ORDER BY id DESC")
         while let row = try rows.next() {
-            runs.append(Run(id: row[0], filter: BloomFilter(bytes: Array(row[1] as Data))))
+            try runs.append(Run(id: row[0], filter: BloomFilter(bytes: Array(row[1] as Data))))
         }
-        let entries = try Row.fetchCursor(
+        let entries = try StoredRow.fetchCursor(
             db,
             sql: """
                 SELECT hooks.org, event_id FROM entries JOIN hooks ON hooks.id = hook_id
@@ -41,7 +41,7 @@ final class DeduplicationIndex {
                 """
         )
         while let row = try entries.next() {
-            current.insert(EventDigest(org: row[0], eventID: row[1]))
+            try current.insert(EventDigest(org: row[0], eventID: row[1]))
         }
     }
 

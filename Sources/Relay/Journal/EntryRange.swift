@@ -17,11 +17,11 @@ struct EntryRange: Sendable, Equatable {
     }
 
     /// From a row of ``columns``; nil where there are no entries.
-    init?(_ row: Row?) {
-        guard let row, row[0] > 0 else { return nil }
-        count = row[0]
-        offsets = row[1]...row[2]
-        receivedAt = row[3]...row[4]
+    init?(_ row: StoredRow?) throws {
+        guard let row, try row[0] > 0 else { return nil }
+        count = try row[0]
+        offsets = try row[1]...row[2]
+        receivedAt = try row[3]...row[4]
     }
 
     fileprivate mutating func join(_ other: EntryRange) {

@@ -30,7 +30,7 @@ enum JournalBackup {
         try copy(source, to: partial, progress)
         try sync(partial)
         try publish(partial, as: path, replaces: replaces)
-        try sync((path as NSString).deletingLastPathComponent)
+        try sync(JournalFile.folder(of: path))
     }
 
     private static func copy(
@@ -77,7 +77,7 @@ enum JournalBackup {
     }
 
     private static func sync(_ path: String) throws {
-        let file = open(path.isEmpty ? "." : path, O_RDONLY | O_CLOEXEC)
+        let file = open(path, O_RDONLY | O_CLOEXEC)
         defer { if file >= 0 { close(file) } }
         guard file >= 0, fsync(file) == 0 else {
             throw JournalError.cannotCommit(

@@ -7,6 +7,14 @@ extension JournalError {
     ///
     /// No SQL, no values.
     init(_ error: any Error) {
+        if let damage = JournalDamage(error) {
+            self = .unusable(
+                reason: """
+                    the journal is damaged: \(damage.what); keep the file, restore a backup, and see what \
+                    `okta-relay journal verify` finds
+                    """)
+            return
+        }
         guard let error = error as? DatabaseError else {
             self = error as? JournalError ?? .cannotCommit(reason: "unexpected: \(type(of: error))")
             return

@@ -32,6 +32,8 @@ enum JournalFile {
         try queue.writeWithoutTransaction { db in
             try refuseNewer(db)
             try assertDurable(db)
+            // An upgrade that is not on it would be made once more.
+            if let problem = try JournalCheck.upgradesProblem(db) { throw JournalDamage(what: problem) }
         }
         try backUpBeforeMigration(queue, path, logger)
         try JournalSchema.migrator.migrate(queue)
@@ -76,9 +78,37 @@ enum JournalFile {
         if file >= 0 { close(file) }
     }
 
+    /// Where the file itself is, or will be: the path with every symbolic link followed.
+    ///
+    /// SQLite follows them, so this is the path beside which everything else of the journal lies, and whose
+    /// disk it fills. Neither the file nor its folder need be there.
+    static func place(of path: String) -> String {
+        let (folder, name) = parts(of: path)
+        if let resolved = realpath(path, nil) {
+            defer { free(resolved) }
+            return String(cString: resolved)
+        }
+        // What else is wrong with it, opening it tells.
+        guard errno == ENOENT, folder != path else { return path }
+        if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) {
+            let isWhole = target.hasPrefix("/")
+            return place(of: isWhole ? target : (folder as NSString).appendingPathComponent(target))
+        }
+        return (place(of: folder) as NSString).appendingPathComponent(name)
+    }
+
+    static func folder(of path: String) -> String { parts(of: path).folder }
+
+    /// Not by Foundation, which crashes on a path of one letter.
+    private static func parts(of path: String) -> (folder: String, name: String) {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+        let folder = path[..<slash]
+        return (folder.isEmpty ? "/" : String(folder), String(path[path.utf8.index(after: slash)...]))
+    }
+
     static func makeFolder(of path: String) throws {
-        let folder = (path as NSString).deletingLastPathComponent
-        guard !folder.isEmpty, !FileManager.default.fileExists(atPath: folder) else { return }
+        let folder = Self.folder(of: path)
+        guard !FileManager.default.fileExists(atPath: folder) else { return }
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }

@@ -4,14 +4,13 @@ import Foundation
 struct JournalLock: ~Copyable {
     private let descriptor: Int32
 
-    /// The lock lies beside the file itself, whatever links lead to it.
+    /// Takes the lock; a throw closes the descriptor, as the end of the value does.
     ///
-    /// Throws ``JournalError/unusable(reason:)`` where another process has the lock, and where the file has a
-    /// second name: nobody could tell who else has it by that one. A throw closes the descriptor, as the end
-    /// of the value does.
+    /// - Parameter journalPath: Of the file itself, whatever links lead to it.
+    /// - Throws: ``JournalError/unusable(reason:)`` where another process has the lock, and where the file
+    ///   has a second name: nobody could tell who else has it by that one.
     init(journalPath: String) throws(JournalError) {
-        let file = Self.withoutLinks(journalPath)
-        let path = file + ".lock"
+        let path = journalPath + ".lock"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw .unusable(
@@ -19,21 +18,18 @@ struct JournalLock: ~Copyable {
                     "cannot create \(path): \(String(cString: strerror(errno))); check the folder's rights")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            throw .unusable(reason: "another relay is running on \(journalPath); stop it first")
+            throw .unusable(
+                reason: """
+                    \(journalPath) is in use: by another relay, which has to be stopped first, or by a \
+                    command that changes it, which ends by itself
+                    """)
         }
-        let names = try? FileManager.default.attributesOfItem(atPath: file)[.referenceCount] as? NSNumber
-        if let names, names.intValue > 1 {
+        let file = try? FileManager.default.attributesOfItem(atPath: journalPath)
+        if let names = file?[.referenceCount] as? NSNumber, names.intValue > 1 {
             throw .unusable(
                 reason: "\(journalPath) has more than one name (a hard link); remove the others, or copy it")
         }
     }
 
     deinit { close(descriptor) }
-
-    /// The path with every symbolic link followed; as it is where the file does not exist yet.
-    private static func withoutLinks(_ path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
-    }
 }

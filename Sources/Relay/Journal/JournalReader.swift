@@ -127,7 +127,7 @@ final class JournalReader: Sendable {
             let hook = try hook(row.integer(2), db)
             let body = row.blob(6)
             guard !body.isEmpty else {
-                throw JournalError.unusable(reason: "the body of entry \(offset) is not there")
+                throw JournalDamage(what: "the body of entry \(offset) is not there")
             }
             return JournalEntry(
                 offset: Offset(rawValue: offset),
@@ -142,10 +142,10 @@ final class JournalReader: Sendable {
         private func hook(_ id: Int64, _ db: Database) throws -> (name: String, org: String) {
             if let hook = hooks[id] { return hook }
             let select = "SELECT name, org FROM hooks WHERE id = ?"
-            guard let row = try Row.fetchOne(db, sql: select, arguments: [id]) else {
-                throw JournalError.unusable(reason: "the hook of an entry is not there")
+            guard let row = try StoredRow.fetchOne(db, sql: select, arguments: [id]) else {
+                throw JournalDamage(what: "the hook of an entry is not there")
             }
-            let hook: (name: String, org: String) = (row[0], row[1])
+            let hook: (name: String, org: String) = try (row[0], row[1])
             hooks[id] = hook
             return hook
         }

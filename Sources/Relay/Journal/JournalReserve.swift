@@ -17,9 +17,8 @@ struct JournalReserve {
     /// - Parameter sizeMax: The journal's; the reserve is a sixteenth of it, and of the disk, at most.
     init(journalPath: String, sizeMax: Int) {
         path = journalPath + ".reserve"
-        let folder = (journalPath as NSString).deletingLastPathComponent
-        self.folder = folder.isEmpty ? "." : folder
-        bytes = min(Self.bytesMax, sizeMax / 16, (Disk(of: self.folder)?.totalBytes ?? .max) / 16)
+        folder = JournalFile.folder(of: journalPath)
+        bytes = min(Self.bytesMax, sizeMax / 16, (Disk(of: folder)?.totalBytes ?? .max) / 16)
     }
 
     /// Takes the room up where it is not; false where the disk has not enough for it and as much again.

@@ -44,13 +44,13 @@ struct JournalRetention {
     /// The first numbers of rows of a number and the bytes that go with it, as far as one step deletes them.
     ///
     /// - Parameter enough: When that many bytes go, the rest may stay.
-    static func withinBytes(_ rows: RowCursor, enough: Int = .max) throws -> [Int64] {
+    static func withinBytes(_ rows: StoredRow.Rows, enough: Int = .max) throws -> [Int64] {
         var numbers: [Int64] = []
         var bytes = 0
         while bytes < enough, let row = try rows.next() {
-            bytes += row[1] as Int
+            bytes += try row[1] as Int
             guard numbers.isEmpty || bytes <= bytesMax else { break }
-            numbers.append(row[0])
+            numbers.append(try row[0])
         }
         return numbers
     }

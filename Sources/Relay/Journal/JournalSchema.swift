@@ -18,6 +18,13 @@ enum JournalSchema {
         return migrator
     }
 
+    /// A new journal, in memory.
+    static func fresh() throws -> DatabaseQueue {
+        let queue = try DatabaseQueue()
+        try migrator.migrate(queue)
+        return queue
+    }
+
     private static let version1 = """
         -- Where events come from: a hook of an org.
         CREATE TABLE hooks (

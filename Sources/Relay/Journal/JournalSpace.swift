@@ -4,7 +4,7 @@ import GRDB
 
 /// What the journal takes of its disk, against what it may take.
 ///
-/// Owned by the writer thread.
+/// The writer's thread owns one; whoever tells of a journal measures another.
 struct JournalSpace {
     /// Of the limit: from here an operator is warned.
     static let warnedShare = 0.7
@@ -30,6 +30,7 @@ struct JournalSpace {
     private(set) var canShrink = true
     private var unmeasuredBytes = 0
 
+    /// - Parameter journalPath: Of the file itself, whatever links lead to it.
     init(journalPath: String, sizeMax: Int) {
         self.sizeMax = sizeMax
         limitBytes = sizeMax
@@ -64,6 +65,35 @@ struct JournalSpace {
             + "mend the sinks that are behind"
     }
 
+    /// Bodies that a step of a replay appends at most; what is larger goes alone.
+    var replayBytesMax: Int { min(8 << 20, sizeMaxOnDisk / 64) }
+
+    /// Whether one more step of a replay costs no sink what waits for it, and intake nothing.
+    ///
+    /// So it is where no room has to be made for it, and for a few steps at once where that would take events
+    /// that every sink has.
+    func hasRoomForReplays(_ db: Database) throws -> Bool {
+        // On their pages and in the log, bodies take about twice as much.
+        let step = 2 * replayBytesMax
+        let next = usedBytes + unmeasuredBytes + step
+        let relief = Int(Self.reliefShare * Double(limitBytes))
+        if next < relief { return true }
+        return try next < min(relief + 2 * step, limitBytes) && Self.areOldestSettled(db)
+    }
+
+    /// Whether every sink has most of the oldest events, which is where making room begins.
+    private static func areOldestSettled(_ db: Database) throws -> Bool {
+        let isSettled = #""offset" <= settled_to AND "offset" NOT IN (SELECT "offset" FROM parked)"#
+        return try Bool.fetchOne(
+            db,
+            sql: """
+                SELECT coalesce(avg(\(isSettled)), 0) >= 0.5
+                FROM (SELECT "offset", route_id FROM entries ORDER BY "offset" LIMIT ?)
+                    JOIN (\(JournalWriter.routeEndsSQL)) ON route = route_id
+                """,
+            arguments: [JournalRetention.looksMax, Int64.max]) ?? false
+    }
+
     /// Notes what was written; true where it is time to measure.
     mutating func wrote(_ bytes: Int) -> Bool {
         unmeasuredBytes += bytes
@@ -80,10 +110,10 @@ struct JournalSpace {
         roomBytes = Self.roomBytes(path)
         let room = roomBytes.map { reserve.isReleased ? $0 - reserve.bytes : $0 }
         // A disk that others have filled makes the journal no smaller than it must be to go on.
-        limitBytes = min(sizeMax, max(room ?? sizeMax, 3 * reserve.bytes))
+        limitBytes = min(sizeMax, max(room ?? sizeMax, 3 * reserve.bytes, 1))
     }
 
-    static func pageBytesInUse(_ db: Database) throws -> Int {
+    private static func pageBytesInUse(_ db: Database) throws -> Int {
         try (pragma("page_count", db) - pragma("freelist_count", db)) * JournalFile.pageBytes
     }
 
@@ -97,17 +127,12 @@ struct JournalSpace {
     ///
     /// - Parameter countsReserve: Whether the journal's reserve is among what it takes.
     static func roomBytes(_ journalPath: String, countsReserve: Bool = false) -> Int? {
-        var folder = Self.folder(of: journalPath)
+        var folder = JournalFile.folder(of: journalPath)
         while !FileManager.default.fileExists(atPath: folder), folder != "/", folder != "." {
-            folder = Self.folder(of: folder)
+            folder = JournalFile.folder(of: folder)
         }
         let files = [journalPath, logPath(journalPath)] + (countsReserve ? [journalPath + ".reserve"] : [])
         return Disk(of: folder).map { files.map(bytes(ofFile:)).reduce($0.availableBytes, +) }
-    }
-
-    private static func folder(of path: String) -> String {
-        let folder = (path as NSString).deletingLastPathComponent
-        return folder.isEmpty ? "." : folder
     }
 
     static func logPath(_ journalPath: String) -> String { journalPath + "-wal" }
@@ -126,6 +151,6 @@ extension SQLiteJournal {
     ///
     /// Nil where the system does not tell. Neither the journal nor its folder need be there.
     public static func roomBytes(path: String) -> Int? {
-        JournalSpace.roomBytes(path, countsReserve: true)
+        JournalSpace.roomBytes(JournalFile.place(of: path), countsReserve: true)
     }
 }

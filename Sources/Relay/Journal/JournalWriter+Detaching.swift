@@ -94,7 +94,7 @@ extension JournalWriter {
         var look = LookBack(seenTo: start)
         var looks = 0
         var arrivals = Arrivals(now: now)
-        let rows = try Row.fetchCursor(
+        let rows = try StoredRow.fetchCursor(
             db,
             sql: """
                 SELECT "offset", received_at, route_id, replay FROM entries WHERE "offset" > ?
@@ -102,12 +102,12 @@ extension JournalWriter {
                 """,
             arguments: [start, JournalRetention.looksMax])
         while let row = try rows.next() {
-            let offset: Int64 = row[0]
-            let replay: String? = row[3]
+            let offset: Int64 = try row[0]
+            let replay: String? = try row[3]
             looks += 1
             look.seenTo = offset
             let waits =
-                parked.contains(offset)
+                try parked.contains(offset)
                 || offset > sink.cursor && numbers.contains(row[2]) && !sink.settledAbove.contains(offset)
             // What is sent to others again says nothing of how old this sink's entries are.
             guard waits || replay == nil else { continue }
@@ -115,7 +115,7 @@ extension JournalWriter {
             if waits, look.oldest == nil { look.oldest = came }
             if now - came > holds.nanoseconds {
                 look.lastOld = offset
-                if waits { look.givenUp.add(EntryRange(offset, receivedAt: row[1])) }
+                if waits { try look.givenUp.add(EntryRange(offset, receivedAt: row[1])) }
             } else if look.oldest != nil || now - came <= holds.nanoseconds / 2 {
                 // The first young one ends what is old; where nothing waits, the first that is no warning.
                 look.isAtEnd = true

@@ -30,8 +30,8 @@ extension JournalWriter {
     func resume(_ sink: String, at now: Int64) throws -> ResumeReport? {
         let db = try database
         let select = "SELECT hold, hold_reason, held_at FROM sinks WHERE name = ?"
-        guard let row = try Row.fetchOne(db, sql: select, arguments: [sink]) else { return nil }
-        let ended = SinkHold(kind: row[0], reason: row[1], since: row[2])
+        guard let row = try StoredRow.fetchOne(db, sql: select, arguments: [sink]) else { return nil }
+        let ended = try SinkHold(kind: row[0], reason: row[1], since: row[2])
         guard let ended else { return ResumeReport(ended: nil, exemptTo: nil) }
         try hold(sink, nil)
         try outdateLease(of: sink)
@@ -127,7 +127,7 @@ extension JournalWriter {
     /// - Parameter entries: What waited, where the sink is dropped with it; nil while steps are left.
     private func noteDrop(_ sink: String, entries: Int? = nil, deadLetters: Int, at now: Int64) throws {
         let db = try database
-        let begun = try Row.fetchOne(
+        let begun = try StoredRow.fetchOne(
             db,
             sql: """
                 SELECT id, json_extract(detail, '$.deadLetters') FROM operations
@@ -137,7 +137,7 @@ extension JournalWriter {
         if let begun {
             try db.execute(sql: "DELETE FROM operations WHERE id = ?", arguments: [begun[0] as Int64])
         }
-        let before = begun.map { $0[1] as Int } ?? 0
+        let before = try begun.map { try $0[1] as Int } ?? 0
         try note("sinks drop", sink: sink, entries: entries ?? 0, at: now) { detail in
             detail.member("deadLetters", before + deadLetters)
             if entries == nil { detail.member("isUnfinished", true) }
@@ -146,7 +146,7 @@ extension JournalWriter {
 
     private func dropReport(_ sink: String, _ db: Database) throws -> DropReport? {
         try writeCounts()
-        let row = try Row.fetchOne(
+        let row = try StoredRow.fetchOne(
             db,
             sql: """
                 SELECT \(SinkPlace.waitingSQL),
@@ -154,6 +154,6 @@ extension JournalWriter {
                 FROM sinks WHERE name = ?
                 """,
             arguments: [sink])
-        return row.map { DropReport(isDropped: false, waiting: $0[0], deadLetters: $0[1]) }
+        return try row.map { try DropReport(isDropped: false, waiting: $0[0], deadLetters: $0[1]) }
     }
 }

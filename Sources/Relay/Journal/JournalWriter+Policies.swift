@@ -5,10 +5,13 @@ import Rules
 
 /// What the configuration says of sinks, and what changes in the journal for it.
 extension JournalWriter {
-    /// Takes over how long each sink's entries are held, and carries out renames.
+    /// Takes over how long each sink's entries are held, carries out renames, and makes sinks known.
     ///
+    /// - Parameter starts: What sinks that are new begin with.
     /// - Returns: The renames that were carried out, old names to new ones, and the last offset before them.
-    func keep(_ policies: [SinkPolicy]) throws -> (names: [String: String], last: Int64) {
+    func keep(
+        _ policies: [SinkPolicy], starts: [ReplayRequest] = []
+    ) throws -> (names: [String: String], last: Int64) {
         // Who has had events, the counts tell.
         try writeCounts()
         let configured = Set(policies.map(\.name))
@@ -23,6 +26,9 @@ extension JournalWriter {
         // the journal is that sink's, whoever wanted it.
         kept = KeptPolicies(
             policies: Dictionary(policies.map { ($0.name, $0) }) { first, _ in first }, renames: gone)
+        // After the renames: whoever takes over is not new.
+        for start in starts { try enroll(start, at: clock.now) }
+        for policy in policies where policy.isEnabled { try know(policy.name) }
         return (renamed, lastOffset)
     }
 
@@ -46,13 +52,13 @@ extension JournalWriter {
     ///
     /// - Returns: The newest lease's epoch of the name; nil where the name is taken.
     private func makeWay(for name: String, _ db: Database) throws -> Int64? {
-        let row = try Row.fetchOne(
+        let row = try StoredRow.fetchOne(
             db, sql: "SELECT id, epoch, \(SinkPlace.isUntouchedSQL) FROM sinks WHERE name = ?",
             arguments: [name])
         guard let row else { return 0 }
-        guard row[2] else { return nil }
+        guard try row[2] else { return nil }
         try db.execute(sql: "DELETE FROM sinks WHERE id = ?", arguments: [row[0] as Int64])
-        return row[1]
+        return try row[1]
     }
 }
 

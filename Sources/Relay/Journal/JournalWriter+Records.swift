@@ -36,7 +36,7 @@ extension JournalWriter {
         try alone { db in
             let rowsMax = records.bytesPerRow.map { space.sizeMaxOnDisk / 8 / $0 } ?? .max
             let newest = try Int.fetchOne(db, sql: "SELECT max(id) FROM \(table)") ?? 0
-            let rows = try Row.fetchCursor(
+            let rows = try StoredRow.fetchCursor(
                 db,
                 sql: """
                     SELECT id, coalesce(length(\(records.bytes)), 0) FROM \(table)
@@ -146,7 +146,7 @@ extension JournalWriter {
     /// Takes the bytes from the oldest records that have some; how many records.
     private func expire(_ bodies: Bodies, _ excess: Int, _ db: Database) throws -> Int {
         guard excess > 0 else { return 0 }
-        let rows = try Row.fetchCursor(
+        let rows = try StoredRow.fetchCursor(
             db,
             sql: """
                 SELECT id, coalesce(length(\(bodies.column)), 0) FROM \(bodies.table) WHERE has_bytes = 1
@@ -171,7 +171,7 @@ extension JournalWriter {
         _ bodies: Bodies, _ surplus: Int, _ db: Database
     ) throws -> (deleted: Int, expired: Int) {
         guard surplus > 0 else { return (0, 0) }
-        let rows = try Row.fetchCursor(
+        let rows = try StoredRow.fetchCursor(
             db,
             sql: """
                 SELECT id, coalesce(length(\(bodies.column)), 0) FROM \(bodies.table) ORDER BY id LIMIT ?

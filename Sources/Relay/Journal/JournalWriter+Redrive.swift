@@ -22,14 +22,14 @@ extension JournalWriter {
         var events: [Submission.RoutedEvent] = []
         var touched: Set<String> = []
         try forEachLetter(filter, &work) { row in
-            let sink: String = row[1]
+            let sink: String = try row[1]
             guard sinks.contains(sink) else { return KeptReason.notDelivered }
-            guard let body = row[7] as Data? else { return KeptReason.expired }
+            guard let body = try row[7] as Data? else { return KeptReason.expired }
             let event = try? Event(
                 body: JSONDocument(Array(body)), hook: row[3], org: row[4], receivedAt: row[5],
                 envelopeID: row[6])
             guard let event else { return KeptReason.unreadable }
-            let route = Route(choices: [Route.Choice(sink: sink, rule: row[2])])
+            let route = Route(choices: [Route.Choice(sink: sink, rule: try row[2])])
             events.append(Submission.RoutedEvent(event: event, route: route, replay: replay))
             touched.insert(sink)
             return nil
@@ -49,7 +49,7 @@ extension JournalWriter {
         }
         var touched: Set<String> = []
         try forEachLetter(filter, &work) { row in
-            touched.insert(row[1])
+            touched.insert(try row[1])
             return nil
         }
         work.sinks = touched
@@ -141,13 +141,13 @@ extension JournalWriter {
     /// ended.
     private func begin(
         _ step: OperationStep, _ command: String, sink: String?, at now: Int64,
-        _ detail: (inout JSONWriter) -> Void, extent: (Database) throws -> Row?
+        _ detail: (inout JSONWriter) -> Void, extent: (Database) throws -> StoredRow?
     ) throws -> Work {
         if let position = step.position { return Work(step: step, position: position) }
         let row = try extent(try database)
         let operation =
             step.isDryRun ? nil : try note(command, sink: sink, entries: 0, at: now, detail)
-        return Work(
+        return try Work(
             step: step,
             position: OperationStep.Position(
                 after: 0, through: row?[0] ?? 0, remaining: row?[1] ?? 0, operation: operation))
@@ -182,28 +182,29 @@ extension JournalWriter {
 
     // MARK: - Records
 
-    private func extent(of filter: DeadLetterFilter, _ db: Database) throws -> Row? {
+    private func extent(of filter: DeadLetterFilter, _ db: Database) throws -> StoredRow? {
         let condition = filter.condition
-        return try Row.fetchOne(
+        return try StoredRow.fetchOne(
             db,
             sql: """
-                SELECT max(dead_letters.id), count(*) FROM dead_letters JOIN sinks ON sinks.id = sink_id
+                SELECT coalesce(max(dead_letters.id), 0), count(*)
+                FROM dead_letters JOIN sinks ON sinks.id = sink_id
                 WHERE \(condition.text)
                 """,
             arguments: condition.arguments)
     }
 
-    private func extent(of filter: QuarantineFilter, _ db: Database) throws -> Row? {
+    private func extent(of filter: QuarantineFilter, _ db: Database) throws -> StoredRow? {
         let condition = filter.condition
-        return try Row.fetchOne(
-            db, sql: "SELECT max(id), count(*) FROM quarantine WHERE \(condition.text)",
+        return try StoredRow.fetchOne(
+            db, sql: "SELECT coalesce(max(id), 0), count(*) FROM quarantine WHERE \(condition.text)",
             arguments: condition.arguments)
     }
 
     /// - Parameter body: Gets id, sink, rule, hook, org, receivedAt, envelope id and body; tells why the
     ///   letter stays, or nil.
     private func forEachLetter(
-        _ filter: DeadLetterFilter, _ work: inout Work, _ body: (Row) throws -> String?
+        _ filter: DeadLetterFilter, _ work: inout Work, _ body: (StoredRow) throws -> String?
     ) throws {
         let condition = filter.condition
         let sql = """
@@ -212,7 +213,7 @@ extension JournalWriter {
             WHERE \(condition.text) AND dead_letters.id > ? AND dead_letters.id <= ?
             ORDER BY dead_letters.id LIMIT ?
             """
-        try forEach(sql, condition, size: { ($0[7] as Data?)?.count ?? 0 }, &work, body)
+        try forEach(sql, condition, size: { try ($0[7] as Data?)?.count ?? 0 }, &work, body)
     }
 
     private func forEachInput(
@@ -224,10 +225,10 @@ extension JournalWriter {
             FROM quarantine
             WHERE \(condition.text) AND id > ? AND id <= ? ORDER BY id LIMIT ?
             """
-        let isMeant = { (row: Row) in
-            !filter.looksAtBytes || filter.accepts((row[5] as Data?).map { Array($0) })
+        let isMeant = { (row: StoredRow) in
+            try !filter.looksAtBytes || filter.accepts((row[5] as Data?).map { Array($0) })
         }
-        try forEach(sql, condition, size: { $0[4] as Int? ?? 0 }, isMeant: isMeant, &work) { row in
+        try forEach(sql, condition, size: { try $0[4] as Int? ?? 0 }, isMeant: isMeant, &work) { row in
             try body(
                 QuarantineRecord(
                     id: row[0], receivedAt: row[1], hook: row[2], reason: row[3], sizeBytes: row[4] ?? 0,
@@ -236,21 +237,22 @@ extension JournalWriter {
     }
 
     private func forEach(
-        _ sql: String, _ condition: SQLCondition, size: (Row) -> Int, isMeant: (Row) -> Bool = { _ in true },
-        _ work: inout Work, _ body: (Row) throws -> String?
+        _ sql: String, _ condition: SQLCondition, size: (StoredRow) throws -> Int,
+        isMeant: (StoredRow) throws -> Bool = { _ in true }, _ work: inout Work,
+        _ body: (StoredRow) throws -> String?
     ) throws {
         var arguments = condition.arguments
         arguments += [work.position.after, work.position.through, work.step.limit]
-        let rows = try Row.fetchCursor(try database, sql: sql, arguments: arguments)
+        let rows = try StoredRow.fetchCursor(try database, sql: sql, arguments: arguments)
         var count = 0
         var isCut = false
         while let row = try rows.next() {
-            let size = size(row)
+            let size = try size(row)
             guard work.takes(size) else {
                 isCut = true
                 break
             }
-            if isMeant(row) { work.add(row[0], size, try body(row)) } else { work.pass(row[0], size) }
+            if try isMeant(row) { try work.add(row[0], size, body(row)) } else { try work.pass(row[0], size) }
             count += 1
         }
         work.report.next = isCut || count == work.step.limit ? work.position : nil

@@ -9,9 +9,8 @@ extension JournalWriter {
         _ request: ReplayRequest, id verb: String, last: Offset? = nil, at now: Int64
     ) throws -> Replay {
         let db = try database
-        // A sink that is leased for the first time starts at the log's end, and would miss the replay's
-        // entries.
-        if try sinkNumber(request.sink, db) == nil { _ = try lease(request.sink) }
+        // A sink that is known later starts at the log's end of then, and would miss the replay's entries.
+        try know(request.sink)
         var instant = now
         var id: String { "\(verb)-\(Timestamp(nanoseconds: instant).description)" }
         let select = "SELECT count(*) FROM replays WHERE id = ?"
@@ -75,6 +74,12 @@ extension JournalWriter {
                 replay.request.sink, replay.after.rawValue,
             ])
         guard db.changesCount == 1 else { return false }
+        if !step.events.isEmpty {
+            try refuseWithoutRoom()
+            guard try space.hasRoomForReplays(db) else {
+                throw JournalError.cannotCommit(reason: Replay.Need.room.text)
+            }
+        }
         try db.execute(
             sql: """
                 UPDATE operations SET entries = entries + ?
@@ -94,15 +99,17 @@ extension Replay {
         """
 
     /// The column `filter` also keeps whether anything was found to be gone.
-    init(_ row: Row) throws {
-        let until: Int64 = row[5]
-        let isWhole = try JSONDocument(row[2] as String).root["isWhole"]?.bool
-        self.init(
-            id: row[0],
+    init(_ row: StoredRow) throws {
+        let (id, text, until): (String, String, Int64) = try (row[0], row[2], row[5])
+        guard let filter = try? ReplayFilter(json: text), let root = try? JSONDocument(text).root else {
+            throw JournalDamage(what: "the filter of \(id) cannot be read")
+        }
+        try self.init(
+            id: id,
             request: ReplayRequest(
-                sink: row[1], filter: try ReplayFilter(json: row[2]), since: row[4],
+                sink: row[1], filter: filter, since: row[4],
                 until: until == .max ? nil : until,
-                after: Offset(rawValue: row[6]), isWhole: isWhole ?? true),
+                after: Offset(rawValue: row[6]), isWhole: root["isWhole"]?.bool ?? true),
             startedAt: row[3], after: Offset(rawValue: row[7]), last: Offset(rawValue: row[8]),
             appended: row[9], endedAt: row[10])
     }

@@ -86,7 +86,7 @@ extension JournalWriter {
                 let ends = try routeEnds(db)
                 let lastUnsurveyed = lastUnsurveyed
                 let lastEnd = ends.values.max() ?? 0
-                let rows = try Row.fetchAll(
+                let rows = try StoredRow.fetchAll(
                     db,
                     sql: """
                         SELECT "offset", received_at, route_id FROM entries
@@ -99,7 +99,7 @@ extension JournalWriter {
                 let needed = try neededOffsets(from: first[0], to: last[0], db)
                 var old: [Int64] = []
                 for row in rows {
-                    let offset: Int64 = row[0]
+                    let offset: Int64 = try row[0]
                     // For half a second; the next pass is about them again.
                     guard offset <= lastUnsurveyed else {
                         found.isAtEnd = true
@@ -111,9 +111,9 @@ extension JournalWriter {
                         break
                     }
                     found.seenTo = offset
-                    guard isDue(row[1]) else { continue }
+                    guard isDue(try row[1]) else { continue }
                     found.hasDue = true
-                    if offset <= ends[row[2]] ?? 0, !needed.contains(offset) {
+                    if offset <= ends[try row[2]] ?? 0, !needed.contains(offset) {
                         old.append(offset)
                     } else {
                         found.firstPinned = found.firstPinned ?? offset
@@ -137,7 +137,7 @@ extension JournalWriter {
 
     /// The first of these entries, as far as one step may delete their bodies.
     private func withinBytes(_ offsets: [Int64], _ db: Database) throws -> [Int64] {
-        let rows = try Row.fetchCursor(
+        let rows = try StoredRow.fetchCursor(
             db,
             sql: """
                 SELECT value, coalesce(length(body), 0) FROM json_each(?)
@@ -147,19 +147,18 @@ extension JournalWriter {
         return try JournalRetention.withinBytes(rows)
     }
 
+    /// Its argument is the end of a route that names no known sink.
+    static let routeEndsSQL = """
+        SELECT routes.id AS route, min(coalesce(cursor, ?)) AS settled_to FROM routes
+            LEFT JOIN json_each(choices)
+            LEFT JOIN sinks ON sinks.name = json_extract(json_each.value, '$[0]')
+        GROUP BY routes.id
+        """
+
     /// Per route, the last offset that every known sink it names has settled.
     private func routeEnds(_ db: Database) throws -> [Int64: Int64] {
-        let rows = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT routes.id, min(coalesce(cursor, ?)) FROM routes
-                    LEFT JOIN json_each(choices)
-                    LEFT JOIN sinks ON sinks.name = json_extract(json_each.value, '$[0]')
-                GROUP BY routes.id
-                """,
-            arguments: [lastOffset]
-        )
-        return Dictionary(rows.map { ($0[0], $0[1]) }) { first, _ in first }
+        let rows = try StoredRow.fetchAll(db, sql: Self.routeEndsSQL, arguments: [lastOffset])
+        return try Dictionary(rows.map { try ($0[0], $0[1]) }) { first, _ in first }
     }
 
     /// What waits for another attempt in this range.

@@ -3,37 +3,44 @@ import Rules
 
 /// Leases and settlements: the writer's side of delivery.
 extension JournalWriter {
-    func lease(_ sink: String) throws -> SinkLease {
+    /// Makes a sink known, at the log's end, where it is not: it misses nothing from now on.
+    func know(_ sink: String) throws {
         let db = try database
-        // What was routed to a new sink before now is not its business.
+        guard try sinkNumber(sink, db) == nil else { return }
+        // What was routed to it before now is not its business.
         try writeCounts()
         try db.execute(
             sql: """
-                INSERT OR IGNORE INTO sinks (name, cursor, base)
+                INSERT INTO sinks (name, cursor, base)
                 VALUES (?, ?, (SELECT coalesce(sum(entries), 0) FROM routes, json_each(choices)
                                WHERE json_extract(value, '$[0]') = ?))
                 """,
             arguments: [sink, lastOffset, sink]
         )
+    }
+
+    func lease(_ sink: String) throws -> SinkLease {
+        try know(sink)
+        let db = try database
         try db.execute(
             sql: "UPDATE sinks SET epoch = epoch + 1, is_moved = 0 WHERE name = ?", arguments: [sink])
         let select = """
             SELECT id, epoch, cursor, settled_above, hold, hold_reason, held_at, limit_counts, exempt_to
             FROM sinks WHERE name = ?
             """
-        guard let row = try Row.fetchOne(db, sql: select, arguments: [sink]),
-            let settledAbove = OffsetRanges.offsets(ofText: row[3])
-        else { throw JournalError.unusable(reason: "the row of sink \(sink) is damaged") }
+        guard let row = try StoredRow.fetchOne(db, sql: select, arguments: [sink]),
+            let settledAbove = OffsetRanges.offsets(ofText: try row[3])
+        else { throw JournalDamage(what: "what the sink \(sink) has settled cannot be read") }
         // Those that were given up ended with the last lease.
         try endIntents(sinkID: row[0], cursor: Offset(rawValue: row[2]), settledAbove: settledAbove, db)
-        return SinkLease(
+        return try SinkLease(
             sink: sink,
             epoch: row[1],
             cursor: Offset(rawValue: row[2]),
             settledAbove: settledAbove,
-            parked: try parked(sinkID: row[0], db),
+            parked: parked(sinkID: row[0], db),
             hold: SinkHold(kind: row[4], reason: row[5], since: row[6]),
-            intents: try intents(sinkID: row[0], db),
+            intents: intents(sinkID: row[0], db),
             limitCounts: row[7],
             exemptTo: Offset(rawValue: row[8])
         )
@@ -49,8 +56,8 @@ extension JournalWriter {
             SELECT "offset", org, user_id, not_before, failures, give_up_at FROM parked
             WHERE sink_id = ? ORDER BY "offset"
             """
-        return try Row.fetchAll(db, sql: sql, arguments: [sinkID]).map { row in
-            ParkedDelivery(
+        return try StoredRow.fetchAll(db, sql: sql, arguments: [sinkID]).map { row in
+            try ParkedDelivery(
                 offset: Offset(rawValue: row[0]),
                 subject: Subject(org: row[1], userID: row[2]),
                 failures: FailedAttempt.failures(ofText: row[4]),
@@ -138,10 +145,10 @@ extension JournalWriter {
         let select = try db.cachedStatement(
             sql: "SELECT id, epoch, cursor, is_moved FROM sinks WHERE name = ?")
         // A sink that was dropped meanwhile is told the same as one that was moved.
-        guard let row = try Row.fetchOne(select, arguments: [sink]) else { throw JournalError.moved }
-        let change = PlaceChange(rawValue: row[3]) ?? .renamed
-        guard row[1] == epoch else { throw change == .renamed ? JournalError.moved : .fenced }
-        return LeasedRow(id: row[0], cursor: row[2], change: change)
+        guard let row = try StoredRow.fetchOne(select, arguments: [sink]) else { throw JournalError.moved }
+        let change = PlaceChange(rawValue: try row[3]) ?? .renamed
+        guard try row[1] == epoch else { throw change == .renamed ? JournalError.moved : .fenced }
+        return try LeasedRow(id: row[0], cursor: row[2], change: change)
     }
 
     private func movedPlace(of sink: String, _ change: PlaceChange, _ db: Database) throws -> MovedPlace {

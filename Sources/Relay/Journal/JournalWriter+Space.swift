@@ -114,7 +114,7 @@ extension JournalWriter {
             let most = min(JournalRetention.pagesMax, max(1, space.logBytesMax / JournalFile.pageBytes))
             pages = min(max(0, free - kept), most)
             guard pages > 0 else { return }
-            _ = try Row.fetchAll(db, sql: "PRAGMA incremental_vacuum(\(pages))")
+            _ = try StoredRow.fetchAll(db, sql: "PRAGMA incremental_vacuum(\(pages))")
             // A file that was made without auto_vacuum = INCREMENTAL gives none.
             let left = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? free
             pages = max(0, free - left)
@@ -195,7 +195,7 @@ extension JournalWriter {
                 WHERE received_at >= ?
                 """,
             arguments: [first, JournalRetention.deletesMax, instant])
-        let rows = try Row.fetchCursor(
+        let rows = try StoredRow.fetchCursor(
             db,
             sql: """
                 SELECT entries."offset", coalesce(length(body), 0) FROM entries

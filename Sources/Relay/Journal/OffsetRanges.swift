@@ -1,5 +1,8 @@
 /// Offsets as text: ascending ranges such as `5-9,12`, which is how a sink's settled offsets are stored.
 enum OffsetRanges {
+    /// A sink's window never has so many; a text that names more is damaged, and may name billions.
+    private static let offsetsMax: Int64 = 1 << 20
+
     static func text(of offsets: [Offset]) -> String {
         var ranges: [ClosedRange<Int64>] = []
         for offset in offsets.map(\.rawValue).sorted() {
@@ -19,7 +22,7 @@ enum OffsetRanges {
         for range in text.split(separator: ",") {
             let bounds = range.split(separator: "-").map { Int64($0) }
             guard let first = bounds.first ?? nil, let last = bounds.last ?? nil, bounds.count <= 2,
-                first <= last
+                first <= last, last - first < offsetsMax - Int64(offsets.count)
             else { return nil }
             offsets += (first...last).map { Offset(rawValue: $0) }
         }

@@ -29,6 +29,13 @@ struct SQLCondition {
 }
 
 extension JSONWriter {
+    /// A filter's ids, as the list of operations tells them; nothing where it has none.
+    fileprivate mutating func ids(_ ids: [Int64]?) {
+        guard let ids else { return }
+        name("ids")
+        array { list in for id in ids { list.integer(id) } }
+    }
+
     /// A filter's range, as the list of operations tells it.
     fileprivate mutating func range(since: Int64?, until: Int64?) {
         if let since { member("since", Timestamp(nanoseconds: since).description) }
@@ -51,7 +58,7 @@ extension DeadLetterFilter {
 
     /// For the list of operations: nothing that may tell of a user.
     func write(to detail: inout JSONWriter) {
-        if let ids { detail.member("ids", ids.count) }
+        detail.ids(ids)
         if let sink { detail.member("sink", sink) }
         if let rule { detail.member("rule", rule) }
         if let eventType { detail.member("type", eventType.description) }
@@ -76,7 +83,8 @@ extension HistoryFilter {
 extension OperationFilter {
     var condition: SQLCondition {
         var condition = SQLCondition()
-        condition.add("? IN (SELECT sink UNION ALL SELECT value FROM json_each(detail, '$.sinks'))", sink)
+        let sinks = "SELECT value FROM json_each(iif(json_valid(detail), detail, '{}'), '$.sinks')"
+        condition.add("? IN (SELECT sink UNION ALL \(sinks))", sink)
         condition.add(instants: "at", since: since, until: until)
         return condition
     }
@@ -96,20 +104,20 @@ extension ReplayListFilter {
     var condition: SQLCondition {
         var condition = SQLCondition()
         condition.add("sink = ?", sink)
-        let isDelivered = "sink IN (SELECT value FROM json_each(?))"
+        let goesOn = "sink IN (SELECT value FROM json_each(?))"
         switch state {
         case nil: break
-        case .underWay: condition.add("ended_at IS NULL AND \(isDelivered)", deliveredJSON)
-        case .waits: condition.add("ended_at IS NULL AND NOT \(isDelivered)", deliveredJSON)
+        case .underWay: condition.add("ended_at IS NULL AND \(goesOn)", goingJSON)
+        case .waits: condition.add("ended_at IS NULL AND NOT \(goesOn)", goingJSON)
         case .done: condition.add("ended_at IS NOT NULL AND (after_offset < last_offset) = ?", false)
         case .cancelled: condition.add("ended_at IS NOT NULL AND (after_offset < last_offset) = ?", true)
         }
         return condition
     }
 
-    private var deliveredJSON: String {
+    private var goingJSON: String {
         var writer = JSONWriter()
-        writer.array { list in for sink in delivered { list.string(sink) } }
+        writer.array { list in for sink in prospects.going { list.string(sink) } }
         return writer.text
     }
 }
@@ -127,7 +135,7 @@ extension QuarantineFilter {
 
     /// For the list of operations.
     func write(to detail: inout JSONWriter) {
-        if let ids { detail.member("ids", ids.count) }
+        detail.ids(ids)
         if let hook { detail.member("hook", hook) }
         if let reason { detail.member("reason", reason) }
         if let eventType { detail.member("type", eventType.description) }

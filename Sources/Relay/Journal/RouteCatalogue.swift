@@ -58,10 +58,10 @@ struct RouteCatalogue {
 
     private mutating func refresh(_ db: Database) throws {
         let statement = try db.cachedStatement(sql: "SELECT id, choices FROM routes WHERE id > ? ORDER BY id")
-        let rows = try Row.fetchAll(statement, arguments: [readTo])
+        let rows = try StoredRow.fetchAll(statement, arguments: [readTo])
         for row in rows {
-            remember(row[0], try Self.route(ofText: row[1]))
-            readTo = row[0]
+            try remember(row[0], Self.route(ofText: row[1]))
+            readTo = try row[0]
         }
     }
 
@@ -85,20 +85,16 @@ struct RouteCatalogue {
 
     /// The numbers of routes that cannot be read.
     static func damaged(_ db: Database) throws -> [Int64] {
-        try Row.fetchAll(db, sql: "SELECT id, choices FROM routes ORDER BY id").compactMap { row in
-            (try? route(ofText: row[1])) == nil ? row[0] : nil
+        try StoredRow.fetchAll(db, sql: "SELECT id, choices FROM routes ORDER BY id").compactMap { row in
+            (try? route(ofText: row[1])) == nil ? try row[0] : nil
         }
     }
 
     private static func route(ofText text: String) throws -> Route {
-        let pairs = try JSONDocument(text).root.elements.map { $0.elements.compactMap(\.string) }
-        return Route(
-            choices: try pairs.map { pair in
-                guard pair.count == 2 else {
-                    throw JournalError.unusable(reason: "a stored route is damaged")
-                }
-                return Route.Choice(sink: pair[0], rule: pair[1])
-            }
-        )
+        let pairs = try? JSONDocument(text).root.elements.map { $0.elements.compactMap(\.string) }
+        guard let pairs, pairs.allSatisfy({ $0.count == 2 }) else {
+            throw JournalDamage(what: "a stored route cannot be read")
+        }
+        return Route(choices: pairs.map { Route.Choice(sink: $0[0], rule: $0[1]) })
     }
 }

@@ -8,6 +8,7 @@ import Synchronization
 /// it,
 /// which a lock file beside it enforces.
 public final class SQLiteJournal: Journal {
+    /// Of the file itself, whatever links lead to it.
     let path: String
     let committer: GroupCommitter
     private let reader: JournalReader
@@ -29,19 +30,22 @@ public final class SQLiteJournal: Journal {
         _ limits: JournalConfiguration, clock: any RelayClock,
         logger: Logger = Logger(label: "okta-relay.journal")
     ) async throws(JournalError) {
-        let path = limits.path
-        self.path = path
+        var limits = limits
         do {
-            try JournalFile.makeFolder(of: path)
+            try JournalFile.makeFolder(of: limits.path)
         } catch {
-            throw .unusable(reason: "cannot make the folder of \(path); check the rights of the folder above")
+            throw .unusable(
+                reason: "cannot make the folder of \(limits.path); check the rights of the folder above")
         }
+        let path = JournalFile.place(of: limits.path)
+        limits.path = path
+        self.path = path
         let lock = try JournalLock(journalPath: path)
         self.lock = Mutex(consume lock)
         let tail = JournalTail()
         let newsStand = NewsStand()
         let checkpointer = JournalCheckpointer(path: path)
-        committer = try await GroupCommitter {
+        committer = try await GroupCommitter { [limits] in
             let writer = try JournalWriter(
                 JournalFile.openForWriting(path, logger: logger),
                 clock: clock,
@@ -115,16 +119,21 @@ public final class SQLiteJournal: Journal {
         return try await committer.commit { try $0.settle(settlement, at: now) }
     }
 
-    /// Takes over what the configuration says of its sinks: how long entries wait for each, and what it was
-    /// called before.
+    /// Takes over what the configuration says of its sinks: which there are, how long entries wait for each,
+    /// and what it was called before; all of it or nothing.
     ///
+    /// Sinks that are enabled miss nothing from then on, so the rules that name them come after this.
     /// Nothing is given up before this was called once. A sink must not be leased while it is renamed: its
-    /// worker has ended, and the rules that name it anew come after this.
+    /// worker has ended.
     ///
+    /// - Parameter starts: What sinks begin with that the journal does not know yet; without it they begin at
+    ///   the log's end.
     /// - Returns: The renames that were carried out, former names to today's.
     @discardableResult
-    public func keep(_ policies: [SinkPolicy]) async throws(JournalError) -> [String: String] {
-        let renamed = try await committer.commit { try $0.keep(policies) }
+    public func keep(
+        _ policies: [SinkPolicy], starts: [ReplayRequest] = []
+    ) async throws(JournalError) -> [String: String] {
+        let renamed = try await committer.commit { try $0.keep(policies, starts: starts) }
         guard !renamed.names.isEmpty else { return [:] }
         tail.rename(renamed.names, upTo: renamed.last)
         await reader.forgetRoutes()

@@ -25,6 +25,12 @@ extension SQLiteJournalInspection {
         var found = try await look(at: "the tables' forms", JournalVerification()) { found, db in
             for problem in try JournalCheck.schemaProblems(db) { found.add(problem) }
         }
+        // The bodies are read with their entries.
+        for types in try await onThread({ _ in try ColumnTypes.all() }) where types.table != "bodies" {
+            found = try await look(at: "the table \(types.table)", found) { found, db in
+                for problem in try types.problems(db) { found.add(problem) }
+            }
+        }
         var scan = try await onThread { EntryScan($0) }
         while !scan.isAtEnd {
             let before = (found, scan)
@@ -39,7 +45,7 @@ extension SQLiteJournalInspection {
         found = try await look(at: "what refers to something", found, Self.verifyReferences)
         found = try await look(at: "some dead letters", found, Self.verifyDeadLetters)
         found = try await look(at: "what is known of some users", found, Self.verifyUsers)
-        found = try await look(at: "attempts, filters or holds", found, Self.verifyTexts)
+        found = try await look(at: "attempts, filters, holds, notes or receipts", found, Self.verifyTexts)
         found = try await look(at: "the counts, or what they count,", found, Self.verifyCounts)
         progress(.structure)
         return try await look(at: "the file's structure", found) { found, db in
@@ -66,10 +72,10 @@ extension SQLiteJournalInspection {
     }
 
     private static func verifyReferences(_ found: inout JournalVerification, _ db: Database) throws {
-        for row in try Row.fetchAll(
+        for row in try StoredRow.fetchAll(
             db, sql: #"SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY "table""#)
         {
-            found.add("\(row[1] as Int) rows of \(row[0] as String) refer to what is not there")
+            try found.add("\(row[1] as Int) rows of \(row[0] as String) refer to what is not there")
         }
         // An intent that its sink has passed ends with the next lease, and may outlive its entry until then.
         let passed = #"EXISTS (SELECT 1 FROM sinks WHERE id = sink_id AND cursor >= intents."offset")"#
@@ -88,41 +94,51 @@ extension SQLiteJournalInspection {
     }
 
     private static func verifyDeadLetters(_ found: inout JournalVerification, _ db: Database) throws {
-        let rows = try Row.fetchCursor(
+        let rows = try StoredRow.fetchCursor(
             db, sql: "SELECT id, event_id, event_type, failures, body FROM dead_letters")
         while let row = try rows.next() {
             found.read(deadLetters: 1)
-            let letter = "the dead letter \(row[0] as Int64)"
-            if !FailedAttempt.isWhole(row[3]) { found.add("the attempts of \(letter) cannot be read") }
-            guard let body = row[4] as Data? else { continue }
-            let problem = JournalCheck.problem(ofBody: body, event: row[1], type: row[2], letter)
+            let letter = try "the dead letter \(row[0] as Int64)"
+            if !FailedAttempt.isWhole(try row[3]) { found.add("the attempts of \(letter) cannot be read") }
+            guard let body = try row[4] as Data? else { continue }
+            let problem = try JournalCheck.problem(ofBody: body, event: row[1], type: row[2], letter)
             if let problem { found.add(problem) }
         }
     }
 
     /// Columns of a form of their own, which nothing else looks at before they are needed.
     private static func verifyTexts(_ found: inout JournalVerification, _ db: Database) throws {
-        let parked = try Row.fetchCursor(db, sql: #"SELECT "offset", failures FROM parked"#)
+        let parked = try StoredRow.fetchCursor(db, sql: #"SELECT "offset", failures FROM parked"#)
         while let row = try parked.next() {
-            guard !FailedAttempt.isWhole(row[1]) else { continue }
-            found.add("the attempts of what is parked at \(row[0] as Int64) cannot be read")
+            guard !FailedAttempt.isWhole(try row[1]) else { continue }
+            try found.add("the attempts of what is parked at \(row[0] as Int64) cannot be read")
         }
-        for row in try Row.fetchAll(db, sql: "SELECT id, filter FROM replays ORDER BY id")
+        for row in try StoredRow.fetchAll(db, sql: "SELECT id, filter FROM replays ORDER BY id")
         where (try? ReplayFilter(json: row[1])) == nil {
-            found.add("the filter of \(row[0] as String) cannot be read")
+            try found.add("the filter of \(row[0] as String) cannot be read")
         }
         let holds = "SELECT name, hold FROM sinks WHERE hold IS NOT NULL ORDER BY name"
-        for row in try Row.fetchAll(db, sql: holds) where SinkHold.Kind(rawValue: row[1]) == nil {
-            found.add("what holds the sink \(row[0] as String) cannot be read")
+        for row in try StoredRow.fetchAll(db, sql: holds) where try SinkHold.Kind(rawValue: row[1]) == nil {
+            try found.add("what holds the sink \(row[0] as String) cannot be read")
         }
+        let operations = try StoredRow.fetchCursor(db, sql: "SELECT id, detail FROM operations ORDER BY id")
+        while let row = try operations.next() {
+            guard try OperationRecord.detail(ofText: row[1]) == nil else { continue }
+            try found.add("the detail of the operation \(row[0] as Int64) cannot be read")
+        }
+        for id in try Int64.fetchAll(db, sql: "SELECT id FROM detached WHERE first_offset > last_offset") {
+            found.add("the range \(id) of what was given up ends before it begins")
+        }
+        let receipts = try damagedReceipts(db)
+        if receipts > 0 { found.add("what \(receipts) receipts tell cannot be read") }
     }
 
     private static func verifyUsers(_ found: inout JournalVerification, _ db: Database) throws {
         var damaged = 0
-        let rows = try Row.fetchCursor(db, sql: "SELECT state FROM user_states")
+        let rows = try StoredRow.fetchCursor(db, sql: "SELECT state FROM user_states")
         while let row = try rows.next() {
             found.read(users: 1)
-            if FoldState(json: Array((row[0] as String).utf8)) == nil { damaged += 1 }
+            if FoldState(json: try Array((row[0] as String).utf8)) == nil { damaged += 1 }
         }
         if damaged > 0 { found.add("what is known of \(damaged) users cannot be read") }
     }
@@ -134,10 +150,9 @@ extension SQLiteJournalInspection {
                 there = try Int.fetchOne(db, sql: there) ?? 0
             if counted != there { found.add("\(what): \(counted) by the counts, \(there) are there") }
         }
-        let fresh = try DatabaseQueue()
-        try JournalSchema.migrator.migrate(fresh)
-        let names = try fresh.read { try String.fetchAll($0, sql: "SELECT name FROM counters ORDER BY name") }
-        let known = Set(try String.fetchAll(db, sql: "SELECT name FROM counters"))
+        let select = "SELECT name FROM counters ORDER BY name"
+        let names = try JournalSchema.fresh().read { try String.fetchAll($0, sql: select) }
+        let known = try String.fetchSet(db, sql: select)
         for name in names where !known.contains(name) { found.add("the counter \(name) is missing") }
         func counter(_ name: String) -> String { "SELECT value FROM counters WHERE name = '\(name)'" }
         try compare(
@@ -154,14 +169,10 @@ extension SQLiteJournalInspection {
         guard try RouteCatalogue.damaged(db).isEmpty else { return }
         let horizon = try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
         var routes = RouteCatalogue()
-        let places: [SinkPlace]
-        do {
-            places = try SinkPlace.all(db)
-        } catch let error as JournalError {
-            return found.add(error.reason)
-        }
-        for sink in places {
-            if sink.cursor > horizon { found.add("the place of \(sink.name) is behind the newest entry") }
+        for sink in try SinkPlace.all(db) {
+            if sink.cursor < 0 || sink.cursor > horizon {
+                found.add("the place of \(sink.name) is not in the log")
+            }
             let numbers = try routes.ids(naming: sink.name, db)
             let above = sink.settledAbove.map { String($0) }.joined(separator: ",")
             try compare(
@@ -243,16 +254,16 @@ private struct EntryScan: Sendable {
     private func read(
         _ found: inout JournalVerification, newest: inout Int64?, _ db: Database
     ) throws {
-        let rows = try Row.fetchCursor(
+        let rows = try StoredRow.fetchCursor(
             db,
             sql: """
                 \(JournalCheck.entriesSQL) WHERE entries."offset" > ? ORDER BY entries."offset" LIMIT ?
                 """,
             arguments: [after, Self.chunk])
         while let row = try rows.next() {
-            newest = row[0]
+            newest = try row[0]
             found.read(entries: 1)
-            if let problem = JournalCheck.problem(ofEntry: row) { found.add(problem) }
+            if let problem = try JournalCheck.problem(ofEntry: row) { found.add(problem) }
         }
     }
 
@@ -278,6 +289,7 @@ extension JournalVerification {
 
     /// Why something cannot be read; throws what tells nothing of the file itself.
     fileprivate static func reason(of error: any Error) throws -> String {
+        if let damage = JournalDamage(error) { return damage.what }
         switch error {
         case let error as DatabaseError:
             switch error.resultCode {

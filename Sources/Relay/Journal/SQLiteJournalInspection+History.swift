@@ -55,13 +55,23 @@ extension SQLiteJournalInspection {
             SELECT settled_at, sink, outcome, operation, org, event_id, detail, id FROM receipts
             WHERE \(condition.text) ORDER BY id DESC LIMIT ?
             """
-        return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
-            let outcome = SettledOutcome(rawValue: row[2]) ?? .delivered
-            return Found(
+        return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
+            let outcome = SettledOutcome(rawValue: try row[2]).map(HistoryRecord.Outcome.settled)
+            return try Found(
                 id: row[7],
                 record: HistoryRecord(
-                    at: row[0], sink: row[1], outcome: .settled(outcome), eventType: nil, operation: row[3],
-                    org: row[4], eventID: row[5], detail: row[6]))
+                    at: row[0], sink: row[1], outcome: outcome ?? .unreadable, eventType: nil,
+                    operation: row[3], org: row[4], eventID: row[5], detail: row[6]))
+        }
+    }
+
+    /// How many receipts have an outcome or an operation that is none.
+    static func damagedReceipts(_ db: Database) throws -> Int {
+        let sql = "SELECT outcome, operation, count(*) FROM receipts GROUP BY outcome, operation"
+        return try StoredRow.fetchAll(db, sql: sql).reduce(0) { damaged, row in
+            let operation = try (row[1] as String?).map { Operation(rawValue: $0) }
+            let isWhole = SettledOutcome(rawValue: try row[0]) != nil && operation != .some(nil)
+            return try damaged + (isWhole ? 0 : row[2])
         }
     }
 
@@ -75,8 +85,8 @@ extension SQLiteJournalInspection {
             FROM dead_letters JOIN sinks ON sinks.id = sink_id
             WHERE \(condition.text) ORDER BY dead_letters.id DESC LIMIT ?
             """
-        return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
-            Found(
+        return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
+            try Found(
                 id: row[6],
                 record: HistoryRecord(
                     at: row[0], sink: row[1], outcome: .dead, eventType: row[2], operation: nil, org: row[3],
@@ -91,19 +101,19 @@ extension SQLiteJournalInspection {
         var condition = filter.condition(org: "parked.org", sink: "sinks.name", at: "received_at")
         condition.add(#"parked."offset" < ?"#, before.offset)
         let sql = """
-            SELECT received_at, sinks.name, event_type, parked.org, event_id,
-                json_extract(failures, '$[#-1].reason'), parked."offset"
+            SELECT received_at, sinks.name, event_type, parked.org, event_id, failures, parked."offset"
             FROM parked JOIN sinks ON sinks.id = sink_id
                 JOIN entries ON entries."offset" = parked."offset"
             WHERE \(condition.text)
             ORDER BY parked."offset" DESC LIMIT ? + (SELECT count(*) FROM sinks)
             """
-        return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
-            Found(
+        return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
+            try Found(
                 id: row[6],
                 record: HistoryRecord(
                     at: row[0], sink: row[1], outcome: .waiting, eventType: row[2], operation: nil,
-                    org: row[3], eventID: row[4], detail: row[5]))
+                    org: row[3], eventID: row[4],
+                    detail: FailedAttempt.failures(ofText: row[5]).last?.reason))
         }
     }
 
@@ -114,8 +124,8 @@ extension SQLiteJournalInspection {
             SELECT sink, sum(entries), min(first_received_at), max(last_received_at) FROM detached
             WHERE \(condition.text) GROUP BY sink ORDER BY sink
             """
-        return try Row.fetchAll(db, sql: sql, arguments: condition.arguments).map { row in
-            GivenUpEntries(sink: row[0], entries: row[1], replaySpan: Timestamp.span(row[2], row[3]))
+        return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments).map { row in
+            try GivenUpEntries(sink: row[0], entries: row[1], replaySpan: Timestamp.span(row[2], row[3]))
         }
     }
 

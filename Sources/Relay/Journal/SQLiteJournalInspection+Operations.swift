@@ -1,4 +1,5 @@
 import GRDB
+import JSON
 import Rules
 
 extension SQLiteJournalInspection: OperationsInspection {
@@ -12,14 +13,14 @@ extension SQLiteJournalInspection: OperationsInspection {
                 SELECT \(Replay.columns) FROM replays
                 WHERE \(condition.text) ORDER BY started_at DESC, id DESC LIMIT ?
                 """
-            return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [limit])
+            return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [limit])
                 .map { try Replay($0) }
         }
     }
 
     public func replay(id: String) async throws(JournalError) -> Replay? {
         try await onThread { db in
-            try Row.fetchOne(
+            try StoredRow.fetchOne(
                 db, sql: "SELECT \(Replay.columns) FROM replays WHERE id = ?", arguments: [id]
             ).map { try Replay($0) }
         }
@@ -27,10 +28,18 @@ extension SQLiteJournalInspection: OperationsInspection {
 
     public func unfinishedReplays() async throws(JournalError) -> [Replay] {
         try await onThread { db in
-            try Row.fetchAll(
+            try StoredRow.fetchAll(
                 db,
                 sql: "SELECT \(Replay.columns) FROM replays WHERE ended_at IS NULL ORDER BY started_at, id"
             ).map { try Replay($0) }
+        }
+    }
+
+    public func hasRoomForReplays() async throws(JournalError) -> Bool {
+        try await onThread { [space] db in
+            var space = space
+            try space.measure(db)
+            return try space.hasRoomForReplays(db)
         }
     }
 
@@ -44,9 +53,11 @@ extension SQLiteJournalInspection: OperationsInspection {
                 SELECT id, at, command, sink, detail, entries FROM operations
                 WHERE \(condition.text) ORDER BY id DESC LIMIT ?
                 """
-            return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit]).map { row in
-                OperationRecord(
-                    id: row[0], at: row[1], command: row[2], sink: row[3], detail: row[4], entries: row[5])
+            let rows = try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
+            return try rows.map { row in
+                try OperationRecord(
+                    id: row[0], at: row[1], command: row[2], sink: row[3],
+                    detail: OperationRecord.detail(ofText: row[4]), entries: row[5])
             }
         }
     }
@@ -62,7 +73,16 @@ extension SQLiteJournalInspection: OperationsInspection {
                 """
             case .rule: "SELECT DISTINCT rule FROM dead_letters"
             case .hook: "SELECT name FROM hooks UNION SELECT hook FROM quarantine"
+            // No hook is forgotten that an event has come by.
+            case .org: "SELECT org FROM hooks"
             }
         return try await onThread { try String.fetchSet($0, sql: sql) }
+    }
+}
+
+extension OperationRecord {
+    /// As the journal stores it; nil where that is no JSON object.
+    static func detail(ofText text: String) -> String? {
+        (try? JSONDocument(text).root.kind) == .object ? text : nil
     }
 }

@@ -26,8 +26,8 @@ extension SQLiteJournalInspection {
                     (SELECT count(*) FROM user_states WHERE sink_id = sinks.id)
                 FROM sinks WHERE name = ?
                 """
-            return try Row.fetchOne(db, sql: sql, arguments: [sink]).map { row in
-                DropPreview(waiting: row[0], deadLetters: row[1], rows: (row[1] as Int) + (row[2] as Int))
+            return try StoredRow.fetchOne(db, sql: sql, arguments: [sink]).map { row in
+                try DropPreview(waiting: row[0], deadLetters: row[1], rows: (row[1] as Int) + (row[2] as Int))
             }
         }
     }
@@ -66,13 +66,13 @@ extension SQLiteJournalInspection {
         let sql = """
             SELECT id, hold, hold_reason, held_at, \(SinkPlace.waitingSQL) FROM sinks WHERE name = ?
             """
-        guard let row = try Row.fetchOne(db, sql: sql, arguments: [sink]) else { return nil }
+        guard let row = try StoredRow.fetchOne(db, sql: sql, arguments: [sink]) else { return nil }
         let select = #"SELECT "offset" FROM parked WHERE sink_id = ? ORDER BY "offset" LIMIT ?"#
-        return (
+        return try (
             WaitingCount(hold: SinkHold(kind: row[1], reason: row[2], since: row[3]), waiting: row[4]),
-            try WaitingPlaces(sink: sink, db),
-            try Int64.fetchAll(db, sql: select, arguments: [row[0] as Int64, parkedMax]),
-            try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
+            WaitingPlaces(sink: sink, db),
+            Int64.fetchAll(db, sql: select, arguments: [row[0] as Int64, parkedMax]),
+            Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
         )
     }
 
@@ -82,7 +82,7 @@ extension SQLiteJournalInspection {
             FROM entries JOIN hooks ON hooks.id = hook_id
             WHERE "offset" IN (SELECT value FROM json_each(?))
             """
-        return try Row.fetchAll(db, sql: sql, arguments: ["\(offsets)"])
+        return try StoredRow.fetchAll(db, sql: sql, arguments: ["\(offsets)"])
             .map { try WaitingPlaces.event($0, db)?.meaning.operation }
     }
 }

@@ -5,19 +5,18 @@ extension SQLiteJournalInspection {
     /// Entries looked through in one read; their bytes may end it earlier.
     private static let scanMax: Int64 = 20_000
     private static let pageEventsMax = 2_000
-    private static let pageBytesMax = 8 << 20
 
     public func storedEvents(
         after offset: Offset, through end: Offset, since receivedAt: Int64
     ) async throws(JournalError) -> StoredEventPage {
-        try await onThread { db in
-            let ends = try Row.fetchOne(
+        try await onThread { [space] db in
+            let ends = try StoredRow.fetchOne(
                 db, sql: #"SELECT coalesce(min("offset"), 1), coalesce(max("offset"), 0) FROM entries"#)
-            let horizon: Int64 = ends?[1] ?? 0
+            let horizon: Int64 = try ends?[1] ?? 0
             // Older entries may be gone: start where there are some.
-            let start = max(offset.rawValue, (ends?[0] ?? 1) - 1)
+            let start = try max(offset.rawValue, (ends?[0] ?? 1) - 1)
             let last = min(horizon, end.rawValue, start + Self.scanMax)
-            let rows = try Row.fetchCursor(
+            let rows = try StoredRow.fetchCursor(
                 db,
                 sql: """
                     SELECT entries."offset", received_at, hooks.name, hooks.org, event_id, route_id, body
@@ -36,9 +35,9 @@ extension SQLiteJournalInspection {
                 let event = try Self.storedEvent(row, &routes, db)
                 events.append(event)
                 bytes += event.body?.count ?? 0
-                if events.count == Self.pageEventsMax || bytes > Self.pageBytesMax { break }
+                if events.count == Self.pageEventsMax || bytes > space.replayBytesMax { break }
             }
-            let isCut = events.count == Self.pageEventsMax || bytes > Self.pageBytesMax
+            let isCut = events.count == Self.pageEventsMax || bytes > space.replayBytesMax
             let lookedTo = isCut ? events.last?.offset ?? offset : Offset(rawValue: last)
             return StoredEventPage(
                 events: events, end: lookedTo, horizon: Offset(rawValue: horizon),
@@ -93,15 +92,15 @@ extension SQLiteJournalInspection {
     }
 
     private static func storedEvent(
-        _ row: Row, _ routes: inout RouteCatalogue, _ db: Database
+        _ row: StoredRow, _ routes: inout RouteCatalogue, _ db: Database
     ) throws -> StoredEvent {
-        StoredEvent(
+        try StoredEvent(
             offset: Offset(rawValue: row[0]),
             receivedAt: row[1],
             hook: row[2],
             org: row[3],
             eventID: row[4],
-            route: try routes.choices(of: row[5], db).map { (sink: $0, rule: $1) },
+            route: routes.choices(of: row[5], db).map { (sink: $0, rule: $1) },
             body: (row[6] as Data?).map { Array($0) }
         )
     }

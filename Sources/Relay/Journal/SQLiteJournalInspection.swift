@@ -5,8 +5,11 @@ import JSON
 /// Reads a journal's file for an operator, on a thread and a read-only connection of its own; beside a
 /// running relay, in the same process or in another.
 public final class SQLiteJournalInspection: JournalInspection {
+    /// Of the file itself, whatever links lead to it.
     private let path: String
     private let sizeMax: Int?
+    /// Not measured yet; without a maximum, its disk is the limit.
+    let space: JournalSpace
     private let clock: any RelayClock
     let thread = SerialThread(name: "journal-inspect")
     let queue: DatabaseQueue
@@ -28,8 +31,10 @@ public final class SQLiteJournalInspection: JournalInspection {
     }
 
     /// Of a journal whatever its version: for who copies it as it is, or is about to upgrade it.
-    public static func ofAnyVersion(path: String) throws(JournalError) -> SQLiteJournalInspection {
-        try SQLiteJournalInspection(path, sizeMax: nil, clock: SystemClock())
+    public static func ofAnyVersion(
+        path: String, sizeMax: Int? = nil
+    ) throws(JournalError) -> SQLiteJournalInspection {
+        try SQLiteJournalInspection(path, sizeMax: sizeMax, clock: SystemClock())
     }
 
     private init(_ path: String, sizeMax: Int?, clock: any RelayClock) throws(JournalError) {
@@ -37,8 +42,10 @@ public final class SQLiteJournalInspection: JournalInspection {
             throw .unusable(
                 reason: "there is no journal at \(path); start the relay once, or name its config")
         }
+        let path = JournalFile.place(of: path)
         self.path = path
         self.sizeMax = sizeMax
+        space = JournalSpace(journalPath: path, sizeMax: sizeMax ?? .max)
         self.clock = clock
         do {
             queue = try JournalFile.openForReading(path)
@@ -68,9 +75,12 @@ public final class SQLiteJournalInspection: JournalInspection {
     }
 
     public func status() async throws(JournalError) -> JournalStatus {
-        try await onThread { [path, sizeMax, clock] db in
-            let counters = try Row.fetchAll(db, sql: "SELECT name, value FROM counters")
-            let counts = Dictionary(counters.map { ($0[0] as String, $0[1] as Int) }) { first, _ in first }
+        try await onThread { [path, sizeMax, clock, space] db in
+            var space = space
+            try space.measure(db)
+            let counters = try StoredRow.fetchAll(db, sql: "SELECT name, value FROM counters")
+            let pairs = try counters.map { try ($0[0] as String, $0[1] as Int) }
+            let counts = Dictionary(pairs) { first, _ in first }
             return JournalStatus(
                 accepted: counts["accepted"] ?? 0,
                 duplicates: counts["duplicates"] ?? 0,
@@ -78,12 +88,12 @@ public final class SQLiteJournalInspection: JournalInspection {
                 quarantined: counts["quarantined"] ?? 0,
                 horizon: Offset(
                     rawValue: try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0),
-                sizeBytes: Self.sizeBytes(path),
-                sinks: try Row.fetchAll(db, sql: Self.sinksSQL).map {
+                sizeBytes: JournalSpace.bytes(ofFile: path) + space.logBytes,
+                sinks: try StoredRow.fetchAll(db, sql: Self.sinksSQL).map {
                     try Self.sinkStatus($0, at: clock.now, db)
                 },
-                usedBytes: try JournalSpace.pageBytesInUse(db) + JournalSpace.bytes(ofFile: path + "-wal"),
-                sizeMaxBytes: sizeMax.map { min($0, max(1, JournalSpace.roomBytes(path) ?? $0)) },
+                usedBytes: space.usedBytes,
+                sizeMaxBytes: sizeMax.map { _ in space.limitBytes },
                 expired: counts["expired"] ?? 0,
                 deadLettersExpired: counts["dead_letters_expired"] ?? 0,
                 quarantineExpired: counts["quarantine_expired"] ?? 0
@@ -99,8 +109,9 @@ public final class SQLiteJournalInspection: JournalInspection {
                 FROM entries JOIN hooks ON hooks.id = hook_id
                 WHERE "offset" < ? ORDER BY "offset" DESC LIMIT ?
                 """
-            return try Row.fetchAll(db, sql: sql, arguments: [page.before ?? .max, page.limit]).map { row in
-                EventRecord(
+            let rows = try StoredRow.fetchAll(db, sql: sql, arguments: [page.before ?? .max, page.limit])
+            return try rows.map { row in
+                try EventRecord(
                     id: row[0],
                     receivedAt: row[1],
                     hook: row[2],
@@ -108,7 +119,7 @@ public final class SQLiteJournalInspection: JournalInspection {
                     eventType: row[4],
                     envelopeID: row[6],
                     replay: row[7],
-                    route: try routes.choices(of: row[5], db).map { (sink: $0, rule: $1) }
+                    route: routes.choices(of: row[5], db).map { (sink: $0, rule: $1) }
                         .sorted { $0.sink < $1.sink }
                 )
             }
@@ -122,18 +133,18 @@ public final class SQLiteJournalInspection: JournalInspection {
             var condition = filter.condition
             condition.add("dead_letters.id < ?", page.before)
             let sql = Self.deadLettersSQL(where: condition.text) + " ORDER BY dead_letters.id DESC LIMIT ?"
-            return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
-                .map { Self.deadLetter($0, body: nil) }
+            return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
+                .map { try Self.deadLetter($0, body: nil) }
         }
     }
 
     public func deadLetter(id: Int64) async throws(JournalError) -> DeadLetterRecord? {
         try await onThread { db in
             let sql = Self.deadLettersSQL(where: "dead_letters.id = ?")
-            guard let row = try Row.fetchOne(db, sql: sql, arguments: [id]) else { return nil }
+            guard let row = try StoredRow.fetchOne(db, sql: sql, arguments: [id]) else { return nil }
             let select = "SELECT body FROM dead_letters WHERE id = ?"
             let body = try Data.fetchOne(db, sql: select, arguments: [id])
-            return Self.deadLetter(row, body: body.map { Array($0) })
+            return try Self.deadLetter(row, body: body.map { Array($0) })
         }
     }
 
@@ -169,13 +180,14 @@ public final class SQLiteJournalInspection: JournalInspection {
             FROM quarantine WHERE \(condition.text) ORDER BY id DESC LIMIT ?
             """
         let arguments: StatementArguments = [filter.looksAtBytes] + condition.arguments + [chunk]
-        let rows = try Row.fetchCursor(db, sql: sql, arguments: arguments)
+        let rows = try StoredRow.fetchCursor(db, sql: sql, arguments: arguments)
         var records: [QuarantineRecord] = []
         var (count, last) = (0, nil as Int64?)
         while records.count < room, let row = try rows.next() {
             count += 1
-            last = row[0]
-            if filter.accepts((row[7] as Data?).map { Array($0) }) { records.append(quarantineRecord(row)) }
+            last = try row[0]
+            guard filter.accepts(try (row[7] as Data?).map { Array($0) }) else { continue }
+            records.append(try quarantineRecord(row))
         }
         return (records, count == chunk ? last : nil)
     }
@@ -187,7 +199,7 @@ public final class SQLiteJournalInspection: JournalInspection {
                 SELECT id, received_at, hook, reason, length(bytes), iif(has_bytes, bytes, NULL), has_bytes
                 FROM quarantine WHERE id = ?
                 """
-            return try Row.fetchOne(db, sql: sql, arguments: [id]).map(Self.quarantineRecord)
+            return try StoredRow.fetchOne(db, sql: sql, arguments: [id]).map(Self.quarantineRecord)
         }
     }
 
@@ -202,10 +214,15 @@ public final class SQLiteJournalInspection: JournalInspection {
                     entries
                 FROM detached WHERE \(condition.text) ORDER BY id DESC LIMIT ?
                 """
-            return try Row.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit]).map { row in
-                DetachedRange(
-                    id: row[0], sink: row[1], at: row[2], reason: row[3],
-                    offsets: Offset(rawValue: row[4])...Offset(rawValue: row[5]),
+            let rows = try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
+            return try rows.map { row in
+                let (id, first, last): (Int64, Int64, Int64) = try (row[0], row[4], row[5])
+                guard first <= last else {
+                    throw JournalDamage(what: "the range \(id) of what was given up ends before it begins")
+                }
+                return try DetachedRange(
+                    id: id, sink: row[1], at: row[2], reason: row[3],
+                    offsets: Offset(rawValue: first)...Offset(rawValue: last),
                     firstReceivedAt: row[6], lastReceivedAt: row[7], entries: row[8])
             }
         }
@@ -246,11 +263,11 @@ extension SQLiteJournalInspection {
         FROM sinks ORDER BY name
         """
 
-    private static func sinkStatus(_ row: Row, at now: Int64, _ db: Database) throws -> SinkStatus {
-        let waiting: Int = row["waiting"]
+    private static func sinkStatus(_ row: StoredRow, at now: Int64, _ db: Database) throws -> SinkStatus {
+        let waiting: Int = try row["waiting"]
         let oldest =
             waiting > 0 ? try oldestWaiting(row["name"], after: row["cursor"], at: now, db) : nil
-        return SinkStatus(
+        return try SinkStatus(
             name: row["name"],
             cursor: Offset(rawValue: row["cursor"]),
             waiting: waiting,
@@ -274,7 +291,7 @@ extension SQLiteJournalInspection {
     ) throws -> (receivedAt: Int64, since: Int64)? {
         var routes = RouteCatalogue()
         let numbers = try routes.ids(naming: sink, db)
-        let rows = try Row.fetchAll(
+        let rows = try StoredRow.fetchAll(
             db,
             sql: """
                 SELECT "offset", received_at, replay FROM entries WHERE "offset" IN (
@@ -292,7 +309,7 @@ extension SQLiteJournalInspection {
             try arrivals.instant(of: $0[0], receivedAt: $0[1], replay: $0[2], db)
         }.min()
         guard let since else { return nil }
-        return (rows.map { $0[1] as Int64 }.min() ?? since, since)
+        return try (rows.map { try $0[1] as Int64 }.min() ?? since, since)
     }
 
     private static func deadLettersSQL(where filter: String) -> String {
@@ -304,8 +321,8 @@ extension SQLiteJournalInspection {
         """
     }
 
-    private static func deadLetter(_ row: Row, body: [UInt8]?) -> DeadLetterRecord {
-        DeadLetterRecord(
+    private static func deadLetter(_ row: StoredRow, body: [UInt8]?) throws -> DeadLetterRecord {
+        try DeadLetterRecord(
             id: row[0],
             sink: row[1],
             rule: row[2],
@@ -319,8 +336,8 @@ extension SQLiteJournalInspection {
         )
     }
 
-    private static func quarantineRecord(_ row: Row) -> QuarantineRecord {
-        QuarantineRecord(
+    private static func quarantineRecord(_ row: StoredRow) throws -> QuarantineRecord {
+        try QuarantineRecord(
             id: row[0],
             receivedAt: row[1],
             hook: row[2],
@@ -329,9 +346,5 @@ extension SQLiteJournalInspection {
             bytes: (row[5] as Data?).map { Array($0) },
             isExpired: !(row[6] as Bool)
         )
-    }
-
-    private static func sizeBytes(_ path: String) -> Int {
-        JournalSpace.bytes(ofFile: path) + JournalSpace.bytes(ofFile: path + "-wal")
     }
 }

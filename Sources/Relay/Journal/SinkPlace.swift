@@ -21,23 +21,23 @@ struct SinkPlace {
 
     private static let select = "SELECT id, name, cursor, settled_above FROM sinks"
 
-    private init(_ row: Row) throws {
-        id = row[0]
-        name = row[1]
-        cursor = row[2]
-        guard let offsets = OffsetRanges.offsets(ofText: row[3]) else {
-            throw JournalError.unusable(reason: "the row of sink \(row[1] as String) is damaged")
+    private init(_ row: StoredRow) throws {
+        id = try row[0]
+        name = try row[1]
+        cursor = try row[2]
+        guard let offsets = OffsetRanges.offsets(ofText: try row[3]) else {
+            throw JournalDamage(what: "what the sink \(name) has settled cannot be read")
         }
         settledAbove = Set(offsets.map(\.rawValue))
     }
 
     static func all(_ db: Database) throws -> [SinkPlace] {
-        try Row.fetchAll(db, sql: "\(select) ORDER BY id").map(SinkPlace.init)
+        try StoredRow.fetchAll(db, sql: "\(select) ORDER BY id").map(SinkPlace.init)
     }
 
     /// Nil where the journal does not know the sink.
     static func named(_ name: String, _ db: Database) throws -> SinkPlace? {
-        try Row.fetchOne(db, sql: "\(select) WHERE name = ?", arguments: [name]).map(SinkPlace.init)
+        try StoredRow.fetchOne(db, sql: "\(select) WHERE name = ?", arguments: [name]).map(SinkPlace.init)
     }
 
     // MARK: - What waits
@@ -74,8 +74,8 @@ struct SinkPlace {
                     AND "offset" NOT IN (SELECT value FROM json_each(?))
                 """)
         let settled = settledAbove.filter { $0 > first && $0 <= last }
-        return EntryRange(
-            try Row.fetchOne(statement, arguments: [first, last, "\(routes)", "\(Array(settled))"]))
+        return try EntryRange(
+            StoredRow.fetchOne(statement, arguments: [first, last, "\(routes)", "\(Array(settled))"]))
     }
 
     /// Those that are parked, up to an offset.
@@ -84,6 +84,6 @@ struct SinkPlace {
             SELECT \(EntryRange.columns) FROM entries WHERE "offset" IN (
                 SELECT "offset" FROM parked WHERE sink_id = ? AND "offset" <= ?)
             """
-        return EntryRange(try Row.fetchOne(db, sql: select, arguments: [id, last]))
+        return try EntryRange(StoredRow.fetchOne(db, sql: select, arguments: [id, last]))
     }
 }

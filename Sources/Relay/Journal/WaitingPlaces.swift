@@ -57,7 +57,7 @@ struct WaitingPlaces {
     ) throws -> Page {
         let condition = condition(range, Array(routes.keys), since, until)
         let direction = order == .newestFirst ? "DESC" : "ASC"
-        let rows = try Row.fetchCursor(
+        let rows = try StoredRow.fetchCursor(
             db,
             sql: """
                 SELECT "offset", route_id, received_at, hooks.name, hooks.org
@@ -69,8 +69,8 @@ struct WaitingPlaces {
         var last: Int64 = 0
         while let row = try rows.next() {
             page.rows += 1
-            last = row[0]
-            let sinks = (routes[row[1]] ?? []).map { places[$0] }.filter {
+            last = try row[0]
+            let sinks = (routes[try row[1]] ?? []).map { places[$0] }.filter {
                 last > $0.cursor && !$0.settledAbove.contains(last)
             }
             guard !sinks.isEmpty else { continue }
@@ -113,11 +113,12 @@ struct WaitingPlaces {
     }
 
     /// - Parameter row: Offset, route, when it was received, hook and org.
-    static func event(_ row: Row, _ db: Database) throws -> Event? {
+    static func event(_ row: StoredRow, _ db: Database) throws -> Event? {
         let select = try db.cachedStatement(sql: #"SELECT body FROM bodies WHERE "offset" = ?"#)
         guard let body = try Data.fetchOne(select, arguments: [row[0] as Int64]),
             let document = try? JSONDocument(Array(body))
         else { return nil }
-        return try? Event(body: document, hook: row[3], org: row[4], receivedAt: row[2])
+        let (hook, org, receivedAt): (String, String, Int64) = try (row[3], row[4], row[2])
+        return try? Event(body: document, hook: hook, org: org, receivedAt: receivedAt)
     }
 }

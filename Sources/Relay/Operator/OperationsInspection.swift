@@ -2,7 +2,7 @@ public import Rules
 
 /// What has a name that filters go by.
 public enum NamedKind: String, Sendable {
-    case sink, rule, hook
+    case sink, rule, hook, org
 }
 
 /// What an operator can ask of operations, and of users that are gone.
@@ -18,6 +18,8 @@ public protocol OperationsInspection: Sendable {
     func replay(id: String) async throws(JournalError) -> Replay?
     /// Replays that are not done, oldest first.
     func unfinishedReplays() async throws(JournalError) -> [Replay]
+    /// Whether what a replay appends costs nobody what waits for them.
+    func hasRoomForReplays() async throws(JournalError) -> Bool
 
     /// What became of a user's deactivations and deletions, and what of theirs is dead or waits.
     ///
@@ -180,6 +182,8 @@ public struct HistoryRecord: Sendable, Equatable {
         case settled(SettledOutcome)
         case dead
         case waiting
+        /// It has ended, and the journal is damaged where it says how.
+        case unreadable
 
         /// As `history` words it.
         public var word: String {
@@ -187,6 +191,7 @@ public struct HistoryRecord: Sendable, Equatable {
             case .settled(let outcome): outcome.rawValue
             case .dead: "dead letter"
             case .waiting: "waiting"
+            case .unreadable: "unreadable"
             }
         }
     }
@@ -228,11 +233,13 @@ public struct OperationRecord: Sendable, Equatable {
     /// Nil where it was not about one sink.
     public let sink: String?
     /// A JSON object; no user data.
-    public let detail: String
+    ///
+    /// Nil where the journal is damaged there.
+    public let detail: String?
     /// Entries or records that it dealt with.
     public let entries: Int
 
-    public init(id: Int64, at: Int64, command: String, sink: String?, detail: String, entries: Int) {
+    public init(id: Int64, at: Int64, command: String, sink: String?, detail: String?, entries: Int) {
         self.id = id
         self.at = at
         self.command = command

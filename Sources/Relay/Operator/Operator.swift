@@ -114,19 +114,19 @@ public final class Operator: Sendable {
     // MARK: - Records
 
     func redrive(_ filter: DeadLetterFilter, _ step: OperationStep) async throws -> StepReport {
-        if step.position == nil { try await know(sink: filter.sink, rule: filter.rule) }
+        if step.position == nil { try await know([.sink: filter.sink, .rule: filter.rule]) }
         try await check(step, of: "dead-letters redrive")
         return try await journal.redrive(filter, step, sinks: settings.delivered)
     }
 
     func discard(_ filter: DeadLetterFilter, _ step: OperationStep) async throws -> StepReport {
-        if step.position == nil { try await know(sink: filter.sink, rule: filter.rule) }
+        if step.position == nil { try await know([.sink: filter.sink, .rule: filter.rule]) }
         try await check(step, of: "dead-letters discard")
         return try await journal.discard(filter, step)
     }
 
     func resubmit(_ filter: QuarantineFilter, _ step: OperationStep) async throws -> StepReport {
-        if step.position == nil { try await know(hook: filter.hook) }
+        if step.position == nil { try await know([.hook: filter.hook]) }
         try await check(step, of: "quarantine resubmit")
         let (settings, now) = (settings, clock.now)
         return try await journal.resubmit(filter, step) { settings.judge($0, at: now) }
@@ -145,11 +145,8 @@ public final class Operator: Sendable {
     }
 
     /// Refuses names that nobody knows; a step that goes on may have taken the last record of a name.
-    func know(sink: String? = nil, rule: String? = nil, hook: String? = nil) async throws {
-        let settings = settings
-        for (kind, name) in [(.sink, sink), (.rule, rule), (.hook, hook)] as [(NamedKind, String?)] {
-            try await settings.know(kind, name, in: inspection)
-        }
+    func know(_ names: KeyValuePairs<NamedKind, String?>) async throws {
+        try await settings.know(names, in: inspection)
     }
 
     // MARK: - Replays
@@ -206,20 +203,26 @@ public final class Operator: Sendable {
         return (request, span)
     }
 
-    /// Makes sinks known that the journal does not know yet, each with the replay that it begins with, which
-    /// has no end before ``endStarts(of:onceLeft:)``.
+    /// The replays with which sinks begin that the journal does not know yet.
     ///
-    /// - Parameter starts: By sink, the time in nanoseconds since 1970 from which it gets events.
-    public func enroll(_ starts: [String: Int64]) async throws(JournalError) {
-        guard !starts.isEmpty else { return }
+    /// - Parameter times: By sink, the time in nanoseconds since 1970 from which it gets events.
+    public func starts(at times: [String: Int64]) async throws(JournalError) -> [ReplayRequest] {
+        guard !times.isEmpty else { return [] }
         let known = Set(try await inspection.status().sinks.map(\.name))
-        for (sink, since) in starts.sorted(by: { $0.key < $1.key }) where !known.contains(sink) {
+        var starts: [ReplayRequest] = []
+        for (sink, since) in times.sorted(by: { $0.key < $1.key }) where !known.contains(sink) {
             let span = try await inspection.span(since: since, until: nil)
-            try await journal.enroll(
+            starts.append(
                 ReplayRequest(
                     sink: sink, filter: ReplayFilter(), since: since, until: nil, after: span.after,
                     isWhole: try await inspection.isWhole(span)))
         }
+        return starts
+    }
+
+    /// Makes such sinks known, each with its replay, which has no end before ``endStarts(of:onceLeft:)``.
+    func enroll(_ times: [String: Int64]) async throws(JournalError) {
+        for start in try await starts(at: times) { try await journal.enroll(start) }
     }
 
     /// Ends the replays that new sinks begin with: rules name these sinks from now on, and send them what
@@ -239,7 +242,8 @@ public final class Operator: Sendable {
 
     /// One step of the oldest replay that can go on; false where there is none.
     ///
-    /// A replay whose sink is not delivered to waits until it is.
+    /// A replay whose sink is not delivered to waits until it is. Where the journal has no room that costs
+    /// nobody anything, it throws ``JournalError/cannotCommit(reason:)``, and nothing has changed.
     public func advanceReplays() async throws(JournalError) -> Bool {
         // One step goes by the rules by which its replay was chosen, whatever is swapped in meanwhile.
         let settings = settings
@@ -263,6 +267,12 @@ public final class Operator: Sendable {
         let page = try await inspection.storedEvents(
             after: replay.after, through: replay.last, since: replay.request.since)
         return settings.step(replay, through: page)
+    }
+
+    /// What replays need to go on, as it is now.
+    func prospects() async throws(JournalError) -> ReplayProspects {
+        ReplayProspects(
+            delivered: settings.delivered, hasRoom: try await inspection.hasRoomForReplays())
     }
 
     /// Yields at once, and whenever a replay may have something to do.

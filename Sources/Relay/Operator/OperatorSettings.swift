@@ -6,6 +6,7 @@ public import Rules
 public struct OperatorSettings: Sendable {
     /// By the hooks' names.
     let decoders: [String: EnvelopeDecoder]
+    private let orgs: Set<String>
     let rules: RuleTable
     /// Whether it is enabled, by the sink's name.
     let sinks: [String: Bool]
@@ -15,6 +16,7 @@ public struct OperatorSettings: Sendable {
     /// - Parameter rules: The table of the rules, without the sinks that are disabled.
     public init(hooks: [HookConfiguration], rules: RuleTable, sinks: [SinkConfiguration]) {
         decoders = Dictionary(hooks.map { ($0.name, EnvelopeDecoder($0)) }) { first, _ in first }
+        orgs = Set(hooks.map(\.org))
         self.rules = rules
         self.sinks = Dictionary(sinks.map { ($0.name, $0.isEnabled) }) { first, _ in first }
         starts = Dictionary(sinks.compactMap { sink in sink.from.map { (sink.name, $0) } }) { first, _ in
@@ -27,14 +29,19 @@ public struct OperatorSettings: Sendable {
 
     // MARK: - Names
 
-    /// Refuses a name that neither the config nor any record has: it is a slip of the pen, and not an empty
-    /// list.
+    /// Refuses names that neither the config nor any record has: such a one is a slip of the pen, and not an
+    /// empty list.
     ///
-    /// - Parameter name: Nil is none, and fine.
+    /// - Parameter names: Nil is none, and fine.
     public func know(
-        _ kind: NamedKind, _ name: String?, in journal: any Operator.Inspection
+        _ names: KeyValuePairs<NamedKind, String?>, in journal: any Operator.Inspection
     ) async throws {
-        guard let name else { return }
+        for case (let kind, let name?) in names { try await know(kind, name, in: journal) }
+    }
+
+    private func know(
+        _ kind: NamedKind, _ name: String, in journal: any Operator.Inspection
+    ) async throws {
         let configured = names(of: kind)
         guard !configured.contains(name) else { return }
         let all = configured.union(try await journal.names(of: kind))
@@ -48,6 +55,7 @@ public struct OperatorSettings: Sendable {
         case .sink: Set(sinks.keys)
         case .rule: Set(rules.rules.map(\.name))
         case .hook: Set(decoders.keys)
+        case .org: orgs
         }
     }
 

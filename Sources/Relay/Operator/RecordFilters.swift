@@ -146,13 +146,15 @@ public struct DetachedFilter: Sendable, Equatable {
 public struct ReplayListFilter: Sendable, Equatable {
     public var sink: String?
     public var state: Replay.State?
-    /// The sinks that are delivered to; the state goes by it.
-    public var delivered: Set<String>
+    /// The state goes by it.
+    public var prospects: ReplayProspects
 
-    public init(sink: String? = nil, state: Replay.State? = nil, delivered: Set<String> = []) {
+    public init(
+        sink: String? = nil, state: Replay.State? = nil, prospects: ReplayProspects = ReplayProspects()
+    ) {
         self.sink = sink
         self.state = state
-        self.delivered = delivered
+        self.prospects = prospects
     }
 }
 

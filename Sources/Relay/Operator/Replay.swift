@@ -59,17 +59,43 @@ public struct Replay: Sendable, Equatable {
     /// Where a replay is, as `replay list` words it.
     public enum State: String, Sendable, CaseIterable {
         case underWay = "under-way"
-        /// Its sink is not delivered to.
+        /// It goes on when it has what it needs.
         case waits
         case done
         case cancelled
     }
 
-    /// - Parameter delivered: The sinks that are delivered to.
-    public func state(delivered: Set<String>) -> State {
+    /// What one that waits has to wait for.
+    public enum Need: String, Sendable {
+        /// That its sink is delivered to.
+        case sink
+        /// Room in the journal that costs nobody what waits for them.
+        case room
+
+        /// Why it waits, for a person.
+        public var text: String {
+            switch self {
+            case .sink: "its sink is not delivered to"
+            case .room:
+                """
+                the journal is nearly full, and a replay takes no room that events need; mend the sinks \
+                that are behind, or raise journal.maxSize or free its disk
+                """
+            }
+        }
+    }
+
+    /// Nil where it goes on, or has ended.
+    public func need(_ prospects: ReplayProspects) -> Need? {
+        guard endedAt == nil else { return nil }
+        guard prospects.delivered.contains(request.sink) else { return .sink }
+        return prospects.hasRoom ? nil : .room
+    }
+
+    public func state(_ prospects: ReplayProspects) -> State {
         if isCancelled { return .cancelled }
         guard endedAt == nil else { return .done }
-        return delivered.contains(request.sink) ? .underWay : .waits
+        return need(prospects) == nil ? .underWay : .waits
     }
 
     /// The end of a replay that cannot be said yet: of what a sink begins with that no rule names yet.
@@ -85,6 +111,22 @@ public struct Replay: Sendable, Equatable {
         guard whole > 0 else { return 1 }
         return min(1, Double(offset.rawValue - request.after.rawValue) / Double(whole))
     }
+}
+
+/// What replays need to go on, and whether it is there.
+public struct ReplayProspects: Sendable, Equatable {
+    /// The sinks that are delivered to.
+    public var delivered: Set<String>
+    /// Whether the journal has room for what replays append.
+    public var hasRoom: Bool
+
+    public init(delivered: Set<String> = [], hasRoom: Bool = true) {
+        self.delivered = delivered
+        self.hasRoom = hasRoom
+    }
+
+    /// The sinks whose replays go on.
+    var going: Set<String> { hasRoom ? delivered : [] }
 }
 
 /// What one step of a replay found.

@@ -15,20 +15,27 @@ public struct ReplayRunner: Service {
     }
 
     public func run() async throws {
+        var told: JournalError?
         for await _ in hands.replayNews().cancelOnGracefulShutdown() {
-            while !Task.isShuttingDownGracefully, !Task.isCancelled, await advance() {}
+            while !Task.isShuttingDownGracefully, !Task.isCancelled, await advance(&told) {}
         }
     }
 
-    private func advance() async -> Bool {
+    /// - Parameter told: What was logged since nothing was left to do: it may last for days.
+    private func advance(_ told: inout JournalError?) async -> Bool {
         do throws(JournalError) {
-            return try await hands.advanceReplays()
+            let isMore = try await hands.advanceReplays()
+            if !isMore { told = nil }
+            return isMore
         } catch .closed {
             return false
         } catch {
-            logger.warning(
-                "a replay cannot go on; it is tried again",
-                metadata: ["reason": "\(error.reason)", "after": "\(Self.retry)"])
+            if error != told {
+                logger.warning(
+                    "a replay cannot go on; it is tried again",
+                    metadata: ["reason": "\(error.reason)", "every": "\(Self.retry)"])
+            }
+            told = error
             try? await cancelWhenGracefulShutdown { try await hands.clock.sleep(for: Self.retry) }
             return true
         }

@@ -18,9 +18,9 @@ import Testing
             sources: AdminSources(
                 journal: fixture.inspection, board: SinkBoard(), sinks: { [] }, hands: fixture.hands),
             metrics: RelayMetrics(version: "1", startedAt: 0), readiness: readiness, clock: fixture.clock,
-            logger: OperatorFixture.quiet)
+            logger: .quiet)
         let group = ServiceGroup(
-            configuration: .init(services: [.init(service: admin)], logger: OperatorFixture.quiet))
+            configuration: .init(services: [.init(service: admin)], logger: .quiet))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             defer { tasks.cancelAll() }
@@ -115,6 +115,7 @@ import Testing
             }
             #expect(try await get("/dead-letters?usr=x").0 == 400)
             #expect(try await get("/dead-letters?error=").0 == 400)
+            #expect(try await get("/dead-letters?user=user-2&user=user-3").0 == 400)
             #expect(try await get("/dead-letters?sink=nope").0 == 404)
             #expect(try await get("/dead-letters?rule=nope").0 == 404)
             #expect(try await get("/dead-letters?rule=staff&user=x").0 == 200)

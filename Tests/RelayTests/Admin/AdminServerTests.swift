@@ -1,6 +1,5 @@
 import Config
 import JSON
-import Logging
 import Relay
 import RelayTesting
 import Rules
@@ -43,14 +42,12 @@ import Testing
         let journal = InMemoryJournal(clock: clock)
         let board = SinkBoard()
         let readiness = Readiness(clock: clock)
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
         let admin = AdminServer(
             AdminConfiguration(listen: ListenAddress(host: "127.0.0.1", port: 0), token: Secret("to-ken")),
             sources: AdminSources(journal: journal, board: board, sinks: { [Shelf(name: "my users")] }),
             metrics: RelayMetrics(version: "1", startedAt: 0), readiness: readiness, clock: clock,
-            logger: logger)
-        let group = ServiceGroup(configuration: .init(services: [.init(service: admin)], logger: logger))
+            logger: .quiet)
+        let group = ServiceGroup(configuration: .init(services: [.init(service: admin)], logger: .quiet))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             defer { tasks.cancelAll() }

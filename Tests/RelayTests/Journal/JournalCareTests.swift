@@ -40,6 +40,9 @@ import Testing
         #"UPDATE entries SET hook_id = 99 WHERE "offset" = 480"#,
         #"UPDATE entries SET route_id = 99 WHERE "offset" = 480"#,
         "UPDATE sinks SET cursor = 502",
+        "UPDATE sinks SET cursor = -1",
+        "UPDATE sinks SET dead = ''",
+        "UPDATE grdb_migrations SET identifier = '9' WHERE identifier = '1'",
         #"UPDATE parked SET "offset" = 999"#,
         "DROP TRIGGER dead_letters_go",
         "DROP INDEX receipts_of_users",
@@ -159,10 +162,33 @@ import Testing
             "the filter of replay-1 cannot be read"
         ),
         (#"UPDATE sinks SET hold = 'resting'"#, "what holds the sink a cannot be read"),
+        (
+            "INSERT INTO operations (id, at, command, detail, entries) VALUES (9, 1, 'sinks pause', 'zz', 0)",
+            "the detail of the operation 9 cannot be read"
+        ),
+        (
+            #"INSERT INTO receipts (sink, settled_at, "offset", outcome) VALUES ('a', 1, 1, 'zz')"#,
+            "what 1 receipts tell cannot be read"
+        ),
+        (
+            """
+            INSERT INTO receipts (sink, settled_at, "offset", outcome, operation)
+                VALUES ('a', 1, 1, 'delivered', 'zz'), ('a', 1, 2, 'delivered', NULL)
+            """,
+            "what 1 receipts tell cannot be read"
+        ),
         (#"DELETE FROM counters WHERE name = 'accepted'"#, "the counter accepted is missing"),
         (#"UPDATE routes SET choices = '[' WHERE id = 2"#, "the route 2 cannot be read"),
         (#"UPDATE routes SET choices = '[1]' WHERE id = 2"#, "the route 2 cannot be read"),
         (#"UPDATE routes SET entries = entries + 1 WHERE id = 1"#, "entries: 502 by the counts, 501 are"),
+        (
+            "UPDATE sinks SET settled_above = '401-99999999999'",
+            "the counts, or what they count, cannot be read: what the sink a has settled cannot be read"
+        ),
+        (
+            "INSERT INTO detached VALUES (3, 'a', 1, 'age', 9, 8, 1, 1, 1)",
+            "the range 3 of what was given up ends before it begins"
+        ),
     ])
     func verifyFinds(_ damage: (sql: String, problem: String)) async throws {
         try await make()
@@ -170,6 +196,108 @@ import Testing
         let found = try await fixture.verify()
         #expect(!found.isSound)
         #expect(found.problems.contains { $0.hasPrefix(damage.problem) }, "\(found.problems)")
+    }
+
+    /// Has a table take values that are not for it, as one damaged byte of a row's header does.
+    private func force(_ update: String, on table: String) throws {
+        let select = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?"
+        let form = try fixture.read { try String.fetchOne($0, sql: select, arguments: [table]) }
+        let whole = try #require(form)
+        // A schema that was written by hand holds from the next connection on.
+        func setForm(_ form: String) throws {
+            try fixture.edit(
+                """
+                PRAGMA writable_schema = ON;
+                UPDATE sqlite_schema SET sql = '\(form.replacingOccurrences(of: "'", with: "''"))'
+                    WHERE type = 'table' AND name = '\(table)'
+                """)
+        }
+        try setForm(
+            whole.replacingOccurrences(of: " NOT NULL", with: "")
+                .replacingOccurrences(of: " TEXT", with: " BLOB"))
+        try fixture.edit(update)
+        try setForm(whole)
+    }
+
+    /// What those say who read the journal for an operator and get no answer.
+    private func refusals() async throws -> [String] {
+        let reading = try SQLiteJournalInspection(path: fixture.path)
+        let page = PageRequest()
+        func refusal(_ read: () async throws -> Void) async throws -> String? {
+            do {
+                try await read()
+                return nil
+            } catch let error as JournalError {
+                return error.reason
+            }
+        }
+        return [
+            try await refusal { _ = try await reading.status() },
+            try await refusal { _ = try await reading.events(page) },
+            try await refusal { _ = try await reading.deadLetters(DeadLetterFilter(), page) },
+            try await refusal { _ = try await reading.quarantine(QuarantineFilter(), page) },
+            try await refusal { _ = try await reading.detached(DetachedFilter(), page) },
+            try await refusal { _ = try await reading.operations(OperationFilter(), page) },
+            try await refusal { _ = try await reading.replays(ReplayListFilter(), before: nil, limit: 9) },
+            try await refusal { _ = try await reading.history(HistoryFilter(user: "00u1"), limit: 9) },
+            try await refusal { _ = try await reading.waiting("a") },
+        ].compactMap(\.self)
+    }
+
+    private static let wrongTypes = [
+        (set: "sinks.name = NULL", rows: "1", isRead: true, isRefused: true),
+        (set: "sinks.name = 5", rows: "1", isRead: true, isRefused: true),
+        (set: "sinks.cursor = NULL", rows: "1", isRead: true, isRefused: true),
+        (set: "sinks.settled_above = NULL", rows: "1", isRead: true, isRefused: true),
+        (set: "sinks.limit_counts = 1", rows: "1", isRead: false, isRefused: true),
+        (set: "sinks.held_at = 'x'", rows: "1", isRead: true, isRefused: true),
+        (set: "hooks.org = NULL", rows: "1", isRead: true, isRefused: true),
+        (set: "routes.choices = NULL", rows: "id = 1", isRead: true, isRefused: true),
+        (set: "counters.value = x'00'", rows: "name = 'accepted'", isRead: true, isRefused: true),
+        (set: "parked.failures = NULL", rows: "1", isRead: false, isRefused: true),
+        (set: "entries.event_id = NULL", rows: #""offset" = 3"#, isRead: false, isRefused: true),
+        (set: "entries.event_type = 7", rows: #""offset" = 480"#, isRead: true, isRefused: true),
+        (set: "entries.event_type = 7", rows: #""offset" = 3"#, isRead: false, isRefused: false),
+        (set: "dead_letters.event_type = NULL", rows: "1", isRead: true, isRefused: false),
+        (set: "quarantine.hook = NULL", rows: "1", isRead: true, isRefused: false),
+        (set: "user_states.state = NULL", rows: "1", isRead: false, isRefused: false),
+    ]
+
+    /// Whoever meets such a value says what to do, and no process ends.
+    @Test(arguments: wrongTypes)
+    func aValueOfTheWrongTypeIsFound(
+        _ damage: (set: String, rows: String, isRead: Bool, isRefused: Bool)
+    ) async throws {
+        try await make()
+        let parts = damage.set.split(separator: ".", maxSplits: 1).map(String.init)
+        let column = try #require(parts[1].split(separator: " ").first)
+        try force("UPDATE \(parts[0]) SET \(parts[1]) WHERE \(damage.rows)", on: parts[0])
+        let problems = try await fixture.verify().problems
+        let problem = "1 values of \(parts[0]).\(column) are not of type "
+        #expect(problems.contains { $0.hasPrefix(problem) }, "\(problems)")
+        let refusals = try await refusals()
+        #expect(!refusals.isEmpty == damage.isRead)
+        for reason in refusals {
+            #expect(reason.hasPrefix("the journal is damaged") && reason.contains("restore a backup"))
+        }
+        guard damage.isRefused else {
+            let journal = try await fixture.open()
+            #expect(try await journal.lease("a").cursor == Offset(rawValue: 400))
+            return await journal.close()
+        }
+        let error = await #expect(throws: JournalError.self) { _ = try await fixture.open() }
+        guard case .unusable(let reason) = error else { throw try #require(error) }
+        #expect(reason.hasPrefix("the journal is damaged") && reason.contains("restore a backup"))
+    }
+
+    /// Which would take all of the memory.
+    @Test func aPlaceThatNamesBillionsOfEntriesIsNotLeased() async throws {
+        try await make()
+        try fixture.edit("UPDATE sinks SET settled_above = '401-99999999999'")
+        let journal = try await fixture.open()
+        let error = await #expect(throws: JournalError.self) { _ = try await journal.lease("a") }
+        #expect(error?.reason.hasPrefix("the journal is damaged: what the sink a has settled") == true)
+        await journal.close()
     }
 
     /// Bytes of the file, as a bad disk leaves them.

@@ -89,10 +89,13 @@ import Testing
         return false
     }
 
-    /// The disk ends long before `maxSize`, and one sink is paused: that stops nobody.
-    @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"))
-    func aSinkThatStaysBehindFillsNoDisk() async throws {
-        let fixture = try JournalFixture(on: try ScratchDisk(megabytes: 32))
+    /// The disk ends long before `maxSize`, and one sink is paused: that stops nobody, also where a link
+    /// leads to that disk from another, which has room.
+    @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"), arguments: [false, true])
+    func aSinkThatStaysBehindFillsNoDisk(isLinked: Bool) async throws {
+        let disk = try ScratchDisk(megabytes: 32)
+        let fixture = try JournalFixture(on: disk, isLinked: isLinked)
+        #expect(SQLiteJournal.roomBytes(path: fixture.path).map { $0 <= 32 << 20 } == true)
         let journal = try await fixture.open()
         try await journal.keep([SinkPolicy(name: "fast"), SinkPolicy(name: "paused")])
         var fast = try await journal.lease("fast")
@@ -110,7 +113,7 @@ import Testing
         #expect(try await fixture.sink("fast")?.detached == 0)
         #expect(try await fixture.detached("paused").first?.reason == "the journal's disk was nearly full")
         #expect(fixture.isLogged("70 % of what its disk has for it"))
-        #expect(JournalSpace.bytes(ofFile: fixture.path + ".reserve") == 2 << 20)
+        #expect(JournalSpace.bytes(ofFile: disk.file("journal.sqlite.reserve")) == 2 << 20)
         let status = try await SQLiteJournalInspection(path: fixture.path, sizeMax: 1 << 40).status()
         #expect(status.sizeMaxBytes.map { $0 < 32 << 20 } == true)
         #expect(try await fixture.verify().problems == [])

@@ -24,10 +24,14 @@ struct JournalFixture {
         path = folder.file("journal.sqlite")
     }
 
-    init(on disk: ScratchDisk) throws {
+    /// - Parameter isLinked: Whether its path is that of a symbolic link to the disk.
+    init(on disk: ScratchDisk, isLinked: Bool = false) throws {
         folder = try TemporaryFolder()
         self.disk = disk
-        path = disk.file("journal.sqlite")
+        let file = disk.file("journal.sqlite")
+        path = isLinked ? folder.file("journal.sqlite") : file
+        guard isLinked else { return }
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: file)
     }
 
     func open(

@@ -164,7 +164,8 @@ import Testing
         ] as [(Int, Int, [Int64])])
     func aStepDeletesAFewMegabytesAtMost(_ bytes: Int, _ enough: Int, _ expected: [Int64]) throws {
         let found = try DatabaseQueue().read { db in
-            let rows = try Row.fetchCursor(db, sql: "SELECT value, \(bytes) FROM json_each('[1, 2, 3, 4]')")
+            let rows = try StoredRow.fetchCursor(
+                db, sql: "SELECT value, \(bytes) FROM json_each('[1, 2, 3, 4]')")
             return try JournalRetention.withinBytes(rows, enough: enough)
         }
         #expect(found == expected)

@@ -1,3 +1,4 @@
+import GRDB
 @testable import Relay
 import RelayTesting
 import Testing
@@ -32,6 +33,28 @@ import Testing
         // What is gone is known still.
         #expect(try await journal.append(try fixture.submission(0..<100, to: ["a"])).duplicates == 100)
         #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
+    /// A log that a reader keeps from beginning anew takes nothing from the maximum, and is not shown to.
+    @Test func whatIsShownAsUsedIsWhatCountsAgainstTheMaximum() async throws {
+        let journal = try await fixture.open(sizeMax: Self.sizeMax)
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let reader = try DatabaseQueue(path: fixture.path, configuration: configuration)
+        try await reader.writeWithoutTransaction {
+            try $0.execute(sql: "BEGIN; SELECT count(*) FROM entries")
+        }
+        for round in 0..<4 {
+            let ids = round * 100..<round * 100 + 100
+            _ = try await journal.append(try fixture.submission(ids, to: ["a"], bytes: 4_000))
+        }
+        #expect(JournalSpace.bytes(ofFile: fixture.path + "-wal") > 1 << 20)
+        let counted = try await journal.committer.commit { $0.space.usedBytes }
+        let inspection = try SQLiteJournalInspection(path: fixture.path, sizeMax: Self.sizeMax)
+        let status = try await inspection.status()
+        #expect(status.usedBytes == counted && status.sizeMaxBytes == Self.sizeMax)
+        try await reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
         await journal.close()
     }
 

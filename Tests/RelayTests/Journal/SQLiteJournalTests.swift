@@ -15,8 +15,9 @@ import Testing
         path = folder.file("journal.sqlite")
     }
 
-    func open() async throws -> SQLiteJournal {
-        try await SQLiteJournal(path: path, retention: .seconds(86_400 * 36_500), clock: SystemClock())
+    func open(_ name: String = "journal.sqlite") async throws -> SQLiteJournal {
+        try await SQLiteJournal(
+            path: folder.file(name), retention: .seconds(86_400 * 36_500), clock: SystemClock())
     }
 
     func submission(_ ids: some Sequence<Int>, sinks: [String] = ["a"]) throws -> Submission {
@@ -89,19 +90,54 @@ import Testing
         await second.close()
     }
 
-    @Test func anotherNameForTheFileIsNoOtherJournal() async throws {
-        let journal = try await open()
+    /// Also where the link is there before the file.
+    @Test(arguments: ["journal.sqlite", "link.sqlite"])
+    func anotherNameForTheFileIsNoOtherJournal(_ first: String) async throws {
         let link = folder.file("link.sqlite")
-        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
-        let century = Duration.seconds(86_400 * 36_500)
-        let error = await #expect(throws: JournalError.self) {
-            _ = try await SQLiteJournal(path: link, retention: century, clock: SystemClock())
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "journal.sqlite")
+        let journal = try await open(first)
+        for name in ["journal.sqlite", "link.sqlite"] {
+            let error = await #expect(throws: JournalError.self) { _ = try await open(name) }
+            #expect(error?.reason.contains("is in use: by another relay") == true)
         }
-        #expect(error?.reason.contains("another relay is running") == true)
         await journal.close()
         try FileManager.default.linkItem(atPath: path, toPath: folder.file("second.sqlite"))
         let second = await #expect(throws: JournalError.self) { _ = try await open() }
         #expect(second?.reason.contains("hard link") == true)
+    }
+
+    /// SQLite puts its log there, and what is beside the link is on another disk, maybe.
+    @Test func whatBelongsToTheJournalLiesWhereALinkLeads() async throws {
+        let place = try TemporaryFolder()
+        let file = place.file("events")
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: file)
+        let journal = try await open()
+        _ = try await journal.append(try submission(0..<1))
+        let status = try await SQLiteJournalInspection(path: path).status()
+        let sizes = [file, file + "-wal"].map { JournalSpace.bytes(ofFile: $0) }
+        #expect(sizes.allSatisfy { $0 > 0 } && status.sizeBytes == sizes.reduce(0, +))
+        let files = FileManager.default
+        #expect(try Set(files.contentsOfDirectory(atPath: place.path)).contains("events.lock"))
+        #expect(try files.contentsOfDirectory(atPath: folder.path) == ["journal.sqlite"])
+        await journal.close()
+    }
+
+    @Test func aPathIsFollowedToWhereItsFileWillBe() throws {
+        let files = FileManager.default
+        let root = JournalFile.place(of: folder.path)
+        try files.createDirectory(atPath: folder.file("a/b"), withIntermediateDirectories: true)
+        for (link, target) in [("a/first", "b/second"), ("a/b/second", "../file"), ("loop", "loop")] {
+            try files.createSymbolicLink(atPath: folder.file(link), withDestinationPath: target)
+        }
+        #expect(JournalFile.place(of: folder.file("a/first")) == root + "/a/file")
+        #expect(JournalFile.place(of: folder.file("no/folder/file")) == root + "/no/folder/file")
+        #expect(JournalFile.place(of: folder.file("loop")) == folder.file("loop"))
+        for name in ["no-file", "n"] {
+            #expect(JournalFile.place(of: name) == JournalFile.place(of: ".") + "/\(name)")
+        }
+        #expect(["n", "/n", "a/n", "/a/n"].map(JournalFile.folder(of:)) == [".", "/", "a", "/a"])
+        _ = files.createFile(atPath: folder.file("a/file"), contents: nil)
+        #expect(JournalFile.place(of: folder.file("a/first")) == root + "/a/file")
     }
 
     @Test func onlyItsOwnerMayReadIt() async throws {
@@ -129,11 +165,10 @@ import Testing
 
     @Test func refusesASecondRelay() async throws {
         let first = try await open()
-        await #expect(
-            throws: JournalError.unusable(reason: "another relay is running on \(path); stop it first")
-        ) {
-            try await open()
-        }
+        let error = await #expect(throws: JournalError.self) { _ = try await open() }
+        #expect(error?.reason.hasPrefix("\(JournalFile.place(of: path)) is in use: by another relay") == true)
+        // A command may have it as well.
+        #expect(error?.reason.hasSuffix("or by a command that changes it, which ends by itself") == true)
         await first.close()
     }
 

@@ -246,7 +246,8 @@ import Testing
         (#"{"after":0,"through":9,"operation":99999}"#, 400), (#"{"through":900,"operation":77}"#, 400),
         (#"{"after":null,"through":null,"remaining":null,"operation":null}"#, 400), (#"{"dryRun":""}"#, 400),
         (#"{"after":0,"through":9,"operation":9223372036854775807}"#, 400), (#"{"ids":[]}"#, 400),
-        (#"{"rule":"nope"}"#, 404), (#"{"ids":"1,,2"}"#, 400),
+        (#"{"rule":"nope"}"#, 404), (#"{"ids":"1,,2"}"#, 400), (#"{"dryRun":true,"dryRun":false}"#, 400),
+        (#"{"sink":"crm","dryRun":true,"dry\u0052un":false}"#, 400),
     ])
     func aWishThatIsNotClearChangesNothing(_ body: String, _ status: Int) async throws {
         let fixture = try await OperatorFixture()

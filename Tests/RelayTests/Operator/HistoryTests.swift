@@ -41,6 +41,7 @@ import Testing
         #expect(records[0]["operation"]?.string == "deactivate")
         let at = records[0]["at"]?.string.flatMap { Timestamp($0) }?.nanoseconds
         #expect(at == start + OperatorFixture.minute)
+        try fixture.execute("INSERT INTO hooks (name, org) VALUES ('eu', 'other')")
         for (query, count) in [
             ("&org=other", 0), ("&org=okta&limit=1", 3), ("&sink=crm", 3), ("&sink=audit", 0),
             ("&since=\(Timestamp(nanoseconds: start + 1))", 2),
@@ -50,6 +51,10 @@ import Testing
             #expect(answer.json["history"]?.elements.map { $0 }.count == count, "\(query)")
         }
         #expect(try await fixture.ask("/history", method: "GET").status == 400)
+        for query in ["&org=nope", "&sink=nope"] {
+            let answer = try await fixture.ask("/history?user=ada\(query)", method: "GET")
+            #expect(answer.status == 404, "\(query)")
+        }
         for path in ["/history?user=ada&", "/operations?"] {
             let empty = try await fixture.ask("\(path)since=1d&until=2d", method: "GET")
             #expect(empty.status == 400 && empty.json["error"]?.string?.contains("no time lies") == true)
@@ -177,6 +182,43 @@ import Testing
         let givenUp = answer["givenUp"]?.elements.map { $0 } ?? []
         #expect(givenUp.map { $0["sink"]?.string } == ["crm"])
         #expect(givenUp.map { $0["entries"]?.int } == [3])
+    }
+
+    /// It is neither taken for what it is not, nor does it hide the rest.
+    @Test func whatIsDamagedIsToldOfAsUnreadable() async throws {
+        let fixture = try await OperatorFixture()
+        try await fixture.appendTen()
+        let subject = Subject(org: "okta", userID: "user-3")
+        let lease = try await fixture.journal.lease("crm")
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: lease.cursor,
+                receipts: [
+                    DeliveryReceipt(
+                        offset: Offset(rawValue: 3), outcome: .skipped, detail: nil,
+                        removal: DeliveryReceipt.Removal(
+                            operation: .delete, subject: subject, eventID: "event-3"))
+                ]))
+        for _ in 0..<2 { _ = try await fixture.ask("/sinks/crm/pause") }
+        try fixture.execute(
+            """
+            UPDATE receipts SET outcome = 'zz'; UPDATE operations SET detail = 'zz' WHERE id = 1;
+            UPDATE parked SET failures = 'zz', org = 'okta', user_id = 'user-3'
+            """)
+        let records = try await ask(fixture, "user-3").records
+        #expect(records.map { $0["outcome"]?.string } == ["unreadable", "waiting"])
+        let operations = try await fixture.ask("/operations?sink=crm", method: "GET").json["operations"]
+        #expect(operations?.elements.map { $0["detail"]?.kind } == [.object, .null])
+    }
+
+    @Test func whichRecordsWereNamedIsNoted() async throws {
+        let fixture = try await OperatorFixture()
+        try await fixture.appendTen()
+        try await fixture.bury()
+        _ = try await fixture.ask("/dead-letters/discard", #"{"ids":[2,5]}"#)
+        _ = try await fixture.ask("/quarantine/resubmit", #"{"ids":[7]}"#)
+        let details = try fixture.rows("SELECT detail FROM operations ORDER BY id")
+        #expect(details == [[#"{"ids":[2,5],"sinks":["crm"]}"#], [#"{"ids":[7]}"#]])
     }
 
     @Test func operationsAreFilteredBySinkAndTime() async throws {

@@ -1,7 +1,6 @@
 import Config
 import GRDB
 import JSON
-import Logging
 import RelayTesting
 import Rules
 import Synchronization
@@ -34,25 +33,24 @@ final class OperatorFixture: Sendable {
     }
 
     static let minute: Int64 = 60_000_000_000
-    static var quiet: Logger {
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
-        return logger
-    }
 
     init(
         in folder: TemporaryFolder? = nil, settings: OperatorSettings = OperatorFixture.settings(),
-        clock: ManualClock = ManualClock()
+        clock: ManualClock = ManualClock(), sizeMax: Int? = nil
     ) async throws {
         self.folder = try folder ?? TemporaryFolder()
         self.clock = clock
         let path = self.folder.file("journal.sqlite")
-        journal = try await SQLiteJournal(path: path, retention: .seconds(86_400 * 365), clock: clock)
-        inspection = try SQLiteJournalInspection(path: path)
+        let year = Duration.seconds(86_400 * 365)
+        let limits = JournalConfiguration(
+            path: path, retention: year, sizeMax: sizeMax ?? Limits.journalSizeDefault,
+            receipts: max(year, Limits.receiptsDefault))
+        journal = try await SQLiteJournal(limits, clock: clock)
+        inspection = try SQLiteJournalInspection(path: path, sizeMax: sizeMax)
         let restarts = Restarts()
         self.restarts = restarts
         hands = Operator(
-            journal: journal, inspection: inspection, settings: settings, clock: clock, logger: Self.quiet,
+            journal: journal, inspection: inspection, settings: settings, clock: clock, logger: .quiet,
             restart: { restarts.add($0) })
     }
 

@@ -41,11 +41,17 @@ import Testing
         ] {
             #expect(try await list(fixture, query) == expected.map { ids[$0] }, "\(query)")
         }
-        let delivered: Set<String> = ["crm"]
+        let prospects = ReplayProspects(delivered: ["crm"])
         for state in Replay.State.allCases {
-            let filter = ReplayListFilter(state: state, delivered: delivered)
+            let filter = ReplayListFilter(state: state, prospects: prospects)
             let replays = try await fixture.inspection.replays(filter, before: nil, limit: 9)
-            #expect(!replays.isEmpty && replays.allSatisfy { $0.state(delivered: delivered) == state })
+            #expect(!replays.isEmpty && replays.allSatisfy { $0.state(prospects) == state })
+        }
+        let full = ReplayProspects(delivered: ["crm"], hasRoom: false)
+        for (state, count) in [(Replay.State.underWay, 0), (.waits, 3)] {
+            let filter = ReplayListFilter(state: state, prospects: full)
+            let replays = try await fixture.inspection.replays(filter, before: nil, limit: 9)
+            #expect(replays.count == count && replays.allSatisfy { $0.state(full) == state })
         }
     }
 

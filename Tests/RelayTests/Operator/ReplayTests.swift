@@ -13,10 +13,16 @@ import Testing
         while try await fixture.hands.advanceReplays() {}
     }
 
+    /// From the beginning, where the members name no other time.
+    private func body(_ members: String, sink: String = "crm") -> String {
+        let since = members.contains(#""since""#) ? "" : #","since":"3650d""#
+        return #"{"sink":"\#(sink)"\#(since)\#(members)}"#
+    }
+
     private func begin(
         _ fixture: OperatorFixture, _ members: String = "", sink: String = "crm"
     ) async throws -> String {
-        let answer = try await fixture.ask("/replays", #"{"sink":"\#(sink)","since":"3650d"\#(members)}"#)
+        let answer = try await fixture.ask("/replays", body(members, sink: sink))
         try #require(answer.status == 202, "\(String(decoding: answer.json.raw, as: UTF8.self))")
         return try #require(answer.json["id"]?.string)
     }
@@ -65,8 +71,7 @@ import Testing
             (#","rule":"rest","since":"\#(time(6))""#, 6...8),
         ] as [(String, ClosedRange<Int>)] {
             let horizon = try await fixture.inspection.status().horizon
-            let counted = try await fixture.ask(
-                "/replays", #"{"sink":"crm","since":"3650d","dryRun":true\#(members)}"#)
+            let counted = try await fixture.ask("/replays", body(#","dryRun":true"# + members))
             #expect(counted.json["matching"]?.int == expected.count, "\(members)")
             _ = try await begin(fixture, members)
             try await finish(fixture)
@@ -125,9 +130,9 @@ import Testing
         _ = try await fixture.journal.lease("crm")
         try await fixture.append(1...3, to: ["audit"])
         let first = try await begin(fixture)
-        let runner = ReplayRunner(fixture.hands, logger: OperatorFixture.quiet)
+        let runner = ReplayRunner(fixture.hands, logger: .quiet)
         let group = ServiceGroup(
-            configuration: .init(services: [.init(service: runner)], logger: OperatorFixture.quiet))
+            configuration: .init(services: [.init(service: runner)], logger: .quiet))
         func ended(_ id: String) async throws {
             for await _ in fixture.journal.news()
             where try await fixture.inspection.replay(id: id)?.endedAt != nil {
@@ -308,6 +313,37 @@ import Testing
         let ids = try await fixture.entries().map(\.event.id)
         #expect(ids == ["event-4", "event-1", "event-2", "event-3", "event-5"])
         #expect(try await fixture.sink().waiting == 5)
+    }
+
+    /// A config that is taken over makes its sinks known, whole or not at all.
+    @Test func sinksAndTheirBeginningsAreKnownTogether() async throws {
+        let fixture = try await OperatorFixture()
+        try await fixture.append(1...2, to: ["audit"])
+        let policies = [
+            SinkPolicy(name: "crm"), SinkPolicy(name: "plain"), SinkPolicy(name: "off", isEnabled: false),
+        ]
+        let starts = try await fixture.hands.starts(at: ["crm": 0])
+        await #expect(throws: JournalError.closed) {
+            try await fixture.journal.committer.commit { writer in
+                _ = try writer.keep(policies, starts: starts)
+                throw JournalError.closed
+            }
+        }
+        #expect(try await fixture.inspection.status().sinks.isEmpty)
+        #expect(try await fixture.inspection.unfinishedReplays().isEmpty)
+
+        try await fixture.journal.keep(policies, starts: starts)
+        #expect(try await fixture.inspection.status().sinks.map(\.name).sorted() == ["crm", "plain"])
+        try await fixture.append(3...3, to: ["crm", "plain"])
+        // Nobody has leased them yet.
+        #expect(try await fixture.hands.starts(at: ["crm": 0]).isEmpty)
+        try await fixture.hands.endStarts(of: ["crm", "plain"])
+        try await finish(fixture)
+        let crm = try await fixture.entries(after: try await fixture.journal.lease("crm").cursor)
+        #expect(crm.map(\.event.id) == ["event-3", "event-1", "event-2"])
+        let plain = try await fixture.entries(
+            "plain", after: try await fixture.journal.lease("plain").cursor)
+        #expect(plain.map(\.event.id) == ["event-3"])
     }
 
     @Test func aNewSinkBeginsWithWhatIsStored() async throws {
