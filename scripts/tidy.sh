@@ -76,6 +76,9 @@ sources Sources Tests | xargs -0 awk '
     code ~ /(^|[^a-zA-Z.])(debugPrint|print)\(/ && FILENAME !~ /^Sources\/(OktaRelay\/Terminal|Benchmarks)\// {
         breach("print: commands write through Terminal, everything else logs")
     }
+    code ~ /(^|[^a-zA-Z])Row\.fetch/ && FILENAME ~ /^Sources\/Relay\// && FILENAME !~ /\/StoredRow\.swift$/ {
+        breach("Row.fetch: a StoredRow does not end the process where the file is damaged")
+    }
     code ~ /try!/ { breach("try!: handle the error, or make the call non-throwing") }
     code ~ /fatalError\(/ { breach("fatalError: throw, or state the broken rule with precondition") }
     code ~ /Task\.detached/ { breach("Task.detached: use structured tasks") }
@@ -96,6 +99,13 @@ find . -name '*.md' -not -path './.build/*' -not -path './data/*' -print0 | sort
     { text = $0; gsub(/[\200-\277]/, "", text) }
     length(text) > 110 { print FILENAME ":" FNR ": " length(text) " columns: break the line (110 at most)" }
 ' >>"$breaches"
+
+# --- The suites that CONTRIBUTING.md has in its table of what `make soak` runs, and those that it does run ----
+told=$(sed -n '/make soak/,/^What is random/s/^|\( `[^|]*\)|.*/\1/p' CONTRIBUTING.md | grep -oE '[A-Za-z]+Tests' | sort)
+run=$(sed -n '/^SOAK/,/[^\\]$/p' Makefile | grep -oE '[A-Za-z]+Tests' | sort)
+diff <(echo "$told") <(echo "$run") | sed -n \
+    -e 's/^< \(.*\)/Makefile: SOAK lacks \1, which the table in CONTRIBUTING.md has/p' \
+    -e 's/^> \(.*\)/CONTRIBUTING.md: the table of what make soak runs lacks \1/p' >>"$breaches" || true
 
 if [ -s "$breaches" ]; then
     cat "$breaches"

@@ -21,14 +21,11 @@ enum Journals {
 extension Journals {
     /// Refuses names that neither the config nor a record has; nil is none, and fine.
     static func know(
-        sink: String? = nil, rule: String? = nil, hook: String? = nil, _ configuration: RelayConfiguration
+        _ names: KeyValuePairs<NamedKind, String?>, _ configuration: RelayConfiguration
     ) async throws {
         let journal = try inspectJournal(configuration)
-        let settings = configuration.operatorSettings
         do {
-            for (kind, name) in [(.sink, sink), (.rule, rule), (.hook, hook)] as [(NamedKind, String?)] {
-                try await settings.know(kind, name, in: journal)
-            }
+            try await configuration.operatorSettings.know(names, in: journal)
         } catch let problem as OperatorProblem {
             throw Terminal.failure(problem.text, .problems)
         } catch let error as JournalError {

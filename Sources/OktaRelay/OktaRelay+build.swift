@@ -47,16 +47,21 @@ struct RelayService {
         )
         let board = SinkBoard()
         let readiness = Readiness(clock: clock)
-        let (journal, inspection) = try await openJournal(configuration, clock, logger)
+        let journal = try await SQLiteJournal(configuration.journal, clock: clock, logger: logger)
+        let inspection = try SQLiteJournalInspection(
+            path: configuration.journal.path, sizeMax: configuration.journal.sizeMax)
         let fleet = SinkFleet(
             SinkFleet.Surroundings(
                 journal: journal, clock: clock, metrics: metrics, board: board,
                 stopTimeout: configuration.server.shutdownTimeout, logger: logger)
         )
         let factory = SinkFactory(clock: clock, logger: logger)
-        let hands = try await hands(configuration, journal, inspection, fleet, logger)
-        // Leased before intake starts, so that a new sink misses nothing from then on.
-        try await fleet.add(try await factory.members(enabled))
+        let hands = Operator(
+            journal: journal, inspection: inspection, settings: configuration.operatorSettings, clock: clock,
+            logger: logger, restart: { await fleet.restart($0) })
+        let members = try await factory.members(enabled)
+        try await tellJournal(configuration, journal, inspection, hands, logger)
+        await fleet.add(members)
         let live = LiveIntake(configuration.intakeSettings)
         let admin = AdminServer(
             configuration.admin,
@@ -80,19 +85,10 @@ struct RelayService {
             admin: admin,
             fleet: fleet,
             reloader: ConfigReloader(
-                path: path,
-                initial: configuration,
-                hangups: hangups,
-                live: live,
-                fleet: fleet,
-                factory: factory,
-                admin: admin,
-                hands: hands,
-                keep: { try await journal.keep($0) },
-                inspection: inspection,
-                clock: clock,
-                metrics: metrics,
-                logger: logger
+                path: path, initial: configuration, hangups: hangups, live: live, fleet: fleet,
+                factory: factory, admin: admin, hands: hands,
+                keep: { try await journal.keep($0, starts: $1) }, inspection: inspection, clock: clock,
+                metrics: metrics, logger: logger
             ),
             replays: ReplayRunner(hands, logger: logger),
             sinks: factory,
@@ -101,34 +97,19 @@ struct RelayService {
         )
     }
 
-    /// The journal, told which sinks there are, and what looks into it; what waits for nobody is warned of.
-    private static func openJournal(
-        _ configuration: RelayConfiguration, _ clock: SystemClock, _ logger: Logger
-    ) async throws -> (SQLiteJournal, SQLiteJournalInspection) {
-        let journal = try await SQLiteJournal(configuration.journal, clock: clock, logger: logger)
-        let inspection = try SQLiteJournalInspection(
-            path: configuration.journal.path, sizeMax: configuration.journal.sizeMax)
-        let renamed = try await journal.keep(configuration.sinkPolicies)
-        SinkWarnings.log(renamed, logger)
-        SinkWarnings.log(try await inspection.status(), configuration, at: clock.now, logger)
-        if let warning = DiskWarning.find(configuration.journal) { logger.warning("\(warning)") }
-        return (journal, inspection)
-    }
-
-    /// The operator's hands; new sinks that begin with stored events are known afterwards.
-    private static func hands(
+    /// Tells the journal which sinks there are, before intake starts, so that a new one misses nothing from
+    /// then on; what waits for nobody is warned of.
+    private static func tellJournal(
         _ configuration: RelayConfiguration, _ journal: SQLiteJournal, _ inspection: SQLiteJournalInspection,
-        _ fleet: SinkFleet, _ logger: Logger
-    ) async throws -> Operator {
-        let clock = SystemClock()
-        let hands = Operator(
-            journal: journal, inspection: inspection, settings: configuration.operatorSettings, clock: clock,
-            logger: logger, restart: { await fleet.restart($0) })
-        let sinks = configuration.enabledSinks
-        try await hands.enroll(sinks.starts(now: clock.now))
+        _ hands: Operator, _ logger: Logger
+    ) async throws {
+        let (sinks, now) = (configuration.enabledSinks, SystemClock().now)
+        let starts = try await hands.starts(at: sinks.starts(now: now))
+        SinkWarnings.log(try await journal.keep(configuration.sinkPolicies, starts: starts), logger)
         // Nothing comes before the rules name them.
         try await hands.endStarts(of: sinks.map(\.name))
-        return hands
+        SinkWarnings.log(try await inspection.status(), configuration, at: now, logger)
+        if let warning = DiskWarning.find(configuration.journal) { logger.warning("\(warning)") }
     }
 
     /// Runs until SIGTERM or SIGINT; then reloading stops first and intake next, then the workers, and the

@@ -48,6 +48,9 @@ public final class InMemoryJournal: Journal {
         return await iterator.next() ?? 0
     }
 
+    /// Makes a sink known, as a config that names it does: it misses nothing from now on.
+    public func know(_ sink: String) { log.withLock { $0.know(sink) } }
+
     /// Sets or ends a sink's hold, as an operator does; its worker sees it with its next lease.
     ///
     /// - Parameter exempting: Whether all that is there passes the sink's limits.

@@ -92,6 +92,8 @@ struct MemoryLog {
         )
     }
 
+    mutating func know(_ sink: String) { sinks[sink] = sinks[sink] ?? SinkState(cursor: horizon) }
+
     mutating func lease(_ sink: String) -> SinkLease {
         var state = sinks[sink] ?? SinkState(cursor: horizon)
         state.epoch += 1

@@ -61,6 +61,11 @@ import Testing
     @Test func aRemovalIsFoundWhileItWaitsAndNotDeniedAfterItWasGivenUp() async throws {
         let setup = try setup()
         let relay = try await setup.start()
+        #expect(try await setup.post(events(76...76, type: "user.lifecycle.deactivate")) == 200)
+        try await setup.waitUntilSettled()
+        let settled = try await setup.json("history", "--user", "00u76")["history"]?.elements.map { $0 } ?? []
+        #expect(settled.compactMap { $0["sink"]?.string }.sorted() == ["audit", "users"])
+        #expect(settled.map { $0["outcome"]?.string } == ["delivered", "delivered"])
         _ = try await setup.run("sinks", "pause", "audit")
         #expect(try await setup.post(events(77...77, type: "user.lifecycle.deactivate")) == 200)
         try await setup.wait(for: "it to be settled") { $0.sink("users")?["waiting"]?.int == 0 }
@@ -104,6 +109,7 @@ import Testing
         for (command, text) in [
             (["history", "--user", "00u77", "--sink", "nope"], sinks),
             (["history", "--operations", "--sink", "nope"], sinks),
+            (["history", "--user", "00u77", "--org", "nope"], "there is no org nope; there are okta"),
             (["dead-letters", "list", "--rule", "nope"], "there is no rule nope; there are users"),
             (["quarantine", "list", "--hook", "nope"], "there is no hook nope; there are okta"),
         ] {
@@ -152,6 +158,30 @@ import Testing
             .write(toFile: setup.configPath, atomically: true, encoding: .utf8)
         let disabled = try await setup.run("replay", "--sink", "audit", "--since", "1d", "--render", file)
         #expect(disabled.status == 1 && disabled.errors.contains("is disabled"), "\(disabled.errors)")
+        #expect(!FileManager.default.fileExists(atPath: file))
+    }
+
+    /// The next try takes the same name.
+    @Test func aRenderingThatFailsLeavesNoFile() async throws {
+        let setup = try setup()
+        let relay = try await setup.start()
+        #expect(try await setup.post(events(1...3)) == 200)
+        #expect(await relay.stop() == 0)
+        let (journal, file) = (setup.folder.file("journal.sqlite"), setup.folder.file("rows.jsonl"))
+        func render() async throws -> RelayBinary.Outcome {
+            try await setup.run("replay", "--sink", "audit", "--since", "1d", "--render", file)
+        }
+        try await Rows.change(journal, "UPDATE routes SET choices = 'zz' || choices")
+        let unread = try await render()
+        #expect(unread.status == 2 && unread.errors.contains("cannot be read"), "\(unread.errors)")
+        #expect(!FileManager.default.fileExists(atPath: file))
+        try await Rows.change(journal, "UPDATE routes SET choices = substr(choices, 3)")
+        #expect(try await render().status == 0)
+        #expect(try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").count == 3)
+        try FileManager.default.removeItem(atPath: file)
+        try await Rows.change(journal, "PRAGMA user_version = 99")
+        let unopened = try await render()
+        #expect(unopened.status == 2 && unopened.errors.contains("cannot be opened"), "\(unopened.errors)")
         #expect(!FileManager.default.fileExists(atPath: file))
     }
 

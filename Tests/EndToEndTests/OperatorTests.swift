@@ -292,7 +292,7 @@ import Testing
         let outcome = try await RelayBinary.run(
             ["sinks", "pause", "audit", "--config", other], in: setup.folder.path)
         #expect(outcome.status == 2)
-        #expect(outcome.errors.contains("another relay is running"))
+        #expect(outcome.errors.contains("is in use: by another relay"))
         let stranger = try HTTPReceiver()
         try text.replacing("127.0.0.1:\(setup.adminPort)", with: "127.0.0.1:\(stranger.port)")
             .write(toFile: other, atomically: true, encoding: .utf8)

@@ -11,7 +11,7 @@ import Testing
 
 /// What a reload does where one of its steps fails, and what comes in between two of them.
 @Suite(.timeLimit(.minutes(1))) struct ConfigReloaderTests {
-    @Test func nothingIsSwappedWhereANewSinkCannotBeLeased() async throws {
+    @Test func nothingIsSwappedWhereTheJournalIsClosed() async throws {
         let relay = try await ReloadedRelay(sinks: ["first"])
         try relay.write(sinks: ["first", "second"])
         await relay.journal.close()
@@ -22,6 +22,24 @@ import Testing
         await relay.factory.shutdown()
     }
 
+    /// What the file said that was refused must not bind the one that is taken over.
+    @Test func aReloadThatIsRefusedLeavesTheJournalAsItWas() async throws {
+        let relay = try await ReloadedRelay(sinks: ["first"])
+        try await relay.receive("before")
+        try relay.write(sinks: ["first", "second", "late"], from: "7d")
+        relay.journal.refuseOnce(.keep)
+        #expect(await relay.reload().sinks == relay.initial.sinks)
+        #expect(try await relay.inspection.status().sinks.map(\.name) == ["first"])
+        #expect(try await relay.inspection.unfinishedReplays().isEmpty)
+
+        try relay.write(sinks: ["first", "late"])
+        #expect(await relay.reload().sinks.map(\.name) == ["first", "late"])
+        #expect(try await relay.inspection.status().sinks.map(\.name) == ["first", "late"])
+        #expect(try await relay.inspection.unfinishedReplays().isEmpty)
+        await relay.journal.close()
+        await relay.factory.shutdown()
+    }
+
     /// Sinks that change can take long, and all that time events go by the old rules; a request that took
     /// those may even end after the new ones are in force.
     @Test func aNewSinkWithABeginningMissesNothingOfTheReload() async throws {
@@ -29,7 +47,7 @@ import Testing
         try await relay.receive("before")
         try relay.write(sinks: ["first", "late"], from: "7d")
         let slow = Mutex<Task<Void, any Error>?>(nil)
-        relay.journal.during(.lease("late")) {
+        relay.journal.during(.keep) {
             try? await relay.receive("between")
             let former = relay.live.current
             // Awaited, or cancelled, below.
@@ -73,14 +91,12 @@ import Testing
 
     // MARK: - Other names
 
-    /// Whatever of it the journal refuses, the sink goes on by its former name, and later the file is taken
-    /// over.
-    @Test(arguments: [InterposedJournal.Call.keep, .lease("new")])
-    func aRenameThatIsRefusedChangesNothing(_ refused: InterposedJournal.Call) async throws {
+    /// The sink goes on by its former name, and later the file is taken over.
+    @Test func aRenameThatIsRefusedChangesNothing() async throws {
         let relay = try await ReloadedRelay(sinks: ["former"])
         try await relay.run {
             try relay.write(sinks: ["new", "heir"], renamedFrom: "former")
-            relay.journal.refuseOnce(refused)
+            relay.journal.refuseOnce(.keep)
             #expect(await relay.reload().sinks == relay.initial.sinks)
             #expect(relay.fleet.delivering == ["former"] && relay.isShown("former"))
             try await relay.receive("1")
@@ -97,11 +113,12 @@ import Testing
     }
 
     /// What was stored is carried out: it has its place, and its lease when the journal gives it.
-    @Test func aSinkWithAnotherNameIsDeliveredToWhateverTheJournalRefusesThen() async throws {
+    @Test(arguments: ["former", nil])
+    func aSinkThatIsStoredIsDeliveredToWhateverTheJournalRefusesThen(_ renamedFrom: String?) async throws {
         let clock = ManualClock()
         let relay = try await ReloadedRelay(sinks: ["former"], clock: clock)
         try await relay.run {
-            try relay.write(sinks: ["heir"], renamedFrom: "former")
+            try relay.write(sinks: ["heir"], renamedFrom: renamedFrom)
             relay.journal.refuseOnce(.lease("heir"))
             #expect(await relay.reload().sinks.map(\.name) == ["heir"])
             try await relay.receive("1")

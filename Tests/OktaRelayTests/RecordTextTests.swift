@@ -85,15 +85,20 @@ import Testing
             replay(ended: nil, after: 5), replay(ended: nil, after: 5, sink: "off"),
             replay(ended: 1, after: 5), replay(ended: 1, after: 10),
         ]
-        let json = String(decoding: replays.json(delivered: ["crm"]), as: UTF8.self)
+        let prospects = ReplayProspects(delivered: ["crm"])
+        let json = String(decoding: replays.json(prospects), as: UTF8.self)
         for state in ["under-way", "waits", "cancelled", "done"] {
             #expect(json.contains(#""state":"\#(state)""#))
         }
-        let lines = replays.table(delivered: ["crm"]).text().split(separator: "\n").dropFirst()
+        let lines = replays.table(prospects).text().split(separator: "\n").dropFirst()
         for (line, parts) in zip(
-            lines, [["under-way", "50 %"], ["waits"], ["cancelled", "50 %"], ["done", "100 %"]])
+            lines,
+            [["under-way  -", "50 %"], ["waits      sink"], ["cancelled", "50 %"], ["done", "100 %"]])
         {
             #expect(parts.allSatisfy { line.contains($0) }, "\(line)")
         }
+        let full = ReplayProspects(delivered: ["crm"], hasRoom: false)
+        #expect(replays.map { $0.need(full) } == [.room, .sink, nil, nil])
+        #expect(String(decoding: replays.json(full), as: UTF8.self).contains(#""waitsFor":"room""#))
     }
 }

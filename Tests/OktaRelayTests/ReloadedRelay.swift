@@ -1,7 +1,6 @@
 import Config
 import Foundation
 import JSON
-import Logging
 import RelayTesting
 import Rules
 import ServiceLifecycle
@@ -26,7 +25,6 @@ struct ReloadedRelay {
     let factory: SinkFactory
     let hands: Operator
     private let reloader: ConfigReloader
-    private let logger: Logger
 
     init(sinks: [String], clock: any RelayClock = SystemClock()) async throws {
         folder = try TemporaryFolder()
@@ -38,34 +36,32 @@ struct ReloadedRelay {
         let journal = InterposedJournal(stored)
         self.journal = journal
         inspection = try SQLiteJournalInspection(path: journalPath)
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
-        self.logger = logger
         let fleet = SinkFleet(
             SinkFleet.Surroundings(
                 journal: journal, clock: clock, metrics: metrics, board: board, stopTimeout: .seconds(1),
-                logger: logger))
+                logger: .quiet))
         self.fleet = fleet
-        factory = SinkFactory(clock: clock, logger: logger)
-        try await fleet.add(try await factory.members(initial.enabledSinks))
+        factory = SinkFactory(clock: clock, logger: .quiet)
+        try await stored.keep(initial.sinkPolicies)
+        await fleet.add(try await factory.members(initial.enabledSinks))
         live = LiveIntake(initial.intakeSettings)
         hands = Operator(
             journal: stored, inspection: inspection, settings: initial.operatorSettings, clock: clock,
-            logger: logger, restart: { await fleet.restart($0) })
+            logger: .quiet, restart: { await fleet.restart($0) })
         reloader = ConfigReloader(
             path: path, initial: initial, hangups: await UnixSignalsSequence(trapping: []), live: live,
             fleet: fleet, factory: factory,
             admin: AdminServer(
                 initial.admin,
                 sources: AdminSources(journal: inspection, board: board, sinks: { fleet.sinks }),
-                metrics: metrics, readiness: Readiness(clock: clock), clock: clock, logger: logger),
-            hands: hands, keep: { try await journal.keep($0) }, inspection: inspection, clock: clock,
-            metrics: metrics, logger: logger)
+                metrics: metrics, readiness: Readiness(clock: clock), clock: clock, logger: .quiet),
+            hands: hands, keep: { try await journal.keep($0, starts: $1) }, inspection: inspection,
+            clock: clock, metrics: metrics, logger: .quiet)
     }
 
     /// Has the workers run for as long as the body takes.
     func run(_ body: () async throws -> Void) async throws {
-        let group = ServiceGroup(services: [fleet], logger: logger)
+        let group = ServiceGroup(services: [fleet], logger: .quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             do {
@@ -149,7 +145,7 @@ final class InterposedJournal: Journal {
 
     init(_ journal: SQLiteJournal) { self.journal = journal }
 
-    /// What happens before the journal keeps something, or after it has leased a sink.
+    /// What happens when the journal has kept something, or has leased a sink.
     func during(_ call: Call, _ body: @escaping @Sendable () async -> Void) {
         interludes.withLock { $0[call] = body }
     }
@@ -161,10 +157,13 @@ final class InterposedJournal: Journal {
         throw .unusable(reason: "no space left on the disk")
     }
 
-    func keep(_ policies: [SinkPolicy]) async throws(JournalError) -> [String: String] {
+    func keep(
+        _ policies: [SinkPolicy], starts: [ReplayRequest]
+    ) async throws(JournalError) -> [String: String] {
         try begin(.keep)
+        let renamed = try await journal.keep(policies, starts: starts)
         await interludes.withLock { $0.removeValue(forKey: .keep) }?()
-        return try await journal.keep(policies)
+        return renamed
     }
 
     func lease(_ sink: String) async throws(JournalError) -> SinkLease {

@@ -18,7 +18,9 @@ import Testing
 
     /// Six creations, four deactivations, routed by the table of the past.
     private func filledJournal(_ path: String, past: RuleTable) async throws {
-        let journal = try await SQLiteJournal(path: path, retention: .seconds(86_400), clock: SystemClock())
+        // The events are of 1970.
+        let retention = Duration.seconds(100 * 366 * 86_400)
+        let journal = try await SQLiteJournal(path: path, retention: retention, clock: SystemClock())
         var events: [Submission.RoutedEvent] = []
         for index in 0..<10 {
             let type = index < 6 ? "user.lifecycle.create" : "user.lifecycle.deactivate"

@@ -39,7 +39,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
                 try await journal.deadLetters(filter.filter(now: now), page.request)
             }
             if records.isEmpty {
-                try await Journals.know(sink: filter.sink, rule: filter.rule, configuration)
+                try await Journals.know([.sink: filter.sink, .rule: filter.rule], configuration)
             }
             let shown = page.size.page(of: records)
             if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }

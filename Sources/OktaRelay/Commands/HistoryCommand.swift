@@ -75,8 +75,8 @@ struct HistoryCommand: AsyncParsableCommand {
                 lookedAtMax: WaitingLook.eventsMax)
         }
         bar.finish()
-        if history.records.isEmpty, history.givenUp.isEmpty {
-            try await Journals.know(sink: sink, configuration)
+        if history.records.isEmpty {
+            try await Journals.know([.sink: sink, .org: org], configuration)
         }
         if output.json { Terminal.write(history.json) } else { Terminal.write(history.text(of: user)) }
         if history.records.isEmpty { throw ExitStatus.problems.code }
@@ -90,7 +90,7 @@ struct HistoryCommand: AsyncParsableCommand {
             try await journal.operations(
                 filter, PageRequest(before: before.flatMap { Int64($0) }, limit: size.limit).andOneMore)
         }
-        if records.isEmpty { try await Journals.know(sink: sink, configuration) }
+        if records.isEmpty { try await Journals.know([.sink: sink], configuration) }
         let shown = size.page(of: records)
         if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
         size.noteNextPage(after: records.map(\.id))
@@ -145,7 +145,7 @@ extension [OperationRecord] {
         for record in self {
             table.add(
                 String(record.id), Wording.time(record.at), record.command, record.sink ?? "-",
-                String(record.entries), record.detail)
+                String(record.entries), record.detail ?? "unreadable")
         }
         return table
     }

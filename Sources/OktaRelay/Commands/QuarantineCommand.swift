@@ -37,11 +37,15 @@ struct QuarantineCommand: AsyncParsableCommand {
 
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
-            let now = SystemClock().now
+            let filter = filter.filter(now: SystemClock().now)
+            var bar = ProgressBar("quarantine")
+            defer { bar.finish() }
+            if filter.looksAtBytes { bar.show("looking through the bytes") }
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.quarantine(filter.filter(now: now), page.request)
+                try await journal.quarantine(filter, page.request)
             }
-            if records.isEmpty { try await Journals.know(hook: filter.hook, configuration) }
+            bar.finish()
+            if records.isEmpty { try await Journals.know([.hook: filter.hook], configuration) }
             let shown = page.size.page(of: records)
             if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
             page.size.noteNextPage(after: records.map(\.id))

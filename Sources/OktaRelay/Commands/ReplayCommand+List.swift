@@ -9,7 +9,8 @@ extension ReplayCommand {
             abstract: "List replays, newest first, and how far each is.",
             discussion: """
                 It reads the journal, whether or not a relay runs. One that waits has a sink that is not \
-                delivered to.
+                delivered to, or waits for room: in a journal that is nearly full, a replay appends \
+                nothing for which others would lose events.
 
                 Example:
                   okta-relay replay list
@@ -35,19 +36,25 @@ extension ReplayCommand {
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
             let delivered = Set(configuration.enabledSinks.map(\.name))
-            let filter = ReplayListFilter(sink: sink, state: state, delivered: delivered)
+            let prospects = try await Journals.ask(configuration) { journal throws(JournalError) in
+                ReplayProspects(delivered: delivered, hasRoom: try await journal.hasRoomForReplays())
+            }
+            let filter = ReplayListFilter(sink: sink, state: state, prospects: prospects)
             let (replays, isKnown) = try await Journals.ask(configuration) { journal throws(JournalError) in
                 let replays = try await journal.replays(filter, before: before, limit: size.limit + 1)
                 guard replays.isEmpty, let before else { return (replays, true) }
                 return (replays, try await journal.replay(id: before) != nil)
             }
             guard isKnown else { throw Terminal.failure("there is no replay \(before ?? "")", .problems) }
-            if replays.isEmpty { try await Journals.know(sink: sink, configuration) }
+            if replays.isEmpty { try await Journals.know([.sink: sink], configuration) }
             let shown = size.page(of: replays)
             if output.json {
-                Terminal.write(shown.json(delivered: delivered))
+                Terminal.write(shown.json(prospects))
             } else {
-                Terminal.write(shown.table(delivered: delivered))
+                Terminal.write(shown.table(prospects))
+            }
+            if shown.contains(where: { $0.need(prospects) == .room }) {
+                Terminal.note("waiting for room: \(Replay.Need.room.text)")
             }
             size.noteNextPage(after: replays.map(\.id))
         }
@@ -84,16 +91,16 @@ extension ReplayCommand {
 }
 
 extension [Replay] {
-    /// - Parameter delivered: The sinks that are delivered to.
-    func table(delivered: Set<String>) -> TextTable {
+    func table(_ prospects: ReplayProspects) -> TextTable {
         var table = TextTable([
-            .left("ID"), .left("SINK"), .left("STATE"), .right("DONE"), .right("EVENTS"), .left("SINCE"),
-            .left("UNTIL"), .left("ENDED"),
+            .left("ID"), .left("SINK"), .left("STATE"), .left("FOR"), .right("DONE"), .right("EVENTS"),
+            .left("SINCE"), .left("UNTIL"), .left("ENDED"),
         ])
         for replay in self {
             table.add(
-                replay.id, replay.request.sink, replay.state(delivered: delivered).rawValue,
-                "\(Int(replay.share * 100)) %", String(replay.appended), Wording.time(replay.request.since),
+                replay.id, replay.request.sink, replay.state(prospects).rawValue,
+                replay.need(prospects)?.rawValue ?? "-", "\(Int(replay.share * 100)) %",
+                String(replay.appended), Wording.time(replay.request.since),
                 replay.request.until.map(Wording.time) ?? "-", replay.endedAt.map(Wording.time) ?? "-")
         }
         return table

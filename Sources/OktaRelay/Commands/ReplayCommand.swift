@@ -107,10 +107,14 @@ extension ReplayCommand {
             var replay = try await link.post("/replays") { write(to: &$0, now: now) }
             let id = replay["id"]?.string ?? ""
             var bar = ProgressBar("replaying")
+            var told: Replay.Need?
             while replay["endedAt"]?.isNull == true {
                 bar.show(replay["share"]?.double ?? 0)
                 try await link.advanceReplays()
                 replay = try await link.get("/replays/\(id.percentEncoded)")
+                let need = replay["waitsFor"]?.string.flatMap { Replay.Need(rawValue: $0) }
+                if let need, need != told { Terminal.note("\(id) waits: \(need.text)") }
+                told = need ?? told
             }
             bar.finish()
             let isCancelled = replay["isCancelled"]?.bool == true

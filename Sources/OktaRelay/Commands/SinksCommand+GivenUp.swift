@@ -44,7 +44,7 @@ extension SinksCommand {
             let ranges = try await Journals.ask(configuration) { journal throws(JournalError) in
                 try await journal.detached(filter, page.request)
             }
-            if ranges.isEmpty { try await Journals.know(sink: name, configuration) }
+            if ranges.isEmpty { try await Journals.know([.sink: name], configuration) }
             let shown = page.size.page(of: ranges)
             if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
             page.size.noteNextPage(after: ranges.map(\.id))

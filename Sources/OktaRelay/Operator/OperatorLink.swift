@@ -19,6 +19,8 @@ struct OperatorLink {
     private static let patience = Duration.seconds(120)
     /// Between two looks at work that goes on in a relay.
     private static let pause = Duration.milliseconds(200)
+    /// How often a replay is tried in this process: for six seconds, in which the journal may make room.
+    private static let attempts = 30
 
     private let client: AdminClient
     private let local: Local?
@@ -56,7 +58,8 @@ struct OperatorLink {
         let clock = SystemClock()
         do throws(JournalError) {
             // First, because it makes no journal where there is none; one of an older version is upgraded.
-            let inspection = try SQLiteJournalInspection.ofAnyVersion(path: configuration.journal.path)
+            let inspection = try SQLiteJournalInspection.ofAnyVersion(
+                path: configuration.journal.path, sizeMax: configuration.journal.sizeMax)
             let journal = try await SQLiteJournal(
                 configuration.journal, clock: clock, logger: logger)
             let hands = Operator(
@@ -104,10 +107,17 @@ struct OperatorLink {
     /// Has replays go on, and returns when it is time to look again.
     func advanceReplays() async throws {
         guard let local else { return try await SystemClock().sleep(for: Self.pause) }
-        do throws(JournalError) {
-            _ = try await local.hands.advanceReplays()
-        } catch {
-            throw Terminal.failure("the journal cannot be used: \(error.reason)")
+        for attempt in 1... {
+            do throws(JournalError) {
+                _ = try await local.hands.advanceReplays()
+                return
+            } catch {
+                guard attempt < Self.attempts else {
+                    throw Terminal.failure(
+                        "the replay goes on when the relay runs; it cannot go on now: \(error.reason)")
+                }
+            }
+            try await SystemClock().sleep(for: Self.pause)
         }
     }
 }

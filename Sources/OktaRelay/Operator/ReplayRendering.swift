@@ -19,24 +19,27 @@ struct ReplayRendering {
 
     /// Writes one JSON object a line, for each event that would go to the sink.
     ///
-    /// - Parameter path: A new file, which only its owner may read; `-` is standard output.
+    /// - Parameter path: A new file, which only its owner may read, and which is not there where this fails;
+    ///   `-` is standard output.
     func render(_ order: ReplayOrder, to path: String) async throws -> Rendered {
+        let journal = try inspectJournal(configuration)
         let file = try Self.open(path)
         let previews = SinkPreviews(configuration)
         do {
-            let result = try await render(order, previews, file)
+            let result = try await render(order, journal, previews, file)
             await previews.shutdown()
             return result
         } catch {
             await previews.shutdown()
+            if path != Self.standardOutput { unlink(path) }
             throw error
         }
     }
 
     private func render(
-        _ order: ReplayOrder, _ previews: SinkPreviews, _ file: FileHandle
+        _ order: ReplayOrder, _ journal: any Operator.Inspection, _ previews: SinkPreviews,
+        _ file: FileHandle
     ) async throws -> Rendered {
-        let journal = try inspectJournal(configuration)
         let settings = configuration.operatorSettings
         var result = Rendered(isWhole: true)
         var bar = ProgressBar("rendering")
@@ -90,8 +93,10 @@ struct ReplayRendering {
         return writer.bytes + Array("\n".utf8)
     }
 
+    private static let standardOutput = "-"
+
     private static func open(_ path: String) throws -> FileHandle {
-        guard path != "-" else { return .standardOutput }
+        guard path != standardOutput else { return .standardOutput }
         let descriptor = Foundation.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let reason =

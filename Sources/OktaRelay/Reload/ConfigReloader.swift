@@ -7,16 +7,17 @@ import UnixSignals
 
 /// Reads the config file again on SIGHUP: a valid one is swapped in whole, an invalid one changes nothing.
 ///
-/// The order makes the swap one moment for every event, and lets nothing fail once a name has changed:
-/// 1. new sinks are leased, so that they miss nothing that the new rules send them;
-/// 2. a sink whose name changes finishes what is in flight, and the journal knows it by the new one; where
-///    the journal cannot say so, it goes on by the old one, and the reload ends;
-/// 3. sinks that changed finish what is in flight and come back with their new settings, so that none with
-///    old settings meets an event that the new rules sent;
-/// 4. hooks, rules and limits are exchanged, in one value;
-/// 5. what a new sink begins with ends where the new rules begin to send it what comes: behind the last
+/// The order makes the swap one moment for every event, and lets nothing fail once anything has changed:
+/// 1. a sink whose name changes finishes what is in flight, and the journal is told of all sinks: it knows
+///    that one by its new name, and those that are new, so that they miss nothing that the new rules send
+///    them; where it cannot take that, it stays as it was, the sink goes on by the old name, and the reload
+///    ends;
+/// 2. sinks that are new begin, and those that changed finish what is in flight and come back with their new
+///    settings, so that none with old settings meets an event that the new rules sent;
+/// 3. hooks, rules and limits are exchanged, in one value;
+/// 4. what a new sink begins with ends where the new rules begin to send it what comes: behind the last
 ///    request that went by the old ones;
-/// 6. sinks that no rule can name any more finish what is in flight and go.
+/// 5. sinks that no rule can name any more finish what is in flight and go.
 struct ConfigReloader: Service {
     let path: String
     /// What the relay was started with.
@@ -27,8 +28,9 @@ struct ConfigReloader: Service {
     let factory: SinkFactory
     let admin: AdminServer
     let hands: Operator
-    /// Tells the journal of sinks: how long it holds what waits for each, and what they were called.
-    let keep: @Sendable ([SinkPolicy]) async throws -> [String: String]
+    /// Tells the journal of sinks: which there are, how long it holds what waits for each, what they were
+    /// called, and what new ones begin with.
+    let keep: @Sendable ([SinkPolicy], [ReplayRequest]) async throws -> [String: String]
     let inspection: any JournalInspection
     let clock: any RelayClock
     let metrics: RelayMetrics
@@ -101,20 +103,15 @@ struct ConfigReloader: Service {
     ) async throws {
         let settings = next.intakeSettings
         // All that can fail comes first, and changes nothing.
-        let heirs = try await heirs(among: change.added)
-        let newcomers = change.added.filter { heirs[$0.name] == nil }
-        let known = change.added.filter { heirs[$0.name] != nil } + change.changed
-        let members = try await factory.members(newcomers + known)
+        let members = try await factory.members(change.added + change.changed)
         do {
-            try await hands.enroll(newcomers.starts(now: clock.now))
-            let leased = try await fleet.lease(Array(members.prefix(newcomers.count)))
-            try await rename(running, next, change.removed)
-            await fleet.add(leased)
+            try await tellJournal(running, next, change.removed)
         } catch {
             for member in members { await member.sink.shutdown() }
             throw error
         }
-        await fleet.replace(Array(members.dropFirst(newcomers.count)), formers: heirs)
+        let formers = change.added.compactMap { sink in sink.renamedFrom.map { (sink.name, $0) } }
+        await fleet.add(members, formers: Dictionary(formers) { first, _ in first })
         let isLeft = live.swap(settings)
         await endStarts(of: next.enabledSinks.map(\.name), onceLeft: isLeft)
         hands.swap(next.operatorSettings)
@@ -130,29 +127,21 @@ struct ConfigReloader: Service {
         await fleet.remove(change.removed)
     }
 
-    /// Which sinks take over the place of another that the journal knows, by their names what that is called.
-    private func heirs(among added: [SinkConfiguration]) async throws -> [String: String] {
-        guard added.contains(where: { $0.renamedFrom != nil }) else { return [:] }
-        let known = Set(try await inspection.status().sinks.map(\.name))
-        var heirs: [String: String] = [:]
-        for sink in added { heirs[sink.name] = sink.renamedFrom.flatMap { known.contains($0) ? $0 : nil } }
-        return heirs
-    }
-
     /// Tells the journal what the file says of sinks; one whose name changes has no worker meanwhile.
     ///
     /// Where the journal cannot take it, those sinks go on as before.
-    private func rename(
+    private func tellJournal(
         _ running: RelayConfiguration, _ next: RelayConfiguration, _ removed: [String]
     ) async throws {
+        let starts = try await hands.starts(at: next.enabledSinks.starts(now: clock.now))
         let formers = next.sinks.compactMap(\.renamedFrom).filter(removed.contains)
         // Made while the workers are there: without them nothing may fail.
         let asBefore = try await factory.members(running.sinks.filter { formers.contains($0.name) })
         await fleet.remove(formers)
         do {
-            SinkWarnings.log(try await keep(next.sinkPolicies), logger)
+            SinkWarnings.log(try await keep(next.sinkPolicies, starts), logger)
         } catch {
-            await fleet.replace(asBefore)
+            await fleet.add(asBefore)
             throw error
         }
         for member in asBefore { await member.sink.shutdown() }

@@ -43,12 +43,11 @@ extension DetachedRange: RecordJSON {
 }
 
 extension [Replay] {
-    /// - Parameter delivered: The sinks that are delivered to.
-    func json(delivered: Set<String>) -> [UInt8] {
+    func json(_ prospects: ReplayProspects) -> [UInt8] {
         var writer = JSONWriter()
         writer.array { list in
             for replay in self {
-                list.object { AdminJSON.write(replay, delivered: delivered, to: &$0) }
+                list.object { AdminJSON.write(replay, prospects, to: &$0) }
             }
         }
         return writer.bytes
