@@ -120,15 +120,17 @@ struct RelayService {
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = shutdownTimeout * 4
         let serviceGroup = ServiceGroup(configuration: group)
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await serviceGroup.run() }
+        try await withThrowingDiscardingTaskGroup { tasks in
             tasks.addTask {
                 _ = try await intake.boundAddress
                 _ = try await admin.boundAddress
                 onListening()
+                // By then the sinks have been prepared, too.
+                try? await Task.sleep(for: .seconds(1))
                 StartPages.giveBack()
             }
-            try await tasks.waitForAll()
+            try await serviceGroup.run()
+            tasks.cancelAll()
         }
         await journal.close()
         await sinks.shutdown()
