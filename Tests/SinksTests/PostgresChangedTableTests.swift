@@ -83,6 +83,46 @@ struct PostgresChangedTableTests {
         #expect(found == [["t"]])
     }
 
+    /// Both were made in one transaction, so nothing but the table itself tells them apart.
+    @Test func aTableThatIsSwappedInIsWrittenAsItIs() async throws {
+        let columns = [
+            try MappedEvent.column("id", "{{ $.user.id }}"),
+            try MappedEvent.column("login", "{{ $.user.login }}"),
+        ]
+        let fixture = try SQLSinkFixture(.postgresql, TableConfiguration(name: "users", columns: columns))
+        try fixture.execute(
+            "BEGIN", "CREATE TABLE users (id text PRIMARY KEY, login date)",
+            "CREATE TABLE next (id text PRIMARY KEY, login timestamptz)", "COMMIT")
+        let login = "2026-01-01T10:00:00Z"
+        #expect(try await fixture.deliver([user("a", login: login)]) == [.delivered])
+        try fixture.execute(
+            "BEGIN", "ALTER TABLE users RENAME TO last", "ALTER TABLE next RENAME TO users", "COMMIT")
+        #expect(try await fixture.deliver([user("b", login: login)]) == [.delivered])
+        #expect(try fixture.execute("SELECT login = '\(login)' FROM users") == [["t"]])
+    }
+
+    /// Its first statement keeps writers out, its second readers as well: who had begun to read in between
+    /// and went on to write would wait for the migration, and it for them.
+    @Test(arguments: [TableConfiguration.Mode.upsert, .append])
+    func aMigrationPasses(_ mode: TableConfiguration.Mode) async throws {
+        let fixture = try SQLSinkFixture(.postgresql, TableConfiguration(name: "users", mode: mode))
+        #expect(try await fixture.deliver([user("a")]) == [.delivered])
+        let migration = try PostgresConnector(url: Secret(fixture.place)).connect()
+        let index = "CREATE INDEX ON users (\(mode == .append ? "event_type" : "login"))"
+        try migration.run([PostgresStatement("BEGIN"), PostgresStatement(index)])
+        async let outcomes = fixture.deliver([user("b")])
+        // A look is a connection of its own.
+        try await waitUntil(every: .milliseconds(20)) {
+            let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
+            return try fixture.execute(waiting) == [["1"]]
+        }
+        try migration.run([
+            PostgresStatement("ALTER TABLE users ADD note text"), PostgresStatement("COMMIT"),
+        ])
+        #expect(try await outcomes == [.delivered])
+        #expect(try await fixture.rows().count == 2)
+    }
+
     @Test func aNewRowGetsTheDefaultThatItsColumnHasNow() async throws {
         let fixture = try await fixture("id text PRIMARY KEY, email text DEFAULT 'old'")
         #expect(try await fixture.deliver([user("a")]) == [.delivered])

@@ -16,7 +16,6 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
     private nonisolated let thread: SerialThread
     private var open: Open?
     private var isShutDown = false
-    private var refusals = UnclearRefusals()
 
     /// A connection, and the statements for the table as it found it.
     private struct Open {
@@ -41,15 +40,13 @@ public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
     public func deliver(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
         if batch.isEmpty { return [] }
         let wasOpen = open != nil
-        let receipts: [Receipt]
         do throws(SinkError) {
-            receipts = try write(batch)
+            return try write(batch)
         } catch {
             // The table may have been changed since it was looked at: once more, as it is now.
             guard wasOpen, case .misconfigured = error else { throw error }
-            receipts = try write(batch)
+            return try write(batch)
         }
-        return try refusals.judged(receipts, of: batch)
     }
 
     private func write(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {

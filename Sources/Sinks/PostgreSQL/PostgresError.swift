@@ -28,7 +28,8 @@ enum PostgresError: Error, Equatable {
 
     /// Reads a result that is an error.
     ///
-    /// Its detail and context, which quote rows, are left alone.
+    /// Its detail and context, which quote rows, are left alone; and what is said within a function, a
+    /// trigger's say, may be anything.
     init(_ result: OpaquePointer) {
         func field(_ code: Int32) -> String? {
             PQresultErrorField(result, code).map { String(cString: $0) }
@@ -37,7 +38,8 @@ enum PostgresError: Error, Equatable {
             self = .connection("the connection is lost")
             return
         }
-        let quotesValues = SQLState.messageQuotesValues(state)
+        let hasContext = field(PostgresDiagnostic.context) != nil
+        let quotesValues = hasContext || SQLState.messageQuotesValues(state)
         self = .server(
             Report(
                 state: state,
@@ -80,6 +82,7 @@ extension TableFailure {
 enum PostgresDiagnostic {
     static let sqlState = Int32(UInt8(ascii: "C"))
     static let message = Int32(UInt8(ascii: "M"))
+    static let context = Int32(UInt8(ascii: "W"))
     static let column = Int32(UInt8(ascii: "c"))
     static let constraint = Int32(UInt8(ascii: "n"))
 }
@@ -148,7 +151,7 @@ enum SQLState {
         ["22", "P0", "21", "54", "44"].contains(String(state.prefix(2)))
     }
 
-    /// The names of the conditions that dead letters meet.
+    /// The names of conditions, for reasons that may not quote the server.
     static let conditions: [String: String] = [
         "21000": "cardinality violation",
         "22001": "value too long",
@@ -163,12 +166,15 @@ enum SQLState {
         "23505": "unique",
         "23514": "CHECK",
         "3F000": "no such schema",
+        "40P01": "deadlock",
         "42501": "no right",
         "42601": "syntax error",
         "42602": "invalid name",
         "42704": "no such object",
         "42883": "no such function",
         "42P01": "no such table",
+        "55P03": "lock timeout",
+        "57014": "cancelled, or statement timeout",
         "P0001": "raised by a trigger",
     ]
 }

@@ -99,9 +99,10 @@ struct PostgresSchema {
         return table
     }
 
-    /// The transactions that had the last word on each column, dropped ones and defaults included.
+    /// Which table it is, and the transactions that had the last word on each column, dropped ones and
+    /// defaults included.
     static let shape = """
-        SELECT array_agg(a.xmin ORDER BY a.attnum)::text FROM pg_attribute AS a
+        SELECT concat(to_regclass($1)::oid, array_agg(a.xmin ORDER BY a.attnum)) FROM pg_attribute AS a
         WHERE a.attrelid = to_regclass($1) AND a.attnum > 0
         """
 

@@ -12,7 +12,9 @@ struct PostgresSession: TableSession {
     func begin(keys: [String], subjects: [String]) throws(TableFailure) -> [StoredState] {
         // Nothing to read in append tables: one round trip is enough then.
         guard statements.plan.mode == .upsert else { return [] }
-        let start = [Self.begin, statements.lockTable(), statements.checkShape()]
+        let start = [
+            Self.begin, statements.lockTable(), statements.keepTable(), statements.checkShape(),
+        ]
         var list = start
         if !keys.isEmpty { list.append(statements.readStates(keys: keys)) }
         if !subjects.isEmpty { list.append(statements.readStates(subjects: subjects)) }
@@ -45,7 +47,8 @@ struct PostgresSession: TableSession {
     }
 
     func commit(_ write: TableWrite) throws(TableFailure) {
-        let start = statements.plan.mode == .append ? [Self.begin, statements.checkShape()] : []
+        let isBegun = statements.plan.mode == .upsert
+        let start = isBegun ? [] : [Self.begin, statements.keepTable(), statements.checkShape()]
         var work: [PostgresStatement] = []
         if !write.deletions.isEmpty { work.append(statements.delete(write.deletions)) }
         if !write.rows.isEmpty { work += statements.write(write.rows) }
@@ -101,8 +104,8 @@ struct PostgresSession: TableSession {
         }
         guard isUnclear else { return TableFailure(postgres: error) }
         // What is said of a row may quote it; that a right is missing, and on what, does not.
-        if report.state != "42501" { report.message = Self.advice }
-        return .unclear(TableFailure(postgres: .server(report)).sinkError)
+        if report.state != "42501" || report.message.isEmpty { report.message = Self.advice }
+        return .unclear("PostgreSQL: \(report.description)")
     }
 
     private static let advice =

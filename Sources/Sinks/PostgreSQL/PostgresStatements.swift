@@ -25,8 +25,13 @@ struct PostgresStatements: Sendable {
         }
     }
 
-    /// Fails where a column is not as it was when the table was looked at; else the columns stay so until the
-    /// transaction ends.
+    /// Has whoever changes the table wait until the transaction ends, by the lock that writing takes: a
+    /// weaker one would have to be raised then, which is a deadlock where it meets a migration.
+    func keepTable() -> PostgresStatement {
+        PostgresStatement("LOCK TABLE ONLY \(ddl.table) IN ROW EXCLUSIVE MODE")
+    }
+
+    /// Fails where a column is not as it was when the table was looked at.
     ///
     /// Most changes of a type would go unseen, for the server casts what is written for the old one: a
     /// `timestamptz` from a `timestamp` that has lost its zone, a `text` from JSON with its quotes. To ask
@@ -37,7 +42,6 @@ struct PostgresStatements: Sendable {
             SELECT current_setting(
                 CASE WHEN (\(PostgresSchema.shape)) = $2 THEN 'server_version'
                 ELSE 'okta-relay: the table has changed' END)
-            FROM (SELECT count(*) FROM (SELECT FROM \(ddl.table) LIMIT 0) AS r) AS locked
             """, [ddl.table, shape])
     }
 

@@ -5,8 +5,8 @@ import Relay
 /// it.
 ///
 /// A batch that the database refuses for its data is cut in halves, which are delivered one after the other,
-/// so order holds; a single delivery that is refused is the culprit. Where it is unclear whether that is the
-/// table, its receipt says so: it is to be tried again, and its contact failed.
+/// so order holds; a single delivery that is refused is the culprit. Where it may as well be the table's
+/// fault, it is the row's only if another one has been written before it; else the sink has failed.
 struct TableDelivery<Session: TableSession> {
     let plan: TablePlan
     let sink: String
@@ -14,14 +14,6 @@ struct TableDelivery<Session: TableSession> {
 
     /// A transaction that others are in the way of is tried this often.
     private static var attemptsMax: Int { 4 }
-    /// A table that has refused so many rows for an unclear reason, and taken none, is the reason.
-    private static var unclearMax: Int { 16 }
-
-    /// What taking a batch apart has shown so far.
-    private struct Search {
-        var hasWritten = false
-        var unclear = 0
-    }
 
     func deliver(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
         var receipts: [Receipt] = []
@@ -38,33 +30,31 @@ struct TableDelivery<Session: TableSession> {
 
     /// Delivers rows that are computed already.
     func deliver(_ rows: ArraySlice<(offset: Offset, row: TableRow)>) throws(SinkError) -> [Receipt] {
-        var search = Search()
-        return try deliver(rows, &search)
+        var hasWritten = false
+        return try deliver(rows, &hasWritten)
     }
 
+    /// - Parameter hasWritten: Whether the table has taken a row of the batch.
     private func deliver(
-        _ rows: ArraySlice<(offset: Offset, row: TableRow)>, _ search: inout Search
+        _ rows: ArraySlice<(offset: Offset, row: TableRow)>, _ hasWritten: inout Bool
     ) throws(SinkError) -> [Receipt] {
         guard let first = rows.first else { return [] }
         do throws(TableFailure) {
             let receipts = try transact(rows)
-            if receipts.contains(where: { $0.outcome == .delivered }) { search.hasWritten = true }
+            if receipts.contains(where: { $0.outcome == .delivered }) { hasWritten = true }
             return receipts
         } catch {
             switch error {
             case .sink(let error): throw error
             case .conflict(let reason): throw .unavailable(reason: reason)
-            case .data(let reason):
-                if rows.count == 1 { return [Receipt(offset: first.offset, .rejected(reason: reason))] }
-            case .unclear(let error) where rows.count == 1:
-                search.unclear += 1
-                if !search.hasWritten, search.unclear == Self.unclearMax { throw error }
-                let outcome = Receipt.Outcome.retry(after: nil, reason: error.reason)
-                return [Receipt(offset: first.offset, outcome, contact: .failed(error))]
-            case .unclear: break
+            case .data(let reason), .unclear(let reason):
+                guard rows.count == 1 else { break }
+                // One event that always fails so is told from a table that does by the engine.
+                if case .unclear = error, !hasWritten { throw error.sinkError }
+                return [Receipt(offset: first.offset, .rejected(reason: reason))]
             }
             let middle = rows.startIndex + rows.count / 2
-            return try deliver(rows[..<middle], &search) + deliver(rows[middle...], &search)
+            return try deliver(rows[..<middle], &hasWritten) + deliver(rows[middle...], &hasWritten)
         }
     }
 

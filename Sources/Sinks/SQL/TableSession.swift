@@ -50,9 +50,8 @@ struct TableWrite: Sendable, Equatable {
 enum TableFailure: Error, Equatable {
     /// The database refuses a value: some row of the batch is at fault.
     case data(String)
-    /// The database refuses a row, and whether that is the row's fault or the table's is unclear; the error
-    /// where it is the table's.
-    case unclear(SinkError)
+    /// The database refuses a row, and whether that is the row's fault or the table's is unclear.
+    case unclear(String)
     /// Another transaction was in the way: worth another try at once.
     case conflict(String)
     /// Nothing can be written now.
@@ -61,8 +60,8 @@ enum TableFailure: Error, Equatable {
     /// What it is to the engine where no row can be blamed.
     var sinkError: SinkError {
         switch self {
-        case .sink(let error), .unclear(let error): error
-        case .data(let reason): .misconfigured(reason: reason)
+        case .sink(let error): error
+        case .data(let reason), .unclear(let reason): .misconfigured(reason: reason)
         case .conflict(let reason): .unavailable(reason: reason)
         }
     }

@@ -28,18 +28,6 @@ extension TableFailure {
         self = Self.classify(error, path: path)
     }
 
-    /// What it means that the table refuses a row some of whose columns have taken no value yet; nil where
-    /// that makes no difference.
-    ///
-    /// A column's type that a value doesn't fit may not be meant for any.
-    static func unclear(_ error: DatabaseError) -> TableFailure? {
-        switch error.extendedResultCode {
-        case .SQLITE_CONSTRAINT_DATATYPE, .SQLITE_MISMATCH:
-            .unclear(.misconfigured(reason: reason(of: error)))
-        default: nil
-        }
-    }
-
     private static func classify(_ error: DatabaseError, path: String) -> TableFailure {
         switch error.resultCode {
         case .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_TOOBIG:

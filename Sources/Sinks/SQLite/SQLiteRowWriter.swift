@@ -1,6 +1,5 @@
 import GRDB
 import Relay
-import Rules
 import Synchronization
 
 /// Writes a batch's rows, each with statements that name only the columns it carries: an update, and where
@@ -25,33 +24,18 @@ struct SQLiteRowWriter {
     }
 
     mutating func write(_ row: TableWrite.Row) throws {
-        do {
-            try statements.taken.note(row, run(row))
-        } catch let error as DatabaseError {
-            guard !statements.taken.areAll(of: row), let failure = TableFailure.unclear(error) else {
-                throw error
-            }
-            throw failure
-        }
-    }
-
-    /// The columns beside the key that were written for sure.
-    private mutating func run(_ row: TableWrite.Row) throws -> [Int] {
         switch try way(for: row) {
         case .whole(var statement):
             statements.bind(row, to: &statement)
             try statement.run()
-            return statements.plan.changing
         case .parts(let parts, let update, var insert):
             if var update {
                 statements.bind(row, parts.changing, to: &update)
                 try update.run()
-                if database.changesCount > 0 { return parts.changing }
+                if database.changesCount > 0 { return }
             }
-            let columns = parts.changing + parts.others
-            statements.bind(row, columns, to: &insert)
+            statements.bind(row, parts.changing + parts.others, to: &insert)
             try insert.run()
-            return columns
         }
     }
 
@@ -97,42 +81,5 @@ final class SQLitePartsCache: Sendable {
             parts[carried] = made
             return made
         }
-    }
-}
-
-/// The columns that have taken a value since the table was looked at.
-///
-/// By that it shows whose fault it is that a value does not fit its column's type: where others fit, it is
-/// the value that is odd, else it may be the type.
-final class SQLiteTakenColumns: Sendable {
-    private let plan: TablePlan
-    private let taken: Mutex<[Bool]>
-
-    init(_ plan: TablePlan) {
-        self.plan = plan
-        taken = Mutex(Array(repeating: false, count: plan.columns.count))
-    }
-
-    /// - Parameter columns: Those of the row that were written, without the key.
-    func note(_ row: TableWrite.Row, _ columns: [Int]) {
-        taken.withLock { taken in
-            for column in plan.key { taken[column] = true }
-            for column in columns where !taken[column] { taken[column] = row.hasValue(column) }
-        }
-    }
-
-    /// Whether that holds for all columns that the row has a value for.
-    func areAll(of row: TableWrite.Row) -> Bool {
-        taken.withLock { taken in
-            plan.columns.indices.allSatisfy { column in
-                taken[column] || !(plan.key.contains(column) || row.hasValue(column))
-            }
-        }
-    }
-}
-
-extension TableWrite.Row {
-    fileprivate func hasValue(_ column: Int) -> Bool {
-        if let value = values[column] { value != .null } else { false }
     }
 }

@@ -17,7 +17,6 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     private nonisolated let thread: SerialThread
     private var prepared: Prepared?
     private var isShutDown = false
-    private var refusals = UnclearRefusals()
 
     /// The statements for the table, as it was found over a connection.
     private struct Prepared {
@@ -46,14 +45,13 @@ public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     public func deliver(_ batch: [Delivery]) throws(SinkError) -> [Receipt] {
         if batch.isEmpty { return [] }
         let (plan, name) = (plan, name)
-        let receipts = try withTable { session throws(TableFailure) in
+        return try withTable { session throws(TableFailure) in
             do throws(SinkError) {
                 return try TableDelivery(plan: plan, sink: name, session: session).deliver(batch)
             } catch {
                 throw .sink(error)
             }
         }
-        return try refusals.judged(receipts, of: batch)
     }
 
     public nonisolated func operation(of event: Event) -> Operation { plan.operation(of: event) }

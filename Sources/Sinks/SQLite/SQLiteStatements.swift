@@ -13,7 +13,6 @@ struct SQLiteStatements: Sendable {
     private let text: SQLiteText
     /// ``SQLiteSchema/shape()`` when the table was looked at.
     let shape: String
-    let taken: SQLiteTakenColumns
     /// Nil where every row is written with ``write``.
     private let cache: SQLitePartsCache?
     /// Made once, for they are the key under which the connection keeps its prepared statements.
@@ -34,7 +33,6 @@ struct SQLiteStatements: Sendable {
         affinities = columns.map { Affinity(ofType: $0.type) }
         text = SQLiteText(plan: plan, ddl: ddl, columns: columns)
         shape = table.shape
-        taken = SQLiteTakenColumns(plan)
         cache = table.mindsUpserts ? nil : SQLitePartsCache()
         write = text.write
         delete = text.delete
