@@ -171,21 +171,14 @@ extension DeliveryStateMachine {
 
     private mutating func gate(_ group: DeliveryGroup, at now: Int64) -> Tripwire.Gate {
         guard !tripwire.isIdle else { return .pass }
-        let operation = result(of: group.key, with: group.earlier)
         // A user's deletion counts once, however many events tell of it; other removals each for itself.
         let isOfUser = group.contains { entry($0)?.event.meaning.operation == .delete }
         let candidate = Tripwire.Candidate(
-            group: group, decider: group.offsets.last { result(of: $0, with: []) == operation } ?? group.key,
-            operation: operation, subject: isOfUser ? subject(group.key) : nil)
+            group: group, operations: group.offsets.map { entry($0).map { operation($0.event) } ?? .none },
+            subject: isOfUser ? subject(group.key) : nil)
         let gate = tripwire.gate(candidate, at: now)
         if gate == .pass { tripwire.begin(candidate, at: now) }
         return gate
-    }
-
-    /// What a delivery and all that is merged into it do to what the sink keeps.
-    func result(of key: Offset, with earlier: [Offset]) -> Operation {
-        if earlier.isEmpty { return entry(key).map { operation($0.event) } ?? .none }
-        return Operation.result(of: (earlier + [key]).compactMap { entry($0).map { operation($0.event) } })
     }
 
     /// The limits have stopped the sink.

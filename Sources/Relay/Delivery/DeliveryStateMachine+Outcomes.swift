@@ -169,11 +169,11 @@ extension DeliveryStateMachine {
     /// A lane has nothing more with the sink: it goes on, or waits for what is to be recorded of it, or
     /// behind what is parked.
     mutating func release(_ lane: ParkedLanes.Lane) {
+        let isBlocked = parked.isBlocked(lane)
+        if !isBlocked { held.removeAll { $0 == lane } }
         if settlement.isRecording(lane) { return }
         busy.remove(lane)
-        if parked.isBlocked(lane) { return parkBehind(lane) }
-        held.removeAll { $0 == lane }
-        goOn(lane)
+        if isBlocked { parkBehind(lane) } else { goOn(lane) }
     }
 
     /// Parks what is in line behind a parked delivery of its user, in order, as far as there is room.

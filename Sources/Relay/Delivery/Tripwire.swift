@@ -23,11 +23,32 @@ struct Tripwire {
         /// The delivery, and what is merged into it: any of them may have been counted before, alone or with
         /// others.
         let group: DeliveryGroup
-        /// The last of them that does by itself what all of them come to.
-        let decider: Offset
+        /// What each of them does by itself, in their order.
+        private let operations: [Operation]
+        /// What all of them come to, and the last that does it by itself.
         let operation: Operation
+        let decider: Offset
         /// Whose deletion it is, where it is one.
         let subject: Subject?
+
+        init(group: DeliveryGroup, operations: [Operation], subject: Subject?) {
+            self.group = group
+            self.operations = operations
+            operation = Operation.result(of: operations)
+            decider = operations.lastIndex(of: operation).map { group.offsets[$0] } ?? group.key
+            self.subject = operation == .delete ? subject : nil
+        }
+
+        fileprivate var counted: Counted { subject.map(Counted.user) ?? .delivery(decider, operation) }
+
+        /// What went when one of them was the newest: what goes before it, unless it came later.
+        fileprivate func part(upTo index: Int) -> Candidate {
+            let offsets = group.offsets
+            let part = (0...index).filter { offsets[$0] <= offsets[index] }
+            return Candidate(
+                group: DeliveryGroup(key: offsets[index], earlier: part.dropLast().map { offsets[$0] }),
+                operations: part.map { operations[$0] }, subject: subject)
+        }
     }
 
     /// How a delivery came back, as far as it counts.
@@ -42,7 +63,7 @@ struct Tripwire {
     }
 
     /// What is counted once within the period.
-    private enum Counted: Hashable {
+    fileprivate enum Counted: Hashable {
         /// The deletion of a user, of which several events tell.
         case user(Subject)
         case delivery(Offset, Operation)
@@ -55,13 +76,15 @@ struct Tripwire {
         let isOpen: Bool
         /// What it is, where it goes again in any case: whoever begins anew counts it when that is so.
         var inLine: Operation?
+        /// When it was counted before it was in line: for whoever begins anew that holds.
+        var settledAt: Int64?
     }
 
     /// A delivery that is with the sink.
     private struct Flight {
         let candidate: Candidate
-        /// When it was counted for an attempt before.
-        let countedAt: Int64?
+        /// How it was counted for an attempt before.
+        let mark: Mark?
     }
 
     /// Steps of a period.
@@ -77,6 +100,11 @@ struct Tripwire {
     private var inFlight: [Offset: Flight] = [:]
     /// What was counted and may come again.
     private var marks: [Counted: Mark] = [:]
+    /// When parked deliveries may have been counted, before the lease.
+    private var parked: [Offset: Int64] = [:]
+    /// The counts of then that none of these was taken for: others may have ended, and what is parked may be
+    /// something else.
+    private var leased: [Operation: [Int64: Int]] = [:]
     /// See ``begins(at:)``.
     private var begunAt: Int64 = 0
     /// By how much the wall clock was set since; times here are as if it had not been.
@@ -96,19 +124,11 @@ struct Tripwire {
         self.limits = limits
         self.exemptTo = exemptTo
         read(text)
+        leased = counts
         for delivery in parked where !counts.isEmpty {
-            guard let time = delivery.failures.last(where: { Receipt.leavesOpen($0.status) })?.at else {
-                continue
-            }
-            for operation in counts.keys where hasCounts(of: operation, at: time) {
-                marks[.delivery(delivery.offset, operation)] = Mark(time: time, isOpen: true)
-            }
+            let failure = delivery.failures.last { Receipt.leavesOpen($0.status) }
+            self.parked[delivery.offset] = failure?.at
         }
-    }
-
-    /// Whether anything was counted then; for limits may be newer than what they find.
-    private func hasCounts(of operation: Operation, at time: Int64) -> Bool {
-        limits[operation].map { counts[operation]?[Self.step(time, of: $0)] != nil } ?? false
     }
 
     /// Whether nothing is ever counted.
@@ -120,21 +140,22 @@ struct Tripwire {
         let operation = candidate.operation
         guard let limit = limits[operation], candidate.decider > exemptTo else { return .pass }
         let now = now - setBy
-        guard mark(of: candidate, at: now) == nil, !isBeingDeleted(candidate) else { return .pass }
+        let isCounted = mark(of: candidate, at: now) != nil || parkedTime(of: candidate, at: now) != nil
+        guard !isCounted, !isBeingDeleted(candidate) else { return .pass }
         let delivered = delivered(operation, limit, at: now)
-        let begun = inFlight.values.reduce(0) {
-            $0 + ($1.candidate.operation == operation && !isWithin(limit, $1.countedAt, at: now) ? 1 : 0)
+        let begun = inFlight.values.filter {
+            $0.candidate.operation == operation && !isWithin(limit, $0.mark?.time, at: now)
         }
-        if delivered + begun < limit.count { return .pass }
-        return begun > 0 ? .wait : .trip(Self.reason(operation, delivered, limit))
+        if delivered + Set(begun.map(\.candidate.counted)).count < limit.count { return .pass }
+        return begun.isEmpty ? .trip(Self.reason(operation, delivered, limit)) : .wait
     }
 
     /// A delivery that may pass goes to the sink.
     mutating func begin(_ candidate: Candidate, at now: Int64) {
         guard limits[candidate.operation] != nil, candidate.decider > exemptTo else { return }
-        let mark = mark(of: candidate, at: now - setBy)
-        guard mark?.isOpen ?? true, !isBeingDeleted(candidate) else { return }
-        inFlight[candidate.group.key] = Flight(candidate: candidate, countedAt: mark?.time)
+        let mark = mark(of: candidate, at: now - setBy) ?? takeParked(for: candidate, at: now - setBy)
+        guard mark?.isOpen ?? true else { return }
+        inFlight[candidate.group.key] = Flight(candidate: candidate, mark: mark)
     }
 
     /// It came back.
@@ -144,31 +165,69 @@ struct Tripwire {
         else { return }
         let (candidate, operation) = (flight.candidate, flight.candidate.operation)
         let now = now - setBy
+        // Another event of the same deletion, which went with it, may have come back first.
+        let before = markOfUser(of: candidate, at: now) ?? flight.mark
+        guard before?.isOpen ?? true else { return }
         var steps = counts[operation] ?? [:]
-        if let before = flight.countedAt.map({ Self.step($0, of: limit) }), let count = steps[before] {
-            steps[before] = count > 1 ? count - 1 : nil
+        if let step = before.map({ Self.step($0.time, of: limit) }), let count = steps[step] {
+            steps[step] = count > 1 ? count - 1 : nil
         }
         steps[Self.step(now, of: limit), default: 0] += 1
         counts[operation] = steps
         hasChanged = true
         if marks.count >= Self.marksMax { marks = [:] }
         for member in candidate.group.offsets { marks[.delivery(member, operation)] = nil }
-        let mark = Mark(time: now, isOpen: end != .delivered, inLine: end == .openInLine ? operation : nil)
-        if operation == .delete, let subject = candidate.subject {
-            marks[.user(subject)] = mark
-        } else if mark.isOpen {
-            marks[.delivery(candidate.decider, operation)] = mark
+        var mark = Mark(time: now, isOpen: end != .delivered)
+        if end == .openInLine {
+            mark.inLine = operation
+            mark.settledAt = before?.inLine == nil ? before?.time : before?.settledAt
         }
+        if mark.isOpen || candidate.subject != nil { marks[candidate.counted] = mark }
     }
 
     /// How it, or something that is merged into it, has been counted last, where that was within the period.
     private func mark(of candidate: Candidate, at now: Int64) -> Mark? {
         let operation = candidate.operation
         guard !marks.isEmpty, let limit = limits[operation] else { return nil }
-        let ofUser = operation == .delete ? candidate.subject.flatMap { marks[.user($0)] } : nil
         let ofMembers = candidate.group.offsets.compactMap { marks[.delivery($0, operation)] }
-        let mark = ofUser ?? ofMembers.max { $0.time < $1.time }
+        let mark = markOfUser(of: candidate, at: now) ?? ofMembers.max { $0.time < $1.time }
         return mark.flatMap { isWithin(limit, $0.time, at: now) ? $0 : nil }
+    }
+
+    private func markOfUser(of candidate: Candidate, at now: Int64) -> Mark? {
+        guard let limit = limits[candidate.operation], let subject = candidate.subject,
+            let mark = marks[.user(subject)]
+        else { return nil }
+        return isWithin(limit, mark.time, at: now) ? mark : nil
+    }
+
+    /// When something that is merged into it was counted last before the lease: it is parked, and came to the
+    /// same when it went.
+    private func parkedTime(of candidate: Candidate, at now: Int64) -> Int64? {
+        let operation = candidate.operation
+        guard !parked.isEmpty, let limit = limits[operation], let counts = leased[operation] else {
+            return nil
+        }
+        let times = candidate.group.offsets.enumerated().compactMap { index, member -> Int64? in
+            guard let time = parked[member], isWithin(limit, time, at: now),
+                counts[Self.step(time, of: limit), default: 0] > 0
+            else { return nil }
+            let part = candidate.part(upTo: index)
+            return part.operation == operation && part.decider > exemptTo ? time : nil
+        }
+        return times.max()
+    }
+
+    /// What was counted before the lease was this delivery, and no other.
+    private mutating func takeParked(for candidate: Candidate, at now: Int64) -> Mark? {
+        guard let time = parkedTime(of: candidate, at: now), let limit = limits[candidate.operation] else {
+            return nil
+        }
+        leased[candidate.operation]?[Self.step(time, of: limit), default: 0] -= 1
+        for member in candidate.group.offsets { parked[member] = nil }
+        let mark = Mark(time: time, isOpen: true)
+        marks[candidate.counted] = mark
+        return mark
     }
 
     private func isWithin(_ limit: RateLimit, _ time: Int64?, at now: Int64) -> Bool {
@@ -177,10 +236,8 @@ struct Tripwire {
 
     /// Whether another event of the same deletion is with the sink.
     private func isBeingDeleted(_ candidate: Candidate) -> Bool {
-        guard candidate.operation == .delete, let subject = candidate.subject else { return false }
-        return inFlight.values.contains {
-            $0.candidate.subject == subject && $0.candidate.operation == .delete
-        }
+        guard let subject = candidate.subject else { return false }
+        return inFlight.values.contains { $0.candidate.subject == subject }
     }
 
     /// Deliveries that count within the period; forgets older ones.
@@ -254,13 +311,15 @@ struct Tripwire {
         return (["\(exemptTo.rawValue)"] + parts).joined(separator: ";")
     }
 
-    /// The counts without those of what is in line again.
+    /// The counts without those of what is in line again, as of when it was not.
     private var settled: [Operation: [Int64: Int]] {
         marks.values.reduce(into: counts) { counts, mark in
             guard let operation = mark.inLine, let limit = limits[operation] else { return }
             let step = Self.step(mark.time, of: limit)
             guard let count = counts[operation]?[step] else { return }
             counts[operation]?[step] = count > 1 ? count - 1 : nil
+            guard let before = mark.settledAt.map({ Self.step($0, of: limit) }) else { return }
+            counts[operation]?[before, default: 0] += 1
         }
     }
 

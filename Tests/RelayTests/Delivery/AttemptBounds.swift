@@ -36,10 +36,12 @@ struct AttemptBounds {
     /// The sink could not be delivered to at all.
     mutating func failed(_ attempt: DeliveryAttempt, at instant: Int64) {
         for offset in attempt.offsets { strikes[offset, default: 0] += 1 }
-        let isSuspect = attempt.offsets.count == 1 && strikes[attempt.offsets[0], default: 0] > 2
-        let isNew = !stragglers.contains(attempt.id) && !isSuspect
+        let isSuspect = attempt.numbers.count == 1 && attempt.offsets.contains { strikes[$0, default: 0] > 2 }
+        let isNew = !stragglers.contains(attempt.id)
         deferred(attempt)
         if isNew { preparationFailed(at: instant) }
+        // Whether the sink is away is for the machine to say.
+        if isNew, isSuspect { awaySince = nil }
     }
 
     /// Nor could it be prepared.

@@ -1,5 +1,6 @@
 import Config
 @testable import Relay
+import RelayTesting
 import Rules
 import Testing
 
@@ -61,6 +62,31 @@ import Testing
 
     // MARK: - How it counts
 
+    /// A table of memberships: each removal takes a row, whoever's it is; a user's deletion takes them all.
+    @Test func removalsThatAreNoDeletionOfTheirUserCountOneByOne() {
+        let limit = RateLimit(count: 3, period: .seconds(3_600))
+        let bench = DeliveryBench(
+            DeliveryBench.sql, users: [], policy: DeliveryPolicy(limits: [.delete: limit]),
+            operation: { $0.type == "group.user_membership.remove" ? .delete : $0.meaning.operation })
+        func append(_ type: String, _ user: String) {
+            bench.append([EventSample(type: type, user: user, second: Int64(bench.log.count)).event])
+            bench.news()
+            bench.answerAll()
+        }
+        for type in ["user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"] {
+            append(type, "gone")
+        }
+        for _ in 0..<2 { append("group.user_membership.remove", "in many groups") }
+        #expect(bench.delivered == 4)
+        append("group.user_membership.remove", "in many groups")
+        #expect(bench.delivered == 4)
+        guard case .held(let hold) = bench.breaker.state else {
+            Issue.record("\(bench.breaker.state)")
+            return
+        }
+        #expect(hold.reason.hasPrefix("3 of operation delete"))
+    }
+
     private func coalescing(_ deactivations: Int) -> DeliveryBench {
         let limit = RateLimit(count: deactivations, period: .seconds(3_600))
         let settle = SettleWindow(duration: .seconds(2), coalesces: true)
@@ -91,6 +117,36 @@ import Testing
         #expect(bench.delivered == 1)
         let counts = bench.settlements.compactMap(\.limitCounts).last ?? ""
         #expect(counts.split(separator: "=").count == 2 && counts.hasSuffix("=1"), "\(counts)")
+    }
+
+    /// Eight updates may have been done when a deletion was, and the next worker merges deletions with them.
+    @Test func whatWasParkedAsSomethingElseCountsWithWhatItIsMergedWith() {
+        let start: Int64 = 1_767_225_600_000_000_000
+        let users = (1...8).map { "u\($0)" }
+        let failure = FailedAttempt(number: 1, at: start, reason: "HTTP 500", status: 500)
+        let parked = users.enumerated().map { index, user in
+            ParkedDelivery(
+                offset: Offset(rawValue: Int64(index + 1)), subject: Subject(org: "acme", userID: user),
+                failures: [failure], notBefore: start + Duration.seconds(5).nanoseconds)
+        }
+        let limit = RateLimit(count: 2, period: .seconds(3_600))
+        let settle = SettleWindow(duration: .seconds(2), coalesces: true)
+        let bench = DeliveryBench(
+            DeliveryBench.http, users: users,
+            policy: DeliveryPolicy(limits: [.delete: limit], settle: settle), parked: parked,
+            limitCounts: "0;delete:\(start)=1")
+        bench.append(
+            users.map { EventSample(type: "user.lifecycle.delete.initiated", user: $0, second: 1).event })
+        bench.news()
+        bench.advance(by: .seconds(10))
+        #expect(bench.withSink.first?.count == 2)
+        bench.answerAll()
+        #expect(bench.answered == 1)
+        guard case .held(let hold) = bench.breaker.state else {
+            Issue.record("\(bench.breaker.state)")
+            return
+        }
+        #expect(hold.reason.hasPrefix("2 of operation delete"))
     }
 
     /// What may be there already is not merged again: the deactivation goes, and then the update.

@@ -246,7 +246,7 @@ import Testing
         settlement.failed()
         let ending = [6, 7, 8].map { settlement.endsIntent(of: offset($0)) }
         #expect(ending == [true, true, false])
-        settlement.succeeded()
+        _ = settlement.succeeded()
         let ended = settlement.endsIntent(of: offset(6))
         #expect(!ended)
     }
@@ -263,11 +263,11 @@ import Testing
         settlement.failed()
         let again = settlement.take(window) { _ in false }
         #expect(again == first)
-        settlement.succeeded()
+        _ = settlement.succeeded()
         let second = settlement.take(window) { _ in false }
         #expect(second?.outcomes == [.skipped: 1] && !settlement.isIdle)
         #expect(first?.range == offset(6)...offset(6) && second?.range == offset(7)...offset(7))
-        settlement.succeeded()
+        _ = settlement.succeeded()
         #expect(settlement.isIdle)
     }
 }

@@ -80,18 +80,37 @@ extension DeliverySimulation {
     }
 
     private func actOnAll(of attempt: Machine.Attempt) {
-        for key in attempt.deliveries { act((attempt.merged[key] ?? []) + [key], at: attempt.id) }
+        for key in attempt.deliveries {
+            act((attempt.merged[key] ?? []) + [key], at: attempt.id, isAnswered: false)
+        }
     }
 
-    /// - Parameter attempt: The one that is told that it was sent; nil where nobody is.
-    func act(_ offsets: [Offset], at attempt: Int?) {
+    /// - Parameters:
+    ///   - attempt: The one that is told that it was sent; nil where nobody is.
+    ///   - isAnswered: Whether the sink says what became of it, as far as it knows.
+    func act(_ offsets: [Offset], at attempt: Int?, isAnswered: Bool = true) {
         if let violation = truth.act(offsets, mayRepeat: !mustNotRepeat) { ledger.check(false, violation) }
-        let result = Operation.result(of: offsets.map { ledger.event($0).meaning.operation })
-        guard attempt != nil, let limit = policy.limits[result], let key = offsets.last,
-            key > ledger.leasedExemptTo, offsets.allSatisfy(truth.isFirst), !faults.crashes,
-            !faults.clockJumps
+        // What fails with the sink counts for this worker; for the next one only when it goes again.
+        let isKept = (isAnswered && mood != .lying) || !(faults.reloads || faults.operates)
+        guard attempt != nil, isKept, !ledger.isMoved, !faults.crashes, !faults.clockJumps,
+            let limit = limit(of: offsets)
         else { return }
         if let violation = truth.count(at: now, limit: limit) { ledger.check(false, violation) }
+    }
+
+    /// The limit that these count for as one: what all of them come to is done for the first time, by each of
+    /// them that does it by itself, and to a user whom nothing else has deleted.
+    private func limit(of offsets: [Offset]) -> RateLimit? {
+        let result = Operation.result(of: offsets.map { ledger.event($0).meaning.operation })
+        let deciding = offsets.filter { ledger.event($0).meaning.operation == result }
+        guard let limit = policy.limits[result], let decider = deciding.last,
+            decider > ledger.leasedExemptTo, deciding.allSatisfy(truth.isFirst)
+        else { return nil }
+        let others = ledger.rows.filter {
+            result == .delete && $0.event.subject == ledger.subject(decider)
+                && $0.event.meaning.operation == .delete && !offsets.contains($0.offset)
+        }
+        return others.contains { truth.effects[$0.offset] != nil } ? nil : limit
     }
 
     /// Fewer receipts than deliveries, more, the same twice, or somebody else's.

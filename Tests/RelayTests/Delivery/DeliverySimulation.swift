@@ -108,8 +108,11 @@ final class DeliverySimulation {
                 duration: .seconds(seconds), coalesces: Bool.random(using: &random))
         }
         if Int.random(in: 0..<4, using: &random) == 0 {
-            let count = Int.random(in: 1...12, using: &random)
-            policy.limits = [.update: RateLimit(count: count, period: .seconds(600))]
+            // Without a window all events are updates; of the others there are few.
+            let operations: [Operation] = policy.settle == nil ? [.update] : [.update, .deactivate, .delete]
+            let operation = operations.randomElement(using: &random) ?? .update
+            let count = Int.random(in: 1...(operation == .update ? 12 : 3), using: &random)
+            policy.limits = [operation: RateLimit(count: count, period: .seconds(600))]
         }
         return policy
     }

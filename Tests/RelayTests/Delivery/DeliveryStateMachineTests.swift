@@ -264,6 +264,18 @@ import Testing
         #expect(bench.withSink.isEmpty)
     }
 
+    @Test func whatWaitedForRoomIsNotParkedBehindNothing() {
+        let bench = DeliveryBench(
+            DeliveryBench.http, users: ["u1", "u1"], policy: DeliveryPolicy(parkedMax: 1))
+        bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
+        #expect(bench.parked.keys.sorted() == [1])
+        bench.advance(by: .seconds(6))
+        bench.holdsSettles = true
+        bench.answer(1)
+        bench.releaseSettles()
+        #expect(bench.parked.isEmpty && bench.withSink == [[2]])
+    }
+
     // MARK: - The end
 
     @Test func aStopWaitsForWhatIsInFlight() {

@@ -18,15 +18,26 @@ import Testing
 
     private func user(_ number: Int64) -> Subject { Subject(org: "o", userID: "\(number)") }
 
-    /// What deletes a user, or does something else; the user is that of the first offset's number.
+    /// What deletes a user, or does something else; the user is that of the first offset's number, and all
+    /// but the decider are updates.
     private func candidate(
         _ operation: Operation, _ offsets: Int64..., decider: Int64? = nil, user: Int64? = nil
     ) -> Tripwire.Candidate {
         let group = DeliveryGroup(
             key: offset(offsets.last ?? 0), earlier: offsets.dropLast().map { offset($0) })
+        let decider = decider ?? offsets.last
         return Tripwire.Candidate(
-            group: group, decider: decider.map { offset($0) } ?? group.key, operation: operation,
-            subject: operation == .delete ? self.user(user ?? offsets[0]) : nil)
+            group: group, operations: offsets.map { $0 == decider ? operation : .update },
+            subject: self.user(user ?? offsets[0]))
+    }
+
+    /// It failed like this.
+    private func parked(
+        _ number: Int64, _ status: Int? = 500, at time: Int64 = Self.start
+    ) -> ParkedDelivery {
+        let failure = FailedAttempt(number: 1, at: time, reason: "", status: status)
+        return ParkedDelivery(
+            offset: offset(number), subject: user(number), failures: [failure], notBefore: 0)
     }
 
     /// Deletes a user of the offset's number where it may; what the wire said.
@@ -95,31 +106,6 @@ import Testing
             #expect(delete(&wire, Int64(number), user: Int64((number - 1) / 3), at: Self.start) == .pass)
         }
         #expect(delete(&wire, 7, user: 9, at: Self.start) != .pass)
-    }
-
-    /// A table of memberships: each removal takes a row, whoever's it is; a user's deletion takes them all.
-    @Test func removalsThatAreNoDeletionOfTheirUserCountOneByOne() {
-        let limit = RateLimit(count: 3, period: .seconds(3_600))
-        let bench = DeliveryBench(
-            DeliveryBench.sql, users: [], policy: DeliveryPolicy(limits: [.delete: limit]),
-            operation: { $0.type == "group.user_membership.remove" ? .delete : $0.meaning.operation })
-        func append(_ type: String, _ user: String) {
-            bench.append([EventSample(type: type, user: user, second: Int64(bench.log.count)).event])
-            bench.news()
-            bench.answerAll()
-        }
-        for type in ["user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"] {
-            append(type, "gone")
-        }
-        for _ in 0..<2 { append("group.user_membership.remove", "in many groups") }
-        #expect(bench.delivered == 4)
-        append("group.user_membership.remove", "in many groups")
-        #expect(bench.delivered == 4)
-        guard case .held(let hold) = bench.breaker.state else {
-            Issue.record("\(bench.breaker.state)")
-            return
-        }
-        #expect(hold.reason.hasPrefix("3 of operation delete"))
     }
 
     @Test func itRemembersAcrossRestartsAndForgetsWhenItIsResumed() {
@@ -260,6 +246,24 @@ import Testing
         #expect(bench.settlements.compactMap(\.limitCounts) == ["0"])
     }
 
+    /// A batch that a sink folds holds several events of a user, and may come back in any order.
+    @Test(arguments: [Tripwire.End.delivered, .openInLine, .notDone], [false, true])
+    func eventsOfADeletionThatGoTogetherCountOnce(first: Tripwire.End, isReversed: Bool) {
+        var wire = wire(2)
+        for end in [Tripwire.End.openInLine, .delivered] {
+            for number in [Int64(1), 2] {
+                let event = candidate(.delete, number, user: 9)
+                #expect(wire.gate(event, at: Self.start) == .pass)
+                wire.begin(event, at: Self.start)
+            }
+            let ends = [(offset(1), first), (offset(2), end)]
+            for (offset, end) in isReversed ? ends.reversed() : ends {
+                wire.end(offset, end, at: Self.start)
+            }
+        }
+        #expect(wire.takeText(at: Self.start) == "0;delete:\(Self.start)=1")
+    }
+
     // MARK: - What is merged
 
     @Test func whatIsMergedIsCountedByWhatDecides() {
@@ -286,11 +290,6 @@ import Testing
 
     /// Each attempt at what is merged has left a row, and what was counted last is what goes on counting.
     @Test func whatWasMergedBeforeALeaseIsNotCountedAgain() {
-        func parked(_ number: Int64, at time: Int64) -> ParkedDelivery {
-            let failure = FailedAttempt(number: 1, at: time, reason: "", status: 500)
-            return ParkedDelivery(
-                offset: offset(number), subject: user(1), failures: [failure], notBefore: 0)
-        }
         let later = Self.start + Self.hour / 2
         var wire = Tripwire(
             limits: [.deactivate: RateLimit(count: 2, period: .seconds(3_600))],
@@ -303,7 +302,39 @@ import Testing
         #expect(send(&wire, candidate(.deactivate, 9), at: later + 1) != .pass)
     }
 
+    /// It may have come when that had gone.
+    @Test func whatCameLaterThanWhatIsParkedWasNotCountedWithIt() {
+        let limit = [Operation.delete: RateLimit(count: 3, period: .seconds(3_600))]
+        var wire = Tripwire(limits: limit, text: "0;delete:\(Self.start)=1", parked: [parked(1), parked(3)])
+        wire.begins(at: Self.start)
+        #expect(send(&wire, candidate(.delete, 2, 1, decider: 2), at: Self.start) == .pass)
+        #expect(send(&wire, candidate(.delete, 3, 4, user: 9), at: Self.start) == .pass)
+        #expect(wire.takeText(at: Self.start) == "0;delete:\(Self.start)=3")
+    }
+
     // MARK: - Across leases
+
+    /// The others may have been parked for something that counts for nothing.
+    @Test func whatWasCountedSpeaksForAsManyOfWhatIsParked() {
+        let limit = [Operation.delete: RateLimit(count: 2, period: .seconds(3_600))]
+        var wire = Tripwire(
+            limits: limit, text: "0;delete:\(Self.start)=1", parked: (1...3).map { parked($0) })
+        wire.begins(at: Self.start)
+        for number in [Int64(1), 2] {
+            #expect(wire.gate(candidate(.delete, number), at: Self.start) == .pass)
+            wire.begin(candidate(.delete, number), at: Self.start)
+        }
+        #expect(wire.gate(candidate(.delete, 3), at: Self.start) == .wait)
+        for number in [Int64(1), 2] { wire.end(offset(number), .delivered, at: Self.start) }
+        #expect(delete(&wire, 3, at: Self.start) != .pass)
+    }
+
+    @Test func whatIsParkedStaysCountedWhereTheSinkIsAwayNextTime() {
+        var wire = wire(2)
+        _ = delete(&wire, 1, .open, at: Self.start)
+        for _ in 0..<2 { _ = delete(&wire, 1, .openInLine, at: Self.start + Self.hour / 2) }
+        #expect(wire.takeText(at: Self.start + Self.hour / 2) == "0;delete:\(Self.start)=1")
+    }
 
     /// A destination that is away trips nothing, however often a worker begins anew meanwhile.
     @Test func whatIsInLineAgainIsNotCountedByEachLease() {
@@ -329,11 +360,6 @@ import Testing
 
     /// A parked delivery tells the next worker that it was counted; one that is refused was not.
     @Test func whatWasCountedBeforeALeaseIsNotCountedAgain() {
-        func parked(_ number: Int64, _ status: Int?) -> ParkedDelivery {
-            let failure = FailedAttempt(number: 1, at: Self.start, reason: "", status: status)
-            return ParkedDelivery(
-                offset: offset(number), subject: user(number), failures: [failure], notBefore: 0)
-        }
         let rows = [parked(1, 500), parked(2, nil), parked(3, 423)]
         let limit = [Operation.delete: RateLimit(count: 2, period: .seconds(3_600))]
         var wire = Tripwire(limits: limit, text: "0;delete:\(Self.start)=2", parked: rows)
