@@ -126,7 +126,7 @@ struct RelayService {
                 _ = try await admin.boundAddress
                 onListening()
                 // By then the sinks have been prepared, too.
-                try? await Task.sleep(for: .seconds(1))
+                try? await SystemClock().sleep(for: .seconds(1))
                 StartPages.giveBack()
             }
             try await serviceGroup.run()

@@ -21,12 +21,13 @@ public final class ScratchDisk: Sendable {
     /// A path on it.
     public func file(_ name: String) -> String { folder.file(name) }
 
-    /// Takes all the space that is left.
-    public func fill() throws {
+    /// Takes all the space that is left, but for so much.
+    public func fill(leaving bytes: UInt64 = 0) throws {
         _ = FileManager.default.createFile(atPath: file("filler"), contents: nil)
         let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file("filler")))
         let block = [UInt8](repeating: 1, count: 4_096)
         while (try? handle.write(contentsOf: block)) != nil {}
+        try handle.truncate(atOffset: try handle.offset() - bytes)
         try handle.close()
     }
 

@@ -9,8 +9,8 @@ extension ReplayCommand {
             abstract: "List replays, newest first, and how far each is.",
             discussion: """
                 It reads the journal, whether or not a relay runs. One that waits has a sink that is not \
-                delivered to, or waits for room: in a journal that is nearly full, a replay appends \
-                nothing for which others would lose events.
+                delivered to, or waits for room: in a journal or on a disk that is nearly full, a replay \
+                appends nothing for which others would lose events.
 
                 Example:
                   okta-relay replay list

@@ -23,7 +23,7 @@ struct JournalReserve {
 
     /// Takes the room up where it is not; false where the disk has not enough for it and as much again.
     mutating func take() -> Bool {
-        if !isReleased, hasRoomTaken { return true }
+        if !isReleased, isTaken { return true }
         guard let disk, disk.availableBytes >= 2 * bytes, allocate() else { return false }
         isReleased = false
         return true
@@ -41,7 +41,8 @@ struct JournalReserve {
     /// The journal's; nil where the system does not tell.
     var disk: Disk? { Disk(of: folder) }
 
-    private var hasRoomTaken: Bool { JournalSpace.bytes(ofFile: path) >= bytes }
+    /// Whether its file is there, as long as it has to be; whoever let it go.
+    var isTaken: Bool { JournalSpace.bytes(ofFile: path) >= bytes }
 
     private func allocate() -> Bool {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

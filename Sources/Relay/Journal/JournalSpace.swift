@@ -25,6 +25,8 @@ struct JournalSpace {
     private(set) var limitBytes: Int
     /// What its files take of the disk, and what anybody may still take; nil where the system does not tell.
     private(set) var roomBytes: Int?
+    /// What may be used before the disk is full: less than the limit where others have filled it.
+    private var endBytes = Int.max
     /// Whether pages that are free can go back to the disk: not in a file that was made without
     /// `auto_vacuum = INCREMENTAL`.
     private(set) var canShrink = true
@@ -66,19 +68,28 @@ struct JournalSpace {
     }
 
     /// Bodies that a step of a replay appends at most; what is larger goes alone.
-    var replayBytesMax: Int { min(8 << 20, sizeMaxOnDisk / 64) }
+    ///
+    /// Of the limit, so that a step fits between where room is made and the limit.
+    var replayBytesMax: Int { min(8 << 20, limitBytes / 64) }
 
     /// Whether one more step of a replay costs no sink what waits for it, and intake nothing.
     ///
     /// So it is where no room has to be made for it, and for a few steps at once where that would take events
-    /// that every sink has.
+    /// that every sink has; and where the disk has that room. Without the reserve it has none.
     func hasRoomForReplays(_ db: Database) throws -> Bool {
+        try reserve.isTaken && hasRoomForReplays(areOldestSettled: try Self.areOldestSettled(db))
+    }
+
+    /// The same by what was measured.
+    func hasRoomForReplays(areOldestSettled: @autoclosure () throws -> Bool) rethrows -> Bool {
         // On their pages and in the log, bodies take about twice as much.
         let step = 2 * replayBytesMax
         let next = usedBytes + unmeasuredBytes + step
+        // A disk that ends before the limit is full before room is made: a log's worth is left for intake.
+        guard endBytes >= limitBytes || next + logBytesMax <= endBytes else { return false }
         let relief = Int(Self.reliefShare * Double(limitBytes))
         if next < relief { return true }
-        return try next < min(relief + 2 * step, limitBytes) && Self.areOldestSettled(db)
+        return try next < min(relief + 2 * step, limitBytes) && areOldestSettled()
     }
 
     /// Whether every sink has most of the oldest events, which is where making room begins.
@@ -101,16 +112,22 @@ struct JournalSpace {
     }
 
     mutating func measure(_ db: Database) throws {
-        usedBytes = try Self.pageBytesInUse(db)
-        logBytes = Self.bytes(ofFile: Self.logPath(path))
-        // Its file is longer where it could not be cut in time; no entry should go for that.
-        usedBytes += min(logBytes, 2 * logBytesMax)
-        unmeasuredBytes = 0
         canShrink = try Self.pragma("auto_vacuum", db) == 2
-        roomBytes = Self.roomBytes(path)
+        note(
+            pageBytes: try Self.pageBytesInUse(db), logBytes: Self.bytes(ofFile: Self.logPath(path)),
+            roomBytes: Self.roomBytes(path))
+    }
+
+    /// Notes what was measured.
+    mutating func note(pageBytes: Int, logBytes: Int, roomBytes: Int?) {
+        (self.logBytes, self.roomBytes, unmeasuredBytes) = (logBytes, roomBytes, 0)
+        // Its file is longer where it could not be cut in time; no entry should go for that.
+        let countedLogBytes = min(logBytes, 2 * logBytesMax)
+        usedBytes = pageBytes + countedLogBytes
         let room = roomBytes.map { reserve.isReleased ? $0 - reserve.bytes : $0 }
         // A disk that others have filled makes the journal no smaller than it must be to go on.
         limitBytes = min(sizeMax, max(room ?? sizeMax, 3 * reserve.bytes, 1))
+        endBytes = room.map { $0 - (logBytes - countedLogBytes) } ?? .max
     }
 
     private static func pageBytesInUse(_ db: Database) throws -> Int {

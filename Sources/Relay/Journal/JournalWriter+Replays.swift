@@ -76,6 +76,8 @@ extension JournalWriter {
         guard db.changesCount == 1 else { return false }
         if !step.events.isEmpty {
             try refuseWithoutRoom()
+            // Others may have filled the disk since the last time.
+            try space.measure(db)
             guard try space.hasRoomForReplays(db) else {
                 throw JournalError.cannotCommit(reason: Replay.Need.room.text)
             }

@@ -10,13 +10,14 @@ import Logging
 extension JournalWriter {
     /// Throws where nothing more may be taken in.
     func refuseWithoutRoom() throws {
-        takeReserveAgain()
+        if space.reserve.isReleased { takeReserveAgain() }
         if let reason = space.refusal { throw JournalError.cannotCommit(reason: reason) }
     }
 
-    /// Where the disk was full, looks whether it still is.
+    /// Where the disk was full, or had no room for the reserve, looks whether it still is so.
     func takeReserveAgain() {
-        guard space.reserve.isReleased, space.reserve.take() else { return }
+        let wasReleased = space.reserve.isReleased
+        guard space.reserve.take(), wasReleased else { return }
         logger.notice("the journal's disk has room again; events are taken in")
     }
 

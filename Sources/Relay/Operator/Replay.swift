@@ -78,8 +78,8 @@ public struct Replay: Sendable, Equatable {
             case .sink: "its sink is not delivered to"
             case .room:
                 """
-                the journal is nearly full, and a replay takes no room that events need; mend the sinks \
-                that are behind, or raise journal.maxSize or free its disk
+                the journal or its disk is nearly full, and a replay takes no room that events need; mend \
+                the sinks that are behind, or raise journal.maxSize or free the disk
                 """
             }
         }

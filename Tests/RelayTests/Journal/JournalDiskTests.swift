@@ -89,6 +89,22 @@ import Testing
         return false
     }
 
+    /// Nothing waits for a person, nor for another start.
+    @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"))
+    func aReserveThatHadNoRoomAtTheStartIsMadeWhenItHas() async throws {
+        let disk = try ScratchDisk(megabytes: 48)
+        try disk.fill(leaving: 5 << 20)
+        let fixture = try JournalFixture(on: disk)
+        let journal = try await fixture.open()
+        #expect(fixture.isLogged("no room for the reserve"))
+        _ = try await journal.append(try fixture.submission(0..<10, to: []))
+        #expect(JournalSpace.bytes(ofFile: fixture.path + ".reserve") == 0)
+        try disk.makeSpace()
+        _ = try await journal.retain()
+        #expect(JournalSpace.bytes(ofFile: fixture.path + ".reserve") == 3 << 20)
+        await journal.close()
+    }
+
     /// The disk ends long before `maxSize`, and one sink is paused: that stops nobody, also where a link
     /// leads to that disk from another, which has room.
     @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"), arguments: [false, true])
