@@ -160,16 +160,18 @@ struct PostgresRefusedRowTests {
 
     /// A sink whose role has just these rights.
     private func withRole(
-        _ name: String, _ shape: String, _ body: (SQLSinkFixture, any Sink, String) async throws -> Void
+        _ name: String, _ shape: String, _ table: TableConfiguration = TableConfiguration(name: "users"),
+        _ body: (SQLSinkFixture, any Sink, String) async throws -> Void
     ) async throws {
         let fixture = try SQLSinkFixture(.postgresql)
         try fixture.execute("CREATE TABLE users (\(shape))")
         try await fixture.sink.prepare()
         let role = "\(name)_\(ProcessInfo.processInfo.processIdentifier)"
         try fixture.execute(
-            "CREATE ROLE \(role) LOGIN", "GRANT SELECT, INSERT, UPDATE ON users, users_relay TO \(role)")
+            "CREATE ROLE \(role) LOGIN",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON users, users_relay TO \(role)")
         let url = fixture.place + (fixture.place.contains("?") ? "&" : "?") + "options=-c%20role%3D\(role)"
-        let sink = try SQLSinkFixture.makeSink(.postgresql, url, TableConfiguration(name: "users"))
+        let sink = try SQLSinkFixture.makeSink(.postgresql, url, table)
         try await body(fixture, sink, role)
         await sink.shutdown()
         try fixture.execute("DROP OWNED BY \(role)", "DROP ROLE \(role)")
@@ -208,6 +210,24 @@ struct PostgresRefusedRowTests {
             try fixture.execute("GRANT USAGE ON SEQUENCE users_number_seq TO \(role)")
             #expect(await reason(sink, [user("a", login: "a")]) == "delivered")
         }
+    }
+
+    /// A deletion inserts nothing, so it does not show that the table takes rows.
+    @Test func itHoldsTheSinkBehindADeletion() async throws {
+        let table = TableConfiguration(name: "users", onDelete: .delete)
+        let shape = "id text PRIMARY KEY, login text, number bigserial"
+        try await withRole("remover", shape, table) { fixture, sink, _ in
+            let deletion = EventSample(type: "user.lifecycle.delete.initiated", user: "gone", second: 1)
+            #expect(await reason(sink, [deletion]) == "delivered")
+            #expect(await reason(sink, [deletion] + users("a", but: "b")).contains("users_number_seq"))
+        }
+    }
+
+    /// The trigger of others than the first: it is not they who are odd.
+    @Test func aSecondRowThatIsRefusedSoHoldsTheSink() async throws {
+        let fixture = try await fixture()
+        let samples = [user("a", login: "good"), user("b", login: "secret"), user("c", login: "secret")]
+        #expect(try await reason(fixture, samples) == Self.noTable)
     }
 
     @Test func aColumnThatIsDroppedHoldsTheSink() async throws {

@@ -6,7 +6,8 @@ import Relay
 ///
 /// A batch that the database refuses for its data is cut in halves, which are delivered one after the other,
 /// so order holds; a single delivery that is refused is the culprit. Where it may as well be the table's
-/// fault, it is the row's only if another one has been written before it; else the sink has failed.
+/// fault, it is the row's only if another one has been written before it, and no second one of the batch is
+/// refused so; else the sink has failed.
 struct TableDelivery<Session: TableSession> {
     let plan: TablePlan
     let sink: String
@@ -30,18 +31,25 @@ struct TableDelivery<Session: TableSession> {
 
     /// Delivers rows that are computed already.
     func deliver(_ rows: ArraySlice<(offset: Offset, row: TableRow)>) throws(SinkError) -> [Receipt] {
-        var hasWritten = false
-        return try deliver(rows, &hasWritten)
+        var search = Search()
+        return try deliver(rows, &search)
     }
 
-    /// - Parameter hasWritten: Whether the table has taken a row of the batch.
+    /// What taking a batch apart has shown so far.
+    private struct Search {
+        /// The table has taken a row.
+        var hasWritten = false
+        /// It has refused one for what may be its own fault.
+        var hasUnclear = false
+    }
+
     private func deliver(
-        _ rows: ArraySlice<(offset: Offset, row: TableRow)>, _ hasWritten: inout Bool
+        _ rows: ArraySlice<(offset: Offset, row: TableRow)>, _ search: inout Search
     ) throws(SinkError) -> [Receipt] {
         guard let first = rows.first else { return [] }
         do throws(TableFailure) {
-            let receipts = try transact(rows)
-            if receipts.contains(where: { $0.outcome == .delivered }) { hasWritten = true }
+            let (receipts, hasRows) = try transact(rows)
+            if hasRows { search.hasWritten = true }
             return receipts
         } catch {
             switch error {
@@ -50,17 +58,23 @@ struct TableDelivery<Session: TableSession> {
             case .data(let reason), .unclear(let reason):
                 guard rows.count == 1 else { break }
                 // One event that always fails so is told from a table that does by the engine.
-                if case .unclear = error, !hasWritten { throw error.sinkError }
+                if case .unclear = error {
+                    if !search.hasWritten || search.hasUnclear { throw error.sinkError }
+                    search.hasUnclear = true
+                }
                 return [Receipt(offset: first.offset, .rejected(reason: reason))]
             }
             let middle = rows.startIndex + rows.count / 2
-            return try deliver(rows[..<middle], &hasWritten) + deliver(rows[middle...], &hasWritten)
+            return try deliver(rows[..<middle], &search) + deliver(rows[middle...], &search)
         }
     }
 
+    /// A transaction's receipts, and whether it has written rows, and not only deleted some.
+    private typealias Transacted = (receipts: [Receipt], hasRows: Bool)
+
     private func transact(
         _ rows: ArraySlice<(offset: Offset, row: TableRow)>
-    ) throws(TableFailure) -> [Receipt] {
+    ) throws(TableFailure) -> Transacted {
         var attempt = 1
         while true {
             do throws(TableFailure) {
@@ -75,7 +89,7 @@ struct TableDelivery<Session: TableSession> {
 
     private func append(
         _ rows: ArraySlice<(offset: Offset, row: TableRow)>
-    ) throws(TableFailure) -> [Receipt] {
+    ) throws(TableFailure) -> Transacted {
         var write = TableWrite()
         for (_, row) in rows {
             guard let key = row.key else { continue }
@@ -83,12 +97,12 @@ struct TableDelivery<Session: TableSession> {
         }
         _ = try session.begin(keys: [], subjects: [])
         try session.commit(write)
-        return rows.map { Receipt(offset: $0.offset, .delivered) }
+        return (rows.map { Receipt(offset: $0.offset, .delivered) }, !write.rows.isEmpty)
     }
 
     private func fold(
         _ rows: ArraySlice<(offset: Offset, row: TableRow)>
-    ) throws(TableFailure) -> [Receipt] {
+    ) throws(TableFailure) -> Transacted {
         let batch = rows.map(\.row)
         let wanted = TableFold.wanted(by: batch, plan)
         let stored = try session.begin(keys: wanted.keys, subjects: wanted.subjects)
@@ -99,7 +113,8 @@ struct TableDelivery<Session: TableSession> {
         let needed = fold.rowsNeeded(by: batch)
         if !needed.isEmpty { fold.existing = try session.rows(needed) }
         let receipts = rows.map { Receipt(offset: $0.offset, fold.apply($0.row)) }
-        try session.commit(fold.write)
-        return receipts
+        let write = fold.write
+        try session.commit(write)
+        return (receipts, !write.rows.isEmpty)
     }
 }
