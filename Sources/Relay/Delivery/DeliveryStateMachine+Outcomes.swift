@@ -82,6 +82,9 @@ extension DeliveryStateMachine {
                 offset: offset, .retry(after: error.retryAfter, reason: reason),
                 isOutcomeUnknown: attempt.unknown.contains(offset), contact: .failed(error))
             settle(receipt, with: attempt.merged[offset] ?? [], took: took, at: now)
+            // Two in a row are no longer about one event.
+            if case .misconfigured = error, lastPoison == successes { isPoison = false }
+            lastPoison = successes
             // It stays a suspect: its next failure needs no more than one success of another to count.
             strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)
         } else {

@@ -92,6 +92,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     var strikes: [Offset: Strikes] = [:]
     /// Deliveries that the destination answered and that have ended.
     var successes = 0
+    /// How many they were when an event was last found to fail alone.
+    var lastPoison: Int?
     /// Nothing is delivered before this time: the sink has said that it is not its turn.
     var notBefore: Int64 = 0
 

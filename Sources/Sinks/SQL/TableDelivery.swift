@@ -6,8 +6,7 @@ import Relay
 ///
 /// A batch that the database refuses for its data is cut in halves, which are delivered one after the other,
 /// so order holds; a single delivery that is refused is the culprit. Where it may as well be the table's
-/// fault, it is the row's only if another one has been written before it, and no second one of the batch is
-/// refused so; else the sink has failed.
+/// fault the sink has failed: the engine tells one event from a sink by letting others pass.
 struct TableDelivery<Session: TableSession> {
     let plan: TablePlan
     let sink: String
@@ -31,50 +30,25 @@ struct TableDelivery<Session: TableSession> {
 
     /// Delivers rows that are computed already.
     func deliver(_ rows: ArraySlice<(offset: Offset, row: TableRow)>) throws(SinkError) -> [Receipt] {
-        var search = Search()
-        return try deliver(rows, &search)
-    }
-
-    /// What taking a batch apart has shown so far.
-    private struct Search {
-        /// The table has taken a row.
-        var hasWritten = false
-        /// It has refused one for what may be its own fault.
-        var hasUnclear = false
-    }
-
-    private func deliver(
-        _ rows: ArraySlice<(offset: Offset, row: TableRow)>, _ search: inout Search
-    ) throws(SinkError) -> [Receipt] {
         guard let first = rows.first else { return [] }
         do throws(TableFailure) {
-            let (receipts, hasRows) = try transact(rows)
-            if hasRows { search.hasWritten = true }
-            return receipts
+            return try transact(rows)
         } catch {
             switch error {
             case .sink(let error): throw error
             case .conflict(let reason): throw .unavailable(reason: reason)
-            case .data(let reason), .unclear(let reason):
-                guard rows.count == 1 else { break }
-                // One event that always fails so is told from a table that does by the engine.
-                if case .unclear = error {
-                    if !search.hasWritten || search.hasUnclear { throw error.sinkError }
-                    search.hasUnclear = true
-                }
-                return [Receipt(offset: first.offset, .rejected(reason: reason))]
+            case .data(let reason):
+                if rows.count == 1 { return [Receipt(offset: first.offset, .rejected(reason: reason))] }
+            case .unclear: if rows.count == 1 { throw error.sinkError }
             }
             let middle = rows.startIndex + rows.count / 2
-            return try deliver(rows[..<middle], &search) + deliver(rows[middle...], &search)
+            return try deliver(rows[..<middle]) + deliver(rows[middle...])
         }
     }
 
-    /// A transaction's receipts, and whether it has written rows, and not only deleted some.
-    private typealias Transacted = (receipts: [Receipt], hasRows: Bool)
-
     private func transact(
         _ rows: ArraySlice<(offset: Offset, row: TableRow)>
-    ) throws(TableFailure) -> Transacted {
+    ) throws(TableFailure) -> [Receipt] {
         var attempt = 1
         while true {
             do throws(TableFailure) {
@@ -89,7 +63,7 @@ struct TableDelivery<Session: TableSession> {
 
     private func append(
         _ rows: ArraySlice<(offset: Offset, row: TableRow)>
-    ) throws(TableFailure) -> Transacted {
+    ) throws(TableFailure) -> [Receipt] {
         var write = TableWrite()
         for (_, row) in rows {
             guard let key = row.key else { continue }
@@ -97,12 +71,12 @@ struct TableDelivery<Session: TableSession> {
         }
         _ = try session.begin(keys: [], subjects: [])
         try session.commit(write)
-        return (rows.map { Receipt(offset: $0.offset, .delivered) }, !write.rows.isEmpty)
+        return rows.map { Receipt(offset: $0.offset, .delivered) }
     }
 
     private func fold(
         _ rows: ArraySlice<(offset: Offset, row: TableRow)>
-    ) throws(TableFailure) -> Transacted {
+    ) throws(TableFailure) -> [Receipt] {
         let batch = rows.map(\.row)
         let wanted = TableFold.wanted(by: batch, plan)
         let stored = try session.begin(keys: wanted.keys, subjects: wanted.subjects)
@@ -113,8 +87,7 @@ struct TableDelivery<Session: TableSession> {
         let needed = fold.rowsNeeded(by: batch)
         if !needed.isEmpty { fold.existing = try session.rows(needed) }
         let receipts = rows.map { Receipt(offset: $0.offset, fold.apply($0.row)) }
-        let write = fold.write
-        try session.commit(write)
-        return (receipts, !write.rows.isEmpty)
+        try session.commit(fold.write)
+        return receipts
     }
 }
