@@ -56,11 +56,19 @@ import Testing
         let appended = history.events.map { [$0.id, $0.type.rawValue, $0.userID] }.sorted { $0[0] < $1[0] }
         #expect(try await Rows.sqlite(setup.folder.file("users.sqlite"), events) == appended, replay)
         #expect(try await Rows.postgresql(database, "\(events) COLLATE \"C\"") == appended, replay)
-        #expect(differences(store.contacts, from: model.contacts) == [], replay)
+        let wrong = differences(store.contacts, from: model.contacts)
+        #expect(wrong == [], "\(replay); \(requests(of: wrong, at: receiver))")
         #expect(store.troubles > 0, replay)
         #expect(store.doubled == [], replay)
         // Nobody is made anew more often than they were created in Okta.
         let lives = Dictionary(grouping: history.events.filter { $0.type == .create }, by: \.userID)
         #expect(store.creations.filter { $0.value > lives[$0.key]?.count ?? 0 } == [:], replay)
+    }
+
+    /// What was asked of the CRM for those people, in order.
+    private func requests(of differences: [String], at receiver: HTTPReceiver) -> [String] {
+        let people = Set(differences.compactMap { $0.split(separator: ":").first.map(String.init) })
+        return receiver.requests.filter { people.contains($0.header("x-external-id") ?? "") }
+            .map { "\($0.number): \($0.method) \($0.header("x-event") ?? "") over \($0.connection)" }
     }
 }

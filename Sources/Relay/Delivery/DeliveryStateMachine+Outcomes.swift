@@ -86,7 +86,9 @@ extension DeliveryStateMachine {
             if case .misconfigured = error, lastPoison == successes { isPoison = false }
             lastPoison = successes
             // It stays a suspect: its next failure needs no more than one success of another to count.
-            strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)
+            if parked[offset] != nil {
+                strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)
+            }
         } else {
             // Who has no right to ask for it, or asks a table that is not there, has done nothing.
             let isOpen = if case .unavailable = error { isSent } else { false }
