@@ -20,15 +20,6 @@ struct PostgresRefusedRowTests {
         (0..<20).map { user("u\($0)", login: $0 == 7 ? odd : login) }
     }
 
-    private func reason(_ fixture: SQLSinkFixture, _ samples: [EventSample]) async throws -> String {
-        do {
-            return "no error: \(try await fixture.deliver(samples))"
-        } catch let error as SinkError {
-            guard case .misconfigured(let reason) = error else { return "not misconfigured: \(error)" }
-            return reason
-        }
-    }
-
     // MARK: - A value
 
     @Test(arguments: [
@@ -101,7 +92,7 @@ struct PostgresRefusedRowTests {
         let fixture = try await fixture()
         let samples = [user("a", login: "secret"), user("b", login: "good")]
         for batch in [samples, [samples[0]]] {
-            #expect(try await reason(fixture, batch) == Self.noTable)
+            #expect(await fixture.misconfiguration(batch) == Self.noTable)
             #expect(try await fixture.rows().isEmpty)
         }
         #expect(try await fixture.deliver([samples[1]]) == [.delivered])
@@ -113,9 +104,9 @@ struct PostgresRefusedRowTests {
         let (other, bad) = (user("other", login: "good"), user("a", login: "secret"))
         var next = EventSample(type: "user.account.update_profile", user: "a", second: 2)
         next.login = nil
-        #expect(try await reason(fixture, [bad, next, other]) == Self.noTable)
+        #expect(await fixture.misconfiguration([bad, next, other]) == Self.noTable)
         #expect(try await fixture.rows().isEmpty)
-        #expect(try await reason(fixture, [other, bad, next]) == Self.noTable)
+        #expect(await fixture.misconfiguration([other, bad, next]) == Self.noTable)
         #expect(try await fixture.rows().count == 1)
     }
 
@@ -140,7 +131,7 @@ struct PostgresRefusedRowTests {
     @Test func aTriggerThatFailsOnEveryRowHoldsTheSink() async throws {
         let fixture = try await fixture()
         let all = (0..<100).map { user("u\($0)", login: "secret\($0)") }
-        let reason = try await reason(fixture, all)
+        let reason = await fixture.misconfiguration(all)
         #expect(reason == Self.noTable)
         try fixture.execute("DROP TRIGGER look ON users")
         let outcomes = try await fixture.deliver(all)

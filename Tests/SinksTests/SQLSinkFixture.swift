@@ -81,6 +81,11 @@ struct SQLSinkFixture: SinkFixture {
         return receipts.sorted { $0.offset < $1.offset }.map(\.outcome)
     }
 
+    /// Why the sink is misconfigured, by what it says to a batch; else what became of that.
+    func misconfiguration(_ samples: [EventSample]) async -> String {
+        await SinkError.misconfiguration { try await deliver(samples) }
+    }
+
     /// Runs statements beside the sink, as the database's owner would.
     @discardableResult
     func execute(_ sql: String...) throws -> [[String?]] {
@@ -100,6 +105,20 @@ struct SQLSinkFixture: SinkFixture {
         case .postgresql:
             let connection = try PostgresConnector(url: Secret(place)).connect()
             return try connection.run(sql.map { PostgresStatement($0) }).last ?? []
+        }
+    }
+}
+
+extension SinkError {
+    /// The reason for which a sink is misconfigured; what it did instead where it is not.
+    static func misconfiguration<Result>(_ body: () async throws -> Result) async -> String {
+        do {
+            return "no error: \(try await body())"
+        } catch {
+            guard case .misconfigured(let reason)? = error as? SinkError else {
+                return "not misconfigured: \(error)"
+            }
+            return reason
         }
     }
 }

@@ -15,13 +15,7 @@ struct SQLTableShapeTests {
     }
 
     private func reason(_ sink: any Sink) async -> String {
-        do throws(SinkError) {
-            try await sink.prepare()
-            return "no error"
-        } catch {
-            guard case .misconfigured(let reason) = error else { return "not misconfigured: \(error)" }
-            return reason
-        }
+        await SinkError.misconfiguration { try await sink.prepare() }
     }
 
     @Test(arguments: Database.allCases)

@@ -40,15 +40,6 @@ struct SQLiteChangedTableTests {
 
     private func users(_ count: Int) -> [EventSample] { (0..<count).map { user("u\($0)") } }
 
-    private func reason(_ fixture: SQLSinkFixture, _ samples: [EventSample]) async throws -> String {
-        do {
-            return "no error: \(try await fixture.deliver(samples))"
-        } catch let error as SinkError {
-            guard case .misconfigured(let reason) = error else { return "not misconfigured: \(error)" }
-            return reason
-        }
-    }
-
     // MARK: - It fits
 
     /// What is done to the file, and after that every event goes into the table as before.
@@ -169,7 +160,7 @@ struct SQLiteChangedTableTests {
         let fixture = try fixture()
         #expect(try await fixture.deliver([user("a")]) == [.delivered])
         try rebuild(fixture, shape, copy)
-        for _ in 0..<2 { #expect(try await reason(fixture, users(100)) == difference) }
+        for _ in 0..<2 { #expect(await fixture.misconfiguration(users(100)) == difference) }
         try rebuild(fixture, "(id TEXT PRIMARY KEY, login TEXT, tenant TEXT NOT NULL DEFAULT 'acme')")
         try await fixture.sink.prepare()
         #expect(try await fixture.deliver(users(100)).allSatisfy { $0 == .delivered })

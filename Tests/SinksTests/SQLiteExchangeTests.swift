@@ -56,17 +56,6 @@ struct SQLiteExchangeTests {
         try await sink.deliver([create(user)]).map(\.outcome)
     }
 
-    /// The reason for which the sink is misconfigured; what it did instead where it is not.
-    private static func misconfiguration(_ body: () async throws -> Void) async -> String {
-        do {
-            try await body()
-            return "no error"
-        } catch {
-            guard case .misconfigured(let reason)? = error as? SinkError else { return "\(error)" }
-            return reason
-        }
-    }
-
     @Test func aBackupThatTakesTheFilesPlaceGetsWhatFollows() async throws {
         let place = try await Place()
         let users = try place.sink()
@@ -92,7 +81,7 @@ struct SQLiteExchangeTests {
         let careful = try place.sink(TableConfiguration(name: "users", createsMissing: false))
         #expect(try await Self.outcomes(careful, "c") == [.delivered])
         try place.remove("", "-wal", "-shm")
-        let reason = await Self.misconfiguration { _ = try await careful.deliver([Self.create("d")]) }
+        let reason = await SinkError.misconfiguration { _ = try await careful.deliver([Self.create("d")]) }
         #expect(reason.contains("does not exist"))
         #expect(!FileManager.default.fileExists(atPath: place.path))
         try place.restore()
@@ -118,7 +107,7 @@ struct SQLiteExchangeTests {
             { try await users.probe() },
         ]
         for call in calls {
-            let reason = await Self.misconfiguration(call)
+            let reason = await SinkError.misconfiguration(call)
             #expect(reason.contains("remove \(place.path)-wal and \(place.path)-shm"))
         }
         try place.remove("-wal", "-shm")
@@ -155,7 +144,7 @@ struct SQLiteExchangeTests {
         // Reads the schema on the first page, and no row.
         try await users.prepare()
         try write(whole.prefix(4_096) + Data(repeating: 0x41, count: whole.count - 4_096))
-        let reason = await Self.misconfiguration { _ = try await users.deliver([Self.create("a")]) }
+        let reason = await SinkError.misconfiguration { _ = try await users.deliver([Self.create("a")]) }
         #expect(reason.contains("the database is damaged"))
         try write(whole)
         try await users.prepare()

@@ -75,6 +75,7 @@ extension DeliveryStateMachine {
         }
         let lanes = attempt.offsets.map { lane($0) }
         settlement.unsent(intended)
+        var isSinks = !isPoison
         if isPoison, let offset = attempt.deliveries.first {
             let reason = "the sink fails on this event alone: \(error.reason)"
             // What was unknown before was not even asked for.
@@ -83,7 +84,7 @@ extension DeliveryStateMachine {
                 isOutcomeUnknown: attempt.unknown.contains(offset), contact: .failed(error))
             settle(receipt, with: attempt.merged[offset] ?? [], took: took, at: now)
             // Two in a row are no longer about one event.
-            if case .misconfigured = error, lastPoison == successes { isPoison = false }
+            if case .misconfigured = error { isSinks = lastPoison == successes }
             lastPoison = successes
             // It stays a suspect: its next failure needs no more than one success of another to count.
             if parked[offset] != nil {
@@ -99,7 +100,7 @@ extension DeliveryStateMachine {
         }
         keepLimitCounts(at: now)
         for lane in lanes { release(lane) }
-        if !isPoison { failed(error, attempt: id, at: now) }
+        if isSinks { failed(error, attempt: id, at: now) }
         rewindIfIdle()
     }
 

@@ -111,6 +111,13 @@ struct JournalSpace {
         return unmeasuredBytes >= min(Self.measureBytesMax, limitBytes / 64) || isNearLimit
     }
 
+    /// The same, measured now.
+    func measured(_ db: Database) throws -> JournalSpace {
+        var space = self
+        try space.measure(db)
+        return space
+    }
+
     mutating func measure(_ db: Database) throws {
         canShrink = try Self.pragma("auto_vacuum", db) == 2
         note(

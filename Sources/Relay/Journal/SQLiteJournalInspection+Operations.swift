@@ -37,9 +37,7 @@ extension SQLiteJournalInspection: OperationsInspection {
 
     public func hasRoomForReplays() async throws(JournalError) -> Bool {
         try await onThread { [space] db in
-            var space = space
-            try space.measure(db)
-            return try space.hasRoomForReplays(db)
+            try space.measured(db).hasRoomForReplays(db)
         }
     }
 

@@ -10,8 +10,7 @@ extension SQLiteJournalInspection {
         after offset: Offset, through end: Offset, since receivedAt: Int64
     ) async throws(JournalError) -> StoredEventPage {
         try await onThread { [space] db in
-            var space = space
-            try space.measure(db)
+            let space = try space.measured(db)
             let ends = try StoredRow.fetchOne(
                 db, sql: #"SELECT coalesce(min("offset"), 1), coalesce(max("offset"), 0) FROM entries"#)
             let horizon: Int64 = try ends?[1] ?? 0

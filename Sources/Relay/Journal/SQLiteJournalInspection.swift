@@ -76,8 +76,7 @@ public final class SQLiteJournalInspection: JournalInspection {
 
     public func status() async throws(JournalError) -> JournalStatus {
         try await onThread { [path, sizeMax, clock, space] db in
-            var space = space
-            try space.measure(db)
+            let space = try space.measured(db)
             let counters = try StoredRow.fetchAll(db, sql: "SELECT name, value FROM counters")
             let pairs = try counters.map { try ($0[0] as String, $0[1] as Int) }
             let counts = Dictionary(pairs) { first, _ in first }

@@ -80,8 +80,9 @@ extension TableFailure {
     /// A disk becomes read-only by itself when it fails: nobody has to change the config.
     private static func isDiskReadOnly(of path: String) -> Bool {
         var disk = statvfs()
-        let folder = (path as NSString).deletingLastPathComponent
-        guard statvfs(folder.isEmpty ? "." : folder, &disk) == 0 else { return false }
+        guard statvfs(URL(fileURLWithPath: path).deletingLastPathComponent().path, &disk) == 0 else {
+            return false
+        }
         return disk.f_flag & UInt(ST_RDONLY) != 0
     }
 
