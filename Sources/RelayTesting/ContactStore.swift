@@ -58,6 +58,10 @@ public final class ContactStore: Sendable {
             case .failsAfter(let behaviour):
                 _ = Self.act(on: request, &state)
                 return behaviour
+            case .cutsAnswer:
+                let behaviour = Self.act(on: request, &state)
+                guard case .respond(let status, _, _, _) = behaviour else { return behaviour }
+                return .cutBody(status)
             }
         }
     }
@@ -65,12 +69,14 @@ public final class ContactStore: Sendable {
     private enum Trouble {
         case failsBefore(HTTPReceiver.Behaviour)
         case failsAfter(HTTPReceiver.Behaviour)
+        /// It acts, and says with half a body what came of it.
+        case cutsAnswer
     }
 
     private static let troubles: [Trouble] = [
         .failsBefore(.respond(500)), .failsBefore(.respond(503)), .failsBefore(.closeBeforeResponse),
         .failsBefore(.respond(429, headers: ["Retry-After: 0"])), .failsAfter(.closeBeforeResponse),
-        .failsAfter(.cutStatusLine), .failsAfter(.cutHead), .failsAfter(.cutBody(200)),
+        .failsAfter(.cutStatusLine), .failsAfter(.cutHead), .cutsAnswer,
         .failsAfter(.respond(500)),
     ]
 

@@ -84,6 +84,8 @@ public struct CurlResponse: Sendable {
     public var body: [UInt8]
     /// Whether ``body`` is all of it.
     public var isBodyComplete: Bool
+    /// Whether the connection ended before the body did.
+    public var isCutOff: Bool
     /// The server's `Retry-After`, whichever form it had; nil where there is none or it is past.
     public var retryAfter: Duration?
 

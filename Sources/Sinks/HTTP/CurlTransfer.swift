@@ -131,6 +131,7 @@ final class CurlTransfer {
                     headers: headers,
                     body: body,
                     isBodyComplete: code == CURLE_OK && bodyBytes == body.count,
+                    isCutOff: code != CURLE_OK && bodyBytes <= Self.readBytesMax,
                     retryAfter: seconds > 0 ? .seconds(seconds) : nil
                 )
             )

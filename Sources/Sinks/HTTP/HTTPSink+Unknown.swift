@@ -94,6 +94,9 @@ extension HTTPSink {
         switch await send(lookup) {
         case .success(let response):
             switch HTTPVerdict(status: response.status, removes: false) {
+            // To ask again costs nothing, and what is taken to be there is never sent.
+            case .delivered where response.isCutOff:
+                return stillUnknown("the lookup's answer was cut off", delivery)
             case .delivered: return found(response, step, delivery)
             case .rejected where [404, 410].contains(response.status):
                 try await waitForTurn(step)

@@ -235,7 +235,7 @@ struct CurlClientTests {
                 return
             }
             let response = try await client.send(request("POST", receiver.url + "/body"))
-            #expect(response.status == 201 && !response.isBodyComplete)
+            #expect(response.status == 201 && !response.isBodyComplete && response.isCutOff)
         }
     }
 
@@ -244,7 +244,7 @@ struct CurlClientTests {
         try await withReceiver({ _ in .respond(200, body: body) }) { receiver, client in
             let response = try await client.send(request("GET", receiver.url))
             #expect(response.status == 200)
-            #expect(response.body.count == 64 * 1024 && !response.isBodyComplete)
+            #expect(response.body.count == 64 * 1024 && !response.isBodyComplete && !response.isCutOff)
         }
     }
 

@@ -17,7 +17,7 @@ struct HTTPPaceTests {
     private func report(_ remaining: String, _ reset: String) -> HTTPRateReport? {
         let response = CurlResponse(
             status: 200, headers: [("x-ratelimit-remaining", remaining), ("X-RATELIMIT-RESET", reset)],
-            body: [], isBodyComplete: true)
+            body: [], isBodyComplete: true, isCutOff: false)
         return HTTPRateReport(response, Self.names, at: Self.start)
     }
 

@@ -138,6 +138,19 @@ struct HTTPUnknownTests {
         }
     }
 
+    /// What a lookup says is there is never sent again, so half an answer is none.
+    @Test func aLookupThatIsCutOffIsAskedAgain() async throws {
+        try await withReceiver({ _ in .cutBody(200) }) { receiver, client in
+            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
+            let receipt = try #require(try await sink.deliver([try create(isOutcomeUnknown: true)]).first)
+            guard case .retry = receipt.outcome else {
+                Issue.record("\(receipt)")
+                return
+            }
+            #expect(receipt.isOutcomeUnknown && receiver.requests.map(\.method) == ["GET"])
+        }
+    }
+
     @Test func aPostThatWasNotAnsweredIsLookedUpNext() async throws {
         try await withReceiver({ _ in .closeBeforeResponse }) { receiver, client in
             let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
