@@ -17,7 +17,8 @@ extension DeliveryStateMachine {
         // What is not recorded is delivered again after a crash.
         guard now >= notBefore, settlement.unrecorded < bounds.windowMax else { return nil }
         guard attempts.count < (isTrial ? 1 : attemptsMax) else { return nil }
-        guard attempts.count < limits.concurrency || hasFullBatch else { return nil }
+        let isMore = attempts.count >= limits.concurrency || (now < nextBatchAt && !isTrial)
+        if isMore, !hasFullBatch { return nil }
         let chosen = isTrial ? trialCandidates : candidates
         if isTrial, readsForTrial, chosen.contains(where: { failureCount($0) > 0 }) { return nil }
         let groups = cut(chosen, at: now)
@@ -33,6 +34,7 @@ extension DeliveryStateMachine {
             unknown: unknown.isEmpty ? [] : Set(groups.filter { isUnknown($0) }.map(\.key))
         )
         begin(attempt)
+        if limits.batchInterval > .zero { nextBatchAt = now + limits.batchInterval.nanoseconds }
         for offset in offsets {
             let lane = lane(offset)
             if gathers { busy.insert(lane) }
@@ -88,11 +90,13 @@ extension DeliveryStateMachine {
         return !busy.contains(lane) && !settlement.isRecording(lane) && !settlement.endsIntent(of: offset)
     }
 
-    /// One event, the one that has gone wrong least often, to see whether the sink is back; of several what
-    /// is in line, for what is parked may be the reason that it was away.
+    /// One event, the one that has gone wrong least often, to see whether the sink is back.
+    ///
+    /// Of several it is what is in line, for what is parked may be the reason that it was away: also where
+    /// too many are parked, or none of them could ever be told from a sink that is away.
     private var trialCandidates: [Offset] {
         var lanes: Set<ParkedLanes.Lane> = []
-        let firsts = (lineCandidates.prefix(Self.trialMax) + parkedReady).filter {
+        let firsts = (line.ready.prefix(Self.trialMax) + parkedReady).filter {
             mayGo($0) && lanes.insert(lane($0)).inserted
         }
         return firsts.min { failureCount($0) < failureCount($1) }.map { [$0] } ?? []

@@ -96,6 +96,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     var lastPoison: Int?
     /// Nothing is delivered before this time: the sink has said that it is not its turn.
     var notBefore: Int64 = 0
+    /// No batch that is not full begins before this time.
+    var nextBatchAt: Int64 = .min
 
     /// Where the read that is under way began.
     private var readUnderWay: Offset?
@@ -122,7 +124,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         self.generator = generator
         self.bounds = bounds
         breaker = CircuitBreaker(hold: lease.hold, after: last)
-        window = DeliveryWindow(lease, offsetsMax: bounds.windowMax)
+        window = DeliveryWindow(lease, offsetsMax: bounds.windowMax, bytesMax: bounds.windowBytesMax)
         line = DeliveryLine(foldsUsers: limits.foldsUsers)
         parked = ParkedLanes(lease.parked)
         settlement = PendingSettlement(sink: lease.sink, epoch: lease.epoch, cursor: lease.cursor)
@@ -185,6 +187,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         settling.clockWasSet(by: step)
         deferred.clockWasSet(by: step)
         notBefore += step
+        if nextBatchAt > .min { nextBatchAt += step }
         wakeAsked? += step
         // While the sink is held the journal has the retries' time, and adds all of it by the same clock.
         if breaker.held == nil {
@@ -226,14 +229,15 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
             after: window.readEnd,
             limit: ReadLimit(
                 entries: min(room, max(limits.batchEventsMax, 16 * limits.concurrency)),
-                bytes: limits.batchBytesMax
+                bytes: min(limits.batchBytesMax, max(1, bounds.windowBytesMax - window.bytes))
             )
         )
     }
 
     private mutating func nextWake(at now: Int64) -> Int64? {
         var times: [Int64?] =
-            isDelivering ? [parked.earliest(), settling.earliest, deferred.earliest, notBefore] : []
+            isDelivering
+            ? [parked.earliest(), settling.earliest, deferred.earliest, notBefore, nextBatchAt] : []
         if case .open(let until, _) = breaker.state { times = [until] }
         // What is overdue waits for a read or a delivery, or for one of the times to come: it hides none. So
         // does a wake that is overdue, and on its way.
@@ -324,13 +328,6 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
     /// The settlement is kept and goes out again with what comes.
     mutating func settleFailed() { settlement.failed() }
-}
-
-/// How much one sink may have open.
-struct DeliveryBounds {
-    /// Offsets between the cursor and where reading has come to, and endings that are not recorded when
-    /// nothing more begins: what is in flight by then comes on top.
-    var windowMax = 4_096
 }
 
 extension [Offset] {

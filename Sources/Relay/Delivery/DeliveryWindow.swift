@@ -9,10 +9,9 @@ import JSON
 /// cursor, before that was moved back, takes no room until reading has come there. Each offset costs the
 /// same, however full the window is.
 struct DeliveryWindow {
-    /// Bodies in memory; above it nothing is read ahead.
-    static let bytesMax = 64 * 1024 * 1024
-
     let offsetsMax: Int
+    /// Bodies in memory; above it nothing is read ahead.
+    let bytesMax: Int
     private(set) var cursor: Offset
     /// Where the next read goes on.
     private(set) var readEnd: Offset
@@ -34,8 +33,9 @@ struct DeliveryWindow {
         var entry: JournalEntry?
     }
 
-    init(_ lease: SinkLease, offsetsMax: Int = 4_096) {
+    init(_ lease: SinkLease, offsetsMax: Int = 4_096, bytesMax: Int = .max) {
         self.offsetsMax = offsetsMax
+        self.bytesMax = bytesMax
         cursor = lease.cursor
         readEnd = lease.cursor
         settled = Set(lease.settledAbove)
@@ -46,7 +46,8 @@ struct DeliveryWindow {
     var room: Int {
         let room = offsetsMax - openCount - (settled.count - ahead.count)
         if isEmpty { return max(1, room) }
-        return bytes < Self.bytesMax ? max(0, room) : 0
+        // What is left of the bytes may be no more than an event: to read that alone is not worth it.
+        return bytes < bytesMax / 4 * 3 ? max(0, room) : 0
     }
 
     var isEmpty: Bool { openCount == 0 }

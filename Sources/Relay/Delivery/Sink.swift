@@ -85,6 +85,10 @@ public struct SinkLimits: Sendable, Equatable {
     /// Calls are made one after another then, in the order in which the batches were made; ``concurrency``
     /// is 1.
     public var readiesNextBatch: Bool
+    /// From when a batch begins until the next one that is not full does: what comes meanwhile goes together.
+    ///
+    /// The first after a while goes at once.
+    public var batchInterval: Duration
     /// Whether several events of one user may stand in one batch, in order.
     ///
     /// Such a sink has to bear that some of them come again. Any other gets a user's next event once it is
@@ -98,6 +102,7 @@ public struct SinkLimits: Sendable, Equatable {
         batchBytesMax: Int = 8 * 1024 * 1024,
         concurrency: Int,
         readiesNextBatch: Bool = false,
+        batchInterval: Duration = .zero,
         foldsUsers: Bool,
         keepsState: Bool
     ) {
@@ -105,6 +110,7 @@ public struct SinkLimits: Sendable, Equatable {
         self.batchBytesMax = batchBytesMax
         self.concurrency = concurrency
         self.readiesNextBatch = readiesNextBatch
+        self.batchInterval = batchInterval
         self.foldsUsers = foldsUsers
         self.keepsState = keepsState
     }

@@ -20,11 +20,11 @@ final class SinkAssignment: Sendable {
     /// - Parameter predecessor: Nil leases the sink at once.
     init(
         _ member: SinkFleet.Member, after predecessor: SinkAssignment?,
-        _ surroundings: SinkFleet.Surroundings
+        _ surroundings: SinkFleet.Surroundings, _ bounds: DeliveryBounds
     ) {
         self.member = member
         self.predecessor = predecessor
-        shift = SinkShift(member, after: predecessor, surroundings)
+        shift = SinkShift(member, after: predecessor, surroundings, bounds)
         var quiet = surroundings.logger
         quiet.logLevel = max(quiet.logLevel, .critical)
         group = ServiceGroup(

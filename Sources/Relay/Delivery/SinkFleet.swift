@@ -84,12 +84,14 @@ public final class SinkFleet: Service {
     ///
     /// - Parameter formers: What sinks were called before, by their names; others keep theirs.
     public func add(_ members: [Member], formers: [String: String] = [:]) async {
+        let names = Set(members.map(\.sink.name)).union(state.withLock { $0.members.keys })
+        let bounds = DeliveryBounds(sinks: names.count)
         let assignments = members.map { member in
             let name = member.sink.name
             let predecessor = state.withLock { state in
                 state.unended[name] ?? formers[name].flatMap { state.unended[$0] }
             }
-            return SinkAssignment(member, after: predecessor, surroundings)
+            return SinkAssignment(member, after: predecessor, surroundings, bounds)
         }
         for assignment in assignments { await start(assignment) }
         await stop(assignments.compactMap(\.predecessor))

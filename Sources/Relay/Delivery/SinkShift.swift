@@ -19,6 +19,7 @@ final class SinkShift: Service {
     private let member: SinkFleet.Member
     private let predecessor: SinkAssignment?
     private let surroundings: SinkFleet.Surroundings
+    private let bounds: DeliveryBounds
     private let state = Mutex(State())
 
     /// How long it waits before it asks the journal again for a lease.
@@ -26,11 +27,12 @@ final class SinkShift: Service {
 
     init(
         _ member: SinkFleet.Member, after predecessor: SinkAssignment?,
-        _ surroundings: SinkFleet.Surroundings
+        _ surroundings: SinkFleet.Surroundings, _ bounds: DeliveryBounds = DeliveryBounds()
     ) {
         self.member = member
         self.predecessor = predecessor
         self.surroundings = surroundings
+        self.bounds = bounds
     }
 
     func run() async throws {
@@ -103,6 +105,7 @@ final class SinkShift: Service {
             journal: surroundings.journal,
             lease: lease,
             policy: member.policy,
+            bounds: bounds,
             clock: surroundings.clock,
             metrics: surroundings.metrics,
             board: surroundings.board,

@@ -11,7 +11,8 @@ public import Rules
 public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     public nonisolated let name: String
     public nonisolated let limits = SinkLimits(
-        batchEventsMax: 1_000, concurrency: 1, readiesNextBatch: true, foldsUsers: true, keepsState: false)
+        batchEventsMax: 1_000, concurrency: 1, readiesNextBatch: true, batchInterval: .milliseconds(50),
+        foldsUsers: true, keepsState: false)
     private let plan: TablePlan
     private let file: SQLiteFile
     private nonisolated let thread: SerialThread

@@ -7,10 +7,12 @@ import Testing
 
 /// A sink that takes batches: the next one is made ready while one is with it, once it is full.
 @Suite(.timeLimit(.minutes(1))) struct DeliveryBatchTests {
-    private func limits(events: Int, bytes: Int = 1 << 20) -> SinkLimits {
+    private func limits(
+        events: Int, bytes: Int = 1 << 20, interval: Duration = .zero
+    ) -> SinkLimits {
         SinkLimits(
             batchEventsMax: events, batchBytesMax: bytes, concurrency: 1, readiesNextBatch: true,
-            foldsUsers: true, keepsState: false)
+            batchInterval: interval, foldsUsers: true, keepsState: false)
     }
 
     private func users(_ range: Range<Int>) -> [String?] { range.map { "u\($0)" } }
@@ -51,6 +53,80 @@ import Testing
         bench.answer(1)
         #expect(bench.withSink == [[4, 5, 6]])
     }
+
+    /// Of fifty sinks each has a small share of memory.
+    @Test func aSinkReadsNoMoreAheadThanItsShare() {
+        let size = DeliveryFixture.event(of: "u1").body.bytes.count
+        var bounds = DeliveryBounds()
+        bounds.windowBytesMax = 20 * size
+        let bench = DeliveryBench(limits(events: 10), users: users(0..<40), bounds: bounds)
+        #expect(bench.readBytes == [20 * size] && bench.reads == 1)
+        bench.holdsReads = true
+        bench.append(users(40..<60))
+        bench.news()
+        #expect(bench.heldPages.isEmpty)
+        bench.answerAll()
+        #expect(!bench.heldPages.isEmpty)
+        bench.releasePages()
+        bench.answerAll()
+        #expect(bench.delivered == 60)
+    }
+
+    // MARK: - Batches that keep apart
+
+    @Test func whatComesInQuickSuccessionGoesTogether() {
+        let bench = DeliveryBench(limits(events: 10, interval: .milliseconds(50)), users: users(0..<3))
+        #expect(bench.withSink == [[1, 2, 3]])
+        bench.answer(1)
+        bench.append(users(3..<5))
+        bench.news()
+        #expect(bench.withSink.isEmpty)
+        #expect(bench.wakes.last == bench.now + Duration.milliseconds(50).nanoseconds)
+        bench.append(users(5..<6))
+        bench.news()
+        bench.advance(by: .milliseconds(49))
+        #expect(bench.withSink.isEmpty)
+        bench.advance(by: .milliseconds(1))
+        #expect(bench.withSink == [[4, 5, 6]])
+        // What comes after a while goes at once.
+        bench.answer(4)
+        bench.advance(by: .milliseconds(50))
+        bench.append(users(6..<7))
+        bench.news()
+        #expect(bench.withSink == [[7]])
+    }
+
+    @Test func aFullBatchWaitsForNoTime() {
+        let bench = DeliveryBench(limits(events: 3, interval: .seconds(60)), users: users(0..<8))
+        #expect(bench.withSink == [[1, 2, 3], [4, 5, 6]])
+        bench.answer(1)
+        bench.answer(4)
+        #expect(bench.withSink.isEmpty)
+        bench.append(users(8..<9))
+        bench.news()
+        #expect(bench.withSink == [[7, 8, 9]])
+    }
+
+    @Test func aTrialWaitsForItsOwnTimeOnly() {
+        let bench = DeliveryBench(limits(events: 10, interval: .seconds(600)), users: users(0..<3))
+        bench.fail(1)
+        bench.advance(by: .seconds(2))
+        #expect(bench.withSink.map(\.count) == [1])
+    }
+
+    @Test(arguments: [-86_400, 86_400])
+    func aClockThatIsSetMovesTheTimeOfTheNextBatch(_ seconds: Int) {
+        let bench = DeliveryBench(limits(events: 10, interval: .milliseconds(50)), users: users(0..<3))
+        bench.answer(1)
+        bench.append(users(3..<5))
+        bench.news()
+        bench.setClock(by: .seconds(seconds))
+        #expect(bench.withSink.isEmpty)
+        bench.advance(by: .milliseconds(50))
+        #expect(bench.withSink == [[4, 5]])
+    }
+
+    // MARK: - Batches in line
 
     @Test func theSecondBatchDoesNotPassTheFirstThatFailed() {
         let bench = DeliveryBench(limits(events: 2), users: ["u1", "u2", "u3", "u4", "u1"])

@@ -23,6 +23,8 @@ final class DeliveryBench {
     private(set) var wakes: [Int64] = []
     private(set) var preparations = 0
     private(set) var reads = 0
+    /// Bytes that reads asked for at most.
+    private(set) var readBytes: Set<Int> = []
     private(set) var parkedReads = 0
     /// Deliveries that the sink gave a receipt for.
     private(set) var answered = 0
@@ -31,7 +33,8 @@ final class DeliveryBench {
 
     init(
         _ limits: SinkLimits, users: [String?], giveUpAfter: Duration = .seconds(3 * 86_400),
-        hold: SinkHold? = nil, policy: DeliveryPolicy = DeliveryPolicy(), intents: Set<Offset> = [],
+        hold: SinkHold? = nil, policy: DeliveryPolicy = DeliveryPolicy(),
+        bounds: DeliveryBounds = DeliveryBounds(), intents: Set<Offset> = [],
         parked: [ParkedDelivery] = [], limitCounts: String = "",
         operation: @escaping (Event) -> Operation = { $0.meaning.operation },
         userOperation: @escaping (Event) -> Operation = { $0.meaning.operation }
@@ -43,7 +46,7 @@ final class DeliveryBench {
         policy.retry.giveUpAfter = giveUpAfter
         machine = Machine(
             lease: lease, limits: limits, policy: policy, generator: SeededGenerator(seed: 1),
-            operation: operation, userOperation: userOperation)
+            bounds: bounds, operation: operation, userOperation: userOperation)
         append(users)
         run()
     }
@@ -199,6 +202,7 @@ final class DeliveryBench {
                 machine.prepared()
             case .read(let offset, let limit):
                 reads += 1
+                readBytes.insert(limit.bytes)
                 let rest = log.dropFirst(Int(offset.rawValue))
                 let entries = Array(rest.prefix(limit.entries))
                 let page = JournalPage(

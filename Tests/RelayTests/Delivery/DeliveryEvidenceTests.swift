@@ -160,6 +160,28 @@ import Testing
         #expect(bench.parked.count >= 20 && bench.parked.count < 28 && bench.withSink.isEmpty)
     }
 
+    /// Where only what is parked may be tried, nothing could ever show that the sink works.
+    @Test func aboveMaxParkedATrialTakesWhatIsInLine() {
+        let bench = DeliveryBench(
+            DeliveryBench.http, users: (0..<20).map { "u\($0)" }, policy: DeliveryPolicy(parkedMax: 8))
+        for offset in 1...8 { bench.answer(Int64(offset), .retry(after: nil, reason: "busy")) }
+        #expect(bench.parked.count == 8)
+        // From here on those that are parked have the sink fail, and no others do.
+        for _ in 0..<400 where bench.parked.values.contains(where: { $0.failures.count < 3 }) {
+            while let offset = bench.withSink.first?.first {
+                if offset > 8 {
+                    bench.answer(offset)
+                } else {
+                    bench.fail(offset, .misconfigured(reason: "no"))
+                }
+            }
+            bench.append(["n\(bench.log.count)"])
+            bench.news()
+            bench.advance(by: .seconds(300))
+        }
+        #expect(bench.parked.values.allSatisfy { $0.failures.count >= 3 })
+    }
+
     // MARK: - Events that are the problem
 
     /// Its user gets events all the time, and they are merged into one that is always new.

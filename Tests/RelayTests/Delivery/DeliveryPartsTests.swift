@@ -1,4 +1,5 @@
 import Config
+import JSON
 @testable import Relay
 import RelayTesting
 import Testing
@@ -150,6 +151,28 @@ import Testing
         _ = window.add(page([1, 2, 3], end: 3))
         window.close(offset(3))
         #expect(window.room == 0)
+    }
+
+    @Test func aWindowIsFullByItsBytesToo() {
+        let entries = page([1, 2, 3], end: 3)
+        let size = entries.entries[0].event.body.bytes.count
+        var window = DeliveryWindow(lease(), bytesMax: 3 * size)
+        // However large the first one is.
+        #expect(window.room > 0)
+        _ = window.add(entries)
+        #expect(window.bytes == 3 * size && window.room == 0)
+        window.close(offset(1))
+        #expect(window.room > 0)
+        _ = window.add(page([4], end: 4))
+        #expect(window.room == 0)
+    }
+
+    @Test func manySinksReadAsMuchAheadAsFew() {
+        let all = DeliveryBounds().windowBytesMax
+        #expect(DeliveryBounds(sinks: 0).windowBytesMax == all)
+        for sinks in [2, 50] { #expect(DeliveryBounds(sinks: sinks).windowBytesMax == all / sinks) }
+        // Each reads enough to be getting on with.
+        #expect(DeliveryBounds(sinks: 100_000).windowBytesMax == 64 * 1024)
     }
 
     /// As after a person has moved the sink back under load.

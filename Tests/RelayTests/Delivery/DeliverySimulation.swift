@@ -64,7 +64,8 @@ final class DeliverySimulation {
         var random = SeededGenerator(seed: seed)
         let shapes = [
             SinkLimits(
-                batchEventsMax: 6, concurrency: 1, readiesNextBatch: seed % 8 < 4, foldsUsers: true,
+                batchEventsMax: 6, concurrency: 1, readiesNextBatch: seed % 8 < 4,
+                batchInterval: seed % 3 == 0 ? .milliseconds(50) : .zero, foldsUsers: true,
                 keepsState: false),
             SinkLimits(batchEventsMax: 1, concurrency: 8, foldsUsers: false, keepsState: false),
             SinkLimits(batchEventsMax: 1, concurrency: 4, foldsUsers: false, keepsState: true),
