@@ -65,7 +65,7 @@ struct SQLiteSinkTests {
     ])
     func anOutageIsUnavailable(_ code: ResultCode, _ words: String) {
         let failure = TableFailure(sqlite: DatabaseError(resultCode: code), path: "a.sqlite")
-        guard case .sink(.unavailable(let reason, nil)) = failure else {
+        guard case .sink(.unavailable(let reason, nil, nil)) = failure else {
             Issue.record("\(failure)")
             return
         }

@@ -26,7 +26,7 @@ struct SinkProbeTests {
             return "ok"
         } catch {
             switch error {
-            case .unavailable(let reason, _): return "unavailable: \(reason)"
+            case .unavailable(let reason, _, _): return "unavailable: \(reason)"
             case .misconfigured(let reason): return "misconfigured: \(reason)"
             }
         }

@@ -96,7 +96,7 @@ struct CircuitBreaker {
         reason = error.reason
         openSince = openSince ?? now
         switch error {
-        case .unavailable(_, let retryAfter):
+        case .unavailable(_, let retryAfter, _):
             let delay = delay(min(failures, Self.growingFailures), retryAfter)
             state = .open(until: now + delay.nanoseconds, isMisconfigured: false)
         case .misconfigured:

@@ -4,7 +4,8 @@ import Rules
 
 /// What goes to the sink next: who may go, what goes together, and whether the limits let it.
 extension DeliveryStateMachine {
-    /// Candidates that a trial of a sink that was down looks at.
+    /// Candidates that a trial of a sink that was down looks at, and how many trials may be parked above the
+    /// most of other deliveries.
     private static var trialMax: Int { 64 }
     /// Events of one user that are sorted, or merged, together.
     static var groupMax: Int { 64 }
@@ -17,7 +18,7 @@ extension DeliveryStateMachine {
         // What is not recorded is delivered again after a crash.
         guard now >= notBefore, settlement.unrecorded < bounds.windowMax else { return nil }
         guard attempts.count < (isTrial ? 1 : attemptsMax) else { return nil }
-        let isMore = attempts.count >= limits.concurrency || (now < nextBatchAt && !isTrial)
+        let isMore = attempts.count >= limits.concurrency || (isEarly(at: now) && !isTrial)
         if isMore, !hasFullBatch { return nil }
         let chosen = isTrial ? trialCandidates : candidates
         if isTrial, readsForTrial, chosen.contains(where: { failureCount($0) > 0 }) { return nil }
@@ -50,10 +51,17 @@ extension DeliveryStateMachine {
 
     private func isUnknown(_ group: DeliveryGroup) -> Bool { group.contains { unknown.contains($0) } }
 
-    /// Whether there is as much to deliver as one batch holds.
+    /// Whether the batch before this one has just begun; never for longer than the interval, whatever became
+    /// of the clock meanwhile.
+    private func isEarly(at now: Int64) -> Bool {
+        guard nextBatchAt > now else { return false }
+        return nextBatchAt - now <= limits.batchInterval.nanoseconds
+    }
+
+    /// Whether there is as much to deliver as one batch holds, or as may be in memory.
     private var hasFullBatch: Bool {
         let ready = lineCandidates
-        if ready.count + parkedReady.count >= limits.batchEventsMax { return true }
+        if ready.count + parkedReady.count >= limits.batchEventsMax || window.room == 0 { return true }
         // Seldom is so much in memory that it has to be added up.
         guard window.bytes > limits.batchBytesMax else { return false }
         return (ready + parkedReady).reduce(0) { $0 + size($1) } > limits.batchBytesMax
@@ -96,7 +104,8 @@ extension DeliveryStateMachine {
     /// too many are parked, or none of them could ever be told from a sink that is away.
     private var trialCandidates: [Offset] {
         var lanes: Set<ParkedLanes.Lane> = []
-        let firsts = (line.ready.prefix(Self.trialMax) + parkedReady).filter {
+        let queued = parked.count < policy.parkedMax + Self.trialMax ? line.ready.prefix(Self.trialMax) : []
+        let firsts = (queued + parkedReady).filter {
             mayGo($0) && lanes.insert(lane($0)).inserted
         }
         return firsts.min { failureCount($0) < failureCount($1) }.map { [$0] } ?? []
@@ -187,7 +196,7 @@ extension DeliveryStateMachine {
 
     /// The limits have stopped the sink.
     private mutating func trip(_ reason: String, at now: Int64) {
-        countOutage(at: now)
+        countOutage(at: now, isLast: true)
         let hold = SinkHold(kind: .tripped, reason: reason, since: now)
         breaker.hold(hold)
         settlement.hold(hold)

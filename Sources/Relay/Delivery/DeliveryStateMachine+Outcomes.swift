@@ -80,7 +80,7 @@ extension DeliveryStateMachine {
             let reason = "the sink fails on this event alone: \(error.reason)"
             // What was unknown before was not even asked for.
             let receipt = Receipt(
-                offset: offset, .retry(after: error.retryAfter, reason: reason),
+                offset: offset, .retry(after: error.retryAfter, reason: reason), status: error.status,
                 isOutcomeUnknown: attempt.unknown.contains(offset), contact: .failed(error))
             settle(receipt, with: attempt.merged[offset] ?? [], took: took, at: now)
             // Two in a row are no longer about one event.
@@ -142,13 +142,22 @@ extension DeliveryStateMachine {
         parkedReady.removeAll { offsets.contains($0) }
     }
 
-    /// How much of an outage a crash may charge to the retries' time.
+    /// How much of an outage, and of several short ones, a crash may charge to the retries' time.
     private static var outageMarkMin: Int64 { Duration.seconds(600).nanoseconds }
 
     /// The time in which the sink was unavailable does not count towards giving up.
-    mutating func countOutage(at now: Int64) {
-        guard let outage = breaker.takeOutage(at: now), outage > .zero else { return }
-        for delivery in parked.extend(by: outage) { settlement.park(delivery) }
+    ///
+    /// To record that is to write all that is parked anew, so it is not done for each short outage.
+    ///
+    /// - Parameter isLast: Whether nobody will be there to record it later.
+    mutating func countOutage(at now: Int64, isLast: Bool = false) {
+        if let outage = breaker.takeOutage(at: now), outage > .zero {
+            parked.extend(by: outage)
+            unrecordedOutage += outage.nanoseconds
+        }
+        guard unrecordedOutage > (isLast ? 0 : Self.outageMarkMin) else { return }
+        unrecordedOutage = 0
+        for delivery in parked.begun { settlement.change(delivery) }
     }
 
     /// While the sink is down, and nothing is on its way from it, the window is empty.

@@ -99,6 +99,9 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// No batch that is not full begins before this time.
     var nextBatchAt: Int64 = .min
 
+    /// How long the sink was away, of what the journal does not know, in nanoseconds.
+    var unrecordedOutage: Int64 = 0
+
     /// Where the read that is under way began.
     private var readUnderWay: Offset?
     /// Whether a page was read since the sink went away last.
@@ -124,7 +127,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         self.generator = generator
         self.bounds = bounds
         breaker = CircuitBreaker(hold: lease.hold, after: last)
-        window = DeliveryWindow(lease, offsetsMax: bounds.windowMax, bytesMax: bounds.windowBytesMax)
+        window = DeliveryWindow(lease, offsetsMax: bounds.windowMax)
         line = DeliveryLine(foldsUsers: limits.foldsUsers)
         parked = ParkedLanes(lease.parked)
         settlement = PendingSettlement(sink: lease.sink, epoch: lease.epoch, cursor: lease.cursor)
@@ -146,6 +149,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// The next thing to do; nil where only events can change anything.
     mutating func nextAction(at now: Int64) -> Action? {
         clockReads(now)
+        window.bytesMax = bounds.readAhead.share(foldsUsers: limits.foldsUsers)
         breaker.timePassed(to: now)
         parkHeld()
         for lane in settling.takeDue(at: now) { line.go(lane) }
@@ -191,7 +195,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         wakeAsked? += step
         // While the sink is held the journal has the retries' time, and adds all of it by the same clock.
         if breaker.held == nil {
-            for delivery in parked.clockWasSet(by: step, from: now - step) { settlement.park(delivery) }
+            for delivery in parked.clockWasSet(by: step, from: now - step) { settlement.change(delivery) }
         }
         lastNow = now
     }
@@ -229,7 +233,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
             after: window.readEnd,
             limit: ReadLimit(
                 entries: min(room, max(limits.batchEventsMax, 16 * limits.concurrency)),
-                bytes: min(limits.batchBytesMax, max(1, bounds.windowBytesMax - window.bytes))
+                bytes: min(limits.batchBytesMax, max(1, window.bytesMax - window.bytes))
             )
         )
     }
@@ -275,7 +279,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// No more attempts begin; what is in flight is waited for.
     mutating func stop(at now: Int64) {
         isStopping = true
-        countOutage(at: now)
+        countOutage(at: now, isLast: true)
     }
 
     mutating func pageRead(_ page: JournalPage) {
@@ -328,6 +332,14 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
     /// The settlement is kept and goes out again with what comes.
     mutating func settleFailed() { settlement.failed() }
+}
+
+/// How much one sink may have open.
+struct DeliveryBounds {
+    /// Offsets between the cursor and where reading has come to, and endings that are not recorded when
+    /// nothing more begins: what is in flight by then comes on top.
+    var windowMax = 4_096
+    var readAhead = ReadAheadBudget()
 }
 
 extension [Offset] {

@@ -10,8 +10,8 @@ import JSON
 /// same, however full the window is.
 struct DeliveryWindow {
     let offsetsMax: Int
-    /// Bodies in memory; above it nothing is read ahead.
-    let bytesMax: Int
+    /// Bodies in memory; near it nothing is read ahead.
+    var bytesMax = Int.max
     private(set) var cursor: Offset
     /// Where the next read goes on.
     private(set) var readEnd: Offset
@@ -33,9 +33,8 @@ struct DeliveryWindow {
         var entry: JournalEntry?
     }
 
-    init(_ lease: SinkLease, offsetsMax: Int = 4_096, bytesMax: Int = .max) {
+    init(_ lease: SinkLease, offsetsMax: Int = 4_096) {
         self.offsetsMax = offsetsMax
-        self.bytesMax = bytesMax
         cursor = lease.cursor
         readEnd = lease.cursor
         settled = Set(lease.settledAbove)

@@ -131,10 +131,12 @@ struct ParkedLanes {
 
     // MARK: - Time
 
-    /// Gives every delivery that has begun that much longer, as after an outage; what changed.
-    mutating func extend(by duration: Duration) -> [ParkedDelivery] {
+    /// Those that have begun, so that their time to be given up runs.
+    var begun: [ParkedDelivery] { deliveries.values.filter { $0.giveUpAt != nil } }
+
+    /// Gives every delivery that has begun that much longer, as after an outage.
+    mutating func extend(by duration: Duration) {
         for offset in deliveries.keys { deliveries[offset]?.giveUpAt? += duration.nanoseconds }
-        return deliveries.values.filter { $0.giveUpAt != nil }
     }
 
     /// Lets no delivery wait longer than until this time.

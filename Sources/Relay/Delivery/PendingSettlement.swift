@@ -5,6 +5,8 @@ struct PendingSettlement {
     private var outcomes: [SettledOutcome: Int] = [:]
     private var retries = 0
     private var parked: [Offset: ParkedDelivery] = [:]
+    /// Of those that are recorded already, what is to be recorded anew.
+    private var changed: [Offset: ParkedDelivery] = [:]
     private var unparked: Set<Offset> = []
     private var deadLetters: [DeadLetter] = []
     private var states: [Subject: FoldState] = [:]
@@ -30,6 +32,10 @@ struct PendingSettlement {
     /// Moves of the cursor over entries of other sinks are settled only when they are this far, or with
     /// others: they can be found again.
     private static let idleMoveMin: Int64 = 10_000
+
+    /// Changed rows in one settlement: an outage changes all that are parked, and ten thousand at once would
+    /// have intake wait.
+    private static let changedMax = 256
 
     init(sink: String, epoch: Int64, cursor: Offset) {
         self.sink = sink
@@ -90,12 +96,21 @@ struct PendingSettlement {
 
     mutating func park(_ delivery: ParkedDelivery) {
         parked[delivery.offset] = delivery
+        changed[delivery.offset] = nil
         unparked.remove(delivery.offset)
+        isDirty = true
+    }
+
+    /// It was parked before, and its times have changed; it goes out with one of the next settlements.
+    mutating func change(_ delivery: ParkedDelivery) {
+        if parked[delivery.offset] != nil { return park(delivery) }
+        changed[delivery.offset] = delivery
         isDirty = true
     }
 
     mutating func unpark(_ offset: Offset) {
         parked[offset] = nil
+        changed[offset] = nil
         unparked.insert(offset)
         isDirty = true
     }
@@ -124,6 +139,10 @@ struct PendingSettlement {
             return underWay
         }
         guard isDirty else { return nil }
+        for (offset, delivery) in changed.prefix(Self.changedMax) {
+            parked[offset] = delivery
+            changed[offset] = nil
+        }
         let settlement = Settlement(
             sink: sink,
             epoch: epoch,
@@ -142,8 +161,10 @@ struct PendingSettlement {
             unknown: parked.keys.filter(isUnknown).sorted(),
             unsent: unsent.sorted()
         )
-        let (endings, lanes, recording) = (endings.gathered, lanes.gathered, recording)
+        let (endings, lanes, recording, changed) = (endings.gathered, lanes.gathered, recording, changed)
         self = PendingSettlement(sink: sink, epoch: epoch, cursor: window.cursor)
+        self.changed = changed
+        isDirty = !changed.isEmpty
         self.endings.underWay = endings
         self.lanes.underWay = lanes
         self.recording = recording
@@ -156,7 +177,7 @@ struct PendingSettlement {
     /// Whether the intent of a delivery ends with something that has not committed: until then it cannot be
     /// intended again.
     func endsIntent(of offset: Offset) -> Bool {
-        parked[offset] != nil || unsent.contains(offset) || ending.contains(offset)
+        parked[offset] != nil || changed[offset] != nil || unsent.contains(offset) || ending.contains(offset)
     }
 
     /// - Returns: The users of whom everything is recorded by that.

@@ -227,19 +227,26 @@ public struct Receipt: Sendable, Equatable {
 /// The reasons are for a person, and hold no secret and no user data.
 public enum SinkError: Error, Sendable, Equatable {
     /// The destination cannot be reached, or asks for a pause: the cursor waits.
-    case unavailable(reason: String, retryAfter: Duration? = nil)
+    ///
+    /// The status is HTTP's, where one was given.
+    case unavailable(reason: String, retryAfter: Duration? = nil, status: Int? = nil)
     /// It can be reached and will refuse everything until a person changes something.
     case misconfigured(reason: String)
 
     public var reason: String {
         switch self {
-        case .unavailable(let reason, _), .misconfigured(let reason): reason
+        case .unavailable(let reason, _, _), .misconfigured(let reason): reason
         }
     }
 
     /// How long the destination asks to be left alone.
     public var retryAfter: Duration? {
-        if case .unavailable(_, let retryAfter) = self { retryAfter } else { nil }
+        if case .unavailable(_, let retryAfter, _) = self { retryAfter } else { nil }
+    }
+
+    /// The HTTP status that the destination gave.
+    public var status: Int? {
+        if case .unavailable(_, _, let status) = self { status } else { nil }
     }
 }
 

@@ -20,11 +20,11 @@ final class SinkAssignment: Sendable {
     /// - Parameter predecessor: Nil leases the sink at once.
     init(
         _ member: SinkFleet.Member, after predecessor: SinkAssignment?,
-        _ surroundings: SinkFleet.Surroundings, _ bounds: DeliveryBounds
+        _ surroundings: SinkFleet.Surroundings
     ) {
         self.member = member
         self.predecessor = predecessor
-        shift = SinkShift(member, after: predecessor, surroundings, bounds)
+        shift = SinkShift(member, after: predecessor, surroundings)
         var quiet = surroundings.logger
         quiet.logLevel = max(quiet.logLevel, .critical)
         group = ServiceGroup(

@@ -30,6 +30,8 @@ public final class SinkFleet: Service {
         /// How long a stop waits for deliveries in flight.
         public var stopTimeout: Duration
         public var logger: Logger
+        /// Shared by all workers of these surroundings.
+        let readAhead = ReadAheadBudget()
 
         public init(
             journal: any Journal, clock: any RelayClock, metrics: RelayMetrics, board: SinkBoard,
@@ -84,14 +86,12 @@ public final class SinkFleet: Service {
     ///
     /// - Parameter formers: What sinks were called before, by their names; others keep theirs.
     public func add(_ members: [Member], formers: [String: String] = [:]) async {
-        let names = Set(members.map(\.sink.name)).union(state.withLock { $0.members.keys })
-        let bounds = DeliveryBounds(sinks: names.count)
         let assignments = members.map { member in
             let name = member.sink.name
             let predecessor = state.withLock { state in
                 state.unended[name] ?? formers[name].flatMap { state.unended[$0] }
             }
-            return SinkAssignment(member, after: predecessor, surroundings, bounds)
+            return SinkAssignment(member, after: predecessor, surroundings)
         }
         for assignment in assignments { await start(assignment) }
         await stop(assignments.compactMap(\.predecessor))
@@ -118,6 +118,7 @@ public final class SinkFleet: Service {
     public func remove(_ names: [String]) async {
         let leaving = state.withLock { state in
             for name in names { state.members[name] = nil }
+            surroundings.readAhead.share(among: state.members.count)
             return names.compactMap { state.unended[$0] }
         }
         await stop(leaving)
@@ -128,6 +129,7 @@ public final class SinkFleet: Service {
         let isClosed = state.withLock { state in
             guard !state.isClosed else { return true }
             state.members[assignment.name] = assignment
+            surroundings.readAhead.share(among: state.members.count)
             state.unended[assignment.name] = assignment
             // Under the lock, so that nothing comes behind the end of the stream.
             arrivals.continuation.yield(assignment)

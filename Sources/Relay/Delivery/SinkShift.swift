@@ -19,7 +19,6 @@ final class SinkShift: Service {
     private let member: SinkFleet.Member
     private let predecessor: SinkAssignment?
     private let surroundings: SinkFleet.Surroundings
-    private let bounds: DeliveryBounds
     private let state = Mutex(State())
 
     /// How long it waits before it asks the journal again for a lease.
@@ -27,12 +26,11 @@ final class SinkShift: Service {
 
     init(
         _ member: SinkFleet.Member, after predecessor: SinkAssignment?,
-        _ surroundings: SinkFleet.Surroundings, _ bounds: DeliveryBounds = DeliveryBounds()
+        _ surroundings: SinkFleet.Surroundings
     ) {
         self.member = member
         self.predecessor = predecessor
         self.surroundings = surroundings
-        self.bounds = bounds
     }
 
     func run() async throws {
@@ -105,7 +103,7 @@ final class SinkShift: Service {
             journal: surroundings.journal,
             lease: lease,
             policy: member.policy,
-            bounds: bounds,
+            readAhead: surroundings.readAhead,
             clock: surroundings.clock,
             metrics: surroundings.metrics,
             board: surroundings.board,

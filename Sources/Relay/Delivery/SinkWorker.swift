@@ -12,7 +12,7 @@ public struct SinkWorker: Service {
     private let sink: any Sink
     private let journal: any Journal
     private let policy: DeliveryPolicy
-    private let bounds: DeliveryBounds
+    private let readAhead: ReadAheadBudget
     private let lease: SinkLease
     private let clock: any RelayClock
     private let metrics: RelayMetrics
@@ -49,7 +49,7 @@ public struct SinkWorker: Service {
         journal: any Journal,
         lease: SinkLease,
         policy: DeliveryPolicy,
-        bounds: DeliveryBounds = DeliveryBounds(sinks: 1),
+        readAhead: ReadAheadBudget = ReadAheadBudget(),
         clock: any RelayClock,
         metrics: RelayMetrics,
         board: SinkBoard,
@@ -60,7 +60,7 @@ public struct SinkWorker: Service {
         self.journal = journal
         self.lease = lease
         self.policy = policy
-        self.bounds = bounds
+        self.readAhead = readAhead
         self.clock = clock
         self.metrics = metrics
         self.board = board
@@ -143,8 +143,8 @@ public struct SinkWorker: Service {
     ) async -> (end: End, standing: Standing) {
         var machine = Machine(
             lease: lease, limits: sink.limits, policy: policy, generator: SystemRandomNumberGenerator(),
-            bounds: bounds, after: last?.breaker, operation: sink.operation(of:),
-            userOperation: sink.userOperation(of:))
+            bounds: DeliveryBounds(readAhead: readAhead), after: last?.breaker,
+            operation: sink.operation(of:), userOperation: sink.userOperation(of:))
         var reporter =
             last?.reporter
             ?? SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)

@@ -41,7 +41,9 @@ extension HTTPSink {
             guard !HTTPVerdict.leavesOpen(response.status) else {
                 let error = unavailable(response, step)
                 let reason = "HTTP \(response.status)"
-                return lost(reason, error, isOutage: verdict == .unavailable, ticket, delivery)
+                return lost(
+                    reason, error, isOutage: verdict == .unavailable, ticket, delivery,
+                    status: response.status)
             }
             silence.withLock { silence in
                 switch verdict {
@@ -74,13 +76,13 @@ extension HTTPSink {
     /// a wrong one is one user's matter until a second user gets it.
     private func lost(
         _ reason: String, _ error: SinkError, isOutage: Bool, _ ticket: HTTPSilence.Ticket,
-        _ delivery: Delivery
+        _ delivery: Delivery, status: Int? = nil
     ) -> Receipt {
         let now = clock.uptime
         let isEverybodys = silence.withLock { $0.lost(ticket, of: who(delivery), at: now) }
         let contact = isOutage || isEverybodys ? Receipt.Contact.failed(error) : .answered
-        guard !mapping.looksUp else { return stillUnknown(reason, delivery, contact) }
-        return deadLetter(reason, delivery, contact)
+        guard !mapping.looksUp else { return stillUnknown(reason, delivery, contact, status: status) }
+        return deadLetter(reason, delivery, contact, status: status)
     }
 
     /// What became of an earlier attempt whose answer never came; nil where it did not arrive, so that it can
@@ -94,14 +96,14 @@ extension HTTPSink {
         switch await send(lookup) {
         case .success(let response):
             switch HTTPVerdict(status: response.status, removes: false) {
-            // To ask again costs nothing, and what is taken to be there is never sent.
-            case .delivered where response.isCutOff:
+            case .unavailable, .limited: throw unavailable(response, step)
+            // To ask again costs nothing, and who believes half an answer loses the contact or doubles it.
+            case _ where response.isCutOff:
                 return stillUnknown("the lookup's answer was cut off", delivery)
             case .delivered: return found(response, step, delivery)
             case .rejected where [404, 410].contains(response.status):
                 try await waitForTurn(step)
                 return nil
-            case .unavailable, .limited: throw unavailable(response, step)
             case .rejected, .retry, .denied:
                 return stillUnknown("the lookup got HTTP \(response.status)", delivery)
             }
@@ -139,21 +141,22 @@ extension HTTPSink {
     }
 
     private func deadLetter(
-        _ reason: String, _ delivery: Delivery, _ contact: Receipt.Contact
+        _ reason: String, _ delivery: Delivery, _ contact: Receipt.Contact, status: Int? = nil
     ) -> Receipt {
         let advice =
             "outcome unknown: \(reason); look whether it is there, then discard this dead letter if it"
             + " is, and redrive it if it is not"
         return Receipt(
-            offset: delivery.offset, .rejected(reason: advice), isOutcomeUnknown: contact != .notAsked,
-            contact: contact)
+            offset: delivery.offset, .rejected(reason: advice), status: status,
+            isOutcomeUnknown: contact != .notAsked, contact: contact)
     }
 
     private func stillUnknown(
-        _ reason: String, _ delivery: Delivery, _ contact: Receipt.Contact = .answered
+        _ reason: String, _ delivery: Delivery, _ contact: Receipt.Contact = .answered, status: Int? = nil
     ) -> Receipt {
         let outcome = Receipt.Outcome.retry(after: nil, reason: "outcome unknown: \(reason)")
-        return Receipt(offset: delivery.offset, outcome, isOutcomeUnknown: true, contact: contact)
+        return Receipt(
+            offset: delivery.offset, outcome, status: status, isOutcomeUnknown: true, contact: contact)
     }
 
     private func found(_ response: CurlResponse, _ step: HTTPMapping.Step, _ delivery: Delivery) -> Receipt {

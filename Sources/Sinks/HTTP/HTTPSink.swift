@@ -191,7 +191,9 @@ public final class HTTPSink: DeliveryPreviewing {
     func who(_ delivery: Delivery) -> String { delivery.event.user?.id ?? delivery.event.id }
 
     func unavailable(_ response: CurlResponse, _ step: HTTPMapping.Step) -> SinkError {
-        .unavailable(reason: "\(step.origin): HTTP \(response.status)", retryAfter: pause(of: response))
+        .unavailable(
+            reason: "\(step.origin): HTTP \(response.status)", retryAfter: pause(of: response),
+            status: response.status)
     }
 
     /// How long the server wants to be left alone; after a 429 that does not say so, until its limit begins

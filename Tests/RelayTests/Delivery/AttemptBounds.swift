@@ -40,8 +40,9 @@ struct AttemptBounds {
         let isNew = !stragglers.contains(attempt.id)
         deferred(attempt)
         if isNew { preparationFailed(at: instant) }
-        // Whether the sink is away is for the machine to say.
+        // Whether the sink is away is for the machine to say, now and when what was in flight fails as well.
         if isNew, isSuspect { awaySince = nil }
+        if !isNew, awaySince == nil { stragglers = inFlight }
     }
 
     /// Nor could it be prepared.

@@ -57,8 +57,7 @@ import Testing
     /// Of fifty sinks each has a small share of memory.
     @Test func aSinkReadsNoMoreAheadThanItsShare() {
         let size = DeliveryFixture.event(of: "u1").body.bytes.count
-        var bounds = DeliveryBounds()
-        bounds.windowBytesMax = 20 * size
+        let bounds = DeliveryBounds(readAhead: ReadAheadBudget(bytes: 20 * size))
         let bench = DeliveryBench(limits(events: 10), users: users(0..<40), bounds: bounds)
         #expect(bench.readBytes == [20 * size] && bench.reads == 1)
         bench.holdsReads = true
@@ -107,6 +106,16 @@ import Testing
         #expect(bench.withSink == [[7, 8, 9]])
     }
 
+    /// Nothing can join it.
+    @Test func whatFillsTheMemoryWaitsForNoTime() {
+        let size = DeliveryFixture.event(of: "u1").body.bytes.count
+        let bench = DeliveryBench(
+            limits(events: 100, interval: .seconds(60)), users: users(0..<40),
+            bounds: DeliveryBounds(readAhead: ReadAheadBudget(bytes: 10 * size)))
+        for _ in 0..<10 { bench.answerAll() }
+        #expect(bench.delivered >= 30)
+    }
+
     @Test func aTrialWaitsForItsOwnTimeOnly() {
         let bench = DeliveryBench(limits(events: 10, interval: .seconds(600)), users: users(0..<3))
         bench.fail(1)
@@ -123,6 +132,19 @@ import Testing
         bench.setClock(by: .seconds(seconds))
         #expect(bench.withSink.isEmpty)
         bench.advance(by: .milliseconds(50))
+        #expect(bench.withSink == [[4, 5]])
+    }
+
+    /// The batch began by the new time already.
+    @Test func aClockThatIsSetAsABatchBeginsHoldsNoneUp() {
+        let bench = DeliveryBench(limits(events: 10, interval: .milliseconds(50)), users: [])
+        bench.advance(by: .seconds(86_400))
+        bench.append(users(0..<3))
+        bench.news()
+        bench.setClock(by: .zero, tellsOf: .seconds(86_400))
+        bench.answer(1)
+        bench.append(users(3..<5))
+        bench.news()
         #expect(bench.withSink == [[4, 5]])
     }
 

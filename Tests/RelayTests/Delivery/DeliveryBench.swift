@@ -1,4 +1,5 @@
 import Config
+import JSON
 @testable import Relay
 import RelayTesting
 import Rules
@@ -85,9 +86,11 @@ final class DeliveryBench {
     }
 
     /// Somebody sets the wall clock, forward or back; no time passes.
-    func setClock(by step: Duration) {
+    ///
+    /// - Parameter tellsOf: What the machine is told of, where it has seen some of it before.
+    func setClock(by step: Duration, tellsOf told: Duration? = nil) {
         now += step.nanoseconds
-        machine.clockWasSet(by: step.nanoseconds, to: now)
+        machine.clockWasSet(by: (told ?? step).nanoseconds, to: now)
         run()
     }
 
@@ -204,7 +207,7 @@ final class DeliveryBench {
                 reads += 1
                 readBytes.insert(limit.bytes)
                 let rest = log.dropFirst(Int(offset.rawValue))
-                let entries = Array(rest.prefix(limit.entries))
+                let entries = limit.cut(rest)
                 let page = JournalPage(
                     entries: entries, end: entries.last?.offset ?? offset,
                     isAtHorizon: entries.count == rest.count)
@@ -242,5 +245,16 @@ enum DeliveryFixture {
 
     private static func make(_ user: String?) -> Event {
         EventSample(type: "user.account.update_profile", user: user, second: 0).event
+    }
+}
+
+extension ReadLimit {
+    /// As much of these as a journal gives.
+    func cut(_ entries: some Sequence<JournalEntry>) -> [JournalEntry] {
+        var bytes = 0
+        return entries.prefix(self.entries).prefix { entry in
+            bytes += entry.event.body.bytes.count
+            return bytes <= self.bytes || bytes == entry.event.body.bytes.count
+        }
     }
 }

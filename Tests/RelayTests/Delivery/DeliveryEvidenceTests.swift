@@ -182,6 +182,25 @@ import Testing
         #expect(bench.parked.values.allSatisfy { $0.failures.count >= 3 })
     }
 
+    /// The sink is away again and again, and what it takes in between it refuses for now.
+    @Test func trialsAreNotParkedWithoutEnd() {
+        let bench = DeliveryBench(
+            DeliveryBench.http, users: (0..<8).map { "u\($0)" }, policy: DeliveryPolicy(parkedMax: 8))
+        for _ in 0..<300 {
+            while let offset = bench.withSink.first?.first {
+                if bench.parked[offset] == nil {
+                    bench.answer(offset, .retry(after: nil, reason: "busy"))
+                } else {
+                    bench.fail(offset)
+                }
+            }
+            bench.append(["n\(bench.log.count)"])
+            bench.news()
+            bench.advance(by: .seconds(300))
+        }
+        #expect(bench.parked.count > 8 && bench.parked.count <= 8 + 64)
+    }
+
     // MARK: - Events that are the problem
 
     /// Its user gets events all the time, and they are merged into one that is always new.
@@ -233,6 +252,57 @@ import Testing
             bench.advance(by: long)
         }
         #expect(bench.parked.isEmpty && bench.deadLetters.isEmpty && bench.delivered >= 40)
+    }
+
+    /// A sink that comes and goes must not have all that is parked written anew each time.
+    @Test func shortOutagesAreRecordedTogether() throws {
+        let parked = (1...600).map { number in
+            ParkedDelivery(
+                offset: Offset(rawValue: number), subject: nil,
+                failures: [FailedAttempt(number: 1, at: 0, reason: "busy")],
+                notBefore: .max / 2, giveUpAt: .max / 4)
+        }
+        let bench = DeliveryBench(DeliveryBench.http, users: [], parked: parked)
+        bench.append((0..<601).map { "p\($0)" })
+        func outage(of duration: Duration) {
+            bench.append(["n\(bench.log.count)"])
+            bench.news()
+            let offset = bench.withSink.last?.last ?? 0
+            bench.fail(offset, .unavailable(reason: "busy", retryAfter: duration))
+            bench.advance(by: duration)
+            bench.answerAll()
+        }
+        bench.news()
+        bench.answerAll()
+        let before = bench.settlements.count
+        for _ in 0..<50 { outage(of: .seconds(10)) }
+        #expect(bench.breaker.state == .closed)
+        #expect(bench.settlements.dropFirst(before).allSatisfy { $0.parked.isEmpty })
+        for _ in 0..<15 { outage(of: .seconds(10)) }
+        let parts = bench.settlements.dropFirst(before).filter { !$0.parked.isEmpty }
+        #expect(parts.map(\.parked.count) == [256, 256, 88])
+        let row = try #require(bench.parked[600])
+        #expect(row.giveUpAt.map { $0 - .max / 4 > Duration.seconds(600).nanoseconds } == true)
+        // What is left is recorded in the end.
+        outage(of: .seconds(10))
+        bench.stop()
+        #expect(bench.isStopped)
+        let last = try #require(bench.parked[600]?.giveUpAt)
+        #expect(last - .max / 4 >= Duration.seconds(660).nanoseconds)
+    }
+
+    @Test func aPoisonousEventKeepsTheStatusesOfItsAttempts() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u3", "u4"])
+        for round in 0..<40 where bench.parked[1] == nil {
+            while let offset = bench.withSink.first?.first {
+                let busy = SinkError.unavailable(reason: "busy", status: 503)
+                if offset == 1 { bench.fail(1, busy) } else { bench.answer(offset) }
+            }
+            bench.append(["u\(10 + round)"])
+            bench.news()
+            bench.advance(by: long)
+        }
+        #expect(bench.parked[1]?.failures.map(\.status) == [503])
     }
 
     /// Its trial comes after an outage, which does not count towards giving up.

@@ -176,8 +176,8 @@ final class DeliveryLedger {
 
     func page(after offset: Offset, limit: ReadLimit) -> JournalPage {
         let rest = rows.dropFirst(Int(offset.rawValue)).filter(\.isRouted)
-        let isCut = rest.count > limit.entries
-        let entries = rest.prefix(limit.entries).map(entry)
+        let entries = limit.cut(rest.prefix(limit.entries).map(entry))
+        let isCut = entries.count < rest.count
         let horizon = Offset(rawValue: Int64(rows.count))
         let end = isCut ? entries.last?.offset ?? offset : max(horizon, offset)
         return JournalPage(entries: entries, end: end, isAtHorizon: !isCut)

@@ -156,7 +156,8 @@ import Testing
     @Test func aWindowIsFullByItsBytesToo() {
         let entries = page([1, 2, 3], end: 3)
         let size = entries.entries[0].event.body.bytes.count
-        var window = DeliveryWindow(lease(), bytesMax: 3 * size)
+        var window = DeliveryWindow(lease())
+        window.bytesMax = 3 * size
         // However large the first one is.
         #expect(window.room > 0)
         _ = window.add(entries)
@@ -167,12 +168,17 @@ import Testing
         #expect(window.room == 0)
     }
 
-    @Test func manySinksReadAsMuchAheadAsFew() {
-        let all = DeliveryBounds().windowBytesMax
-        #expect(DeliveryBounds(sinks: 0).windowBytesMax == all)
-        for sinks in [2, 50] { #expect(DeliveryBounds(sinks: sinks).windowBytesMax == all / sinks) }
-        // Each reads enough to be getting on with.
-        #expect(DeliveryBounds(sinks: 100_000).windowBytesMax == 64 * 1024)
+    @Test func manySinksReadAheadLittleMoreThanFew() {
+        let budget = ReadAheadBudget(bytes: 10_000_000)
+        #expect(budget.share(foldsUsers: true) == 10_000_000)
+        budget.share(among: 50)
+        #expect(budget.share(foldsUsers: true) == 200_000)
+        // Whoever waits behind another stays in memory, and must not hide all others.
+        #expect(budget.share(foldsUsers: false) == 8 * 1024 * 1024)
+        budget.share(among: 100_000)
+        #expect(budget.share(foldsUsers: true) == 64 * 1024)
+        budget.share(among: 0)
+        #expect(budget.share(foldsUsers: false) == 10_000_000)
     }
 
     /// As after a person has moved the sink back under load.
@@ -272,6 +278,31 @@ import Testing
         _ = settlement.succeeded()
         let ended = settlement.endsIntent(of: offset(6))
         #expect(!ended)
+    }
+
+    /// Ten thousand rows in one commit would have intake wait.
+    @Test func whatChangesOfManyParkedGoesOutInParts() {
+        let window = DeliveryWindow(lease(cursor: 1_000))
+        var settlement = PendingSettlement(sink: "sink", epoch: 1, cursor: offset(1_000))
+        for number in 1...600 { settlement.change(parked(Int64(number), "u\(number)", at: 5)) }
+        settlement.unpark(offset(1))
+        settlement.park(parked(2, "u2", at: 9))
+        var rows: [Offset: ParkedDelivery] = [:]
+        var counts: [Int] = []
+        while let part = settlement.take(window, isUnknown: { $0 == offset(3) }) {
+            counts.append(part.parked.count)
+            for row in part.parked {
+                let isSecond = rows.updateValue(row, forKey: row.offset) != nil
+                #expect(!isSecond)
+            }
+            // What has not gone out cannot be intended meanwhile: its row would end that.
+            let waiting = (4...600).map { offset($0) }.filter { rows[$0] == nil }
+            let areKept = waiting.allSatisfy { settlement.endsIntent(of: $0) }
+            #expect(areKept && part.unknown.allSatisfy { $0 == offset(3) } && !settlement.isIdle)
+            _ = settlement.succeeded()
+        }
+        #expect(counts == [257, 256, 86] && settlement.isIdle)
+        #expect(rows.keys.sorted() == (2...600).map { offset($0) } && rows[offset(2)]?.notBefore == 9)
     }
 
     @Test func aSettlementThatFailedGoesOutAgainUnchanged() {

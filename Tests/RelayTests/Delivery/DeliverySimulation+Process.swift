@@ -198,7 +198,7 @@ extension DeliverySimulation {
             let kept = try mirror.lease()
             ledger.check(kept == lease, "the journal leases \(kept), not \(lease)")
         }
-        machine = Self.makeMachine(lease, limits, policy, seed: random.next(), after: last)
+        machine = Self.makeMachine(lease, limits, policy, bounds, seed: random.next(), after: last)
         if isStopping { machine.stop(at: now) }
         drain()
     }

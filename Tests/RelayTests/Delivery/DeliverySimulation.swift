@@ -56,7 +56,7 @@ final class DeliverySimulation {
     var isHealed = false
     var (isStopping, isLeaving) = (false, false)
     var steps = 0
-    static let bounds = DeliveryBounds(windowMax: 24)
+    let bounds: DeliveryBounds
 
     var now: Int64 { monotonic + skew }
 
@@ -81,13 +81,16 @@ final class DeliverySimulation {
         // A sink that lies about what it has done cannot be asked either.
         mustNotRepeat = !limits.foldsUsers && !faults.moods.contains(.lying) && Bool.random(using: &random)
         let sorts = policy.settle != nil && !limits.foldsUsers
+        // What is gathered is cut where memory ends, so those have enough.
+        let readAhead = sorts || seed % 5 > 0 ? ReadAheadBudget() : ReadAheadBudget(bytes: 2_000)
+        bounds = DeliveryBounds(windowMax: 24, readAhead: readAhead)
         ledger = DeliveryLedger(
-            windowMax: Self.bounds.windowMax, sorts: sorts, foldsUsers: limits.foldsUsers,
+            windowMax: bounds.windowMax, sorts: sorts, foldsUsers: limits.foldsUsers,
             giveUpAfter: policy.retry.giveUpAfter, isClockSteady: !faults.clockJumps)
         // A sink that fails on an event of its own is not away.
         if !faults.moods.contains(.poisoned) { ledger.bounds = AttemptBounds() }
         let lease = ledger.lease()
-        machine = Self.makeMachine(lease, limits, policy, seed: random.next())
+        machine = Self.makeMachine(lease, limits, policy, bounds, seed: random.next())
         // Four seeds in a row, because their sinks are of four kinds.
         let isMirrored = seed / 4 % 16 == 0
         let opened = Result { isMirrored ? try JournalMirror() : nil }
@@ -119,7 +122,8 @@ final class DeliverySimulation {
     }
 
     static func makeMachine(
-        _ lease: SinkLease, _ limits: SinkLimits, _ policy: DeliveryPolicy, seed: UInt64,
+        _ lease: SinkLease, _ limits: SinkLimits, _ policy: DeliveryPolicy, _ bounds: DeliveryBounds,
+        seed: UInt64,
         after last: CircuitBreaker? = nil
     ) -> Machine {
         Machine(

@@ -12,8 +12,10 @@ struct RetryClocks {
     let giveUpAfter: Int64
     /// Nanoseconds in which the sink could be delivered to.
     private var counted: Int64 = 0
-    /// Of an outage that is going on, what the machine has not been able to tell the journal.
+    /// Of outages, what the machine has not told the journal.
     private var untold: Int64 = 0
+    /// Of short outages it tells when they are this long together.
+    private static let toldAbove = Duration.seconds(600).nanoseconds
     /// What it tells with its last settlements.
     private var telling: Int64 = 0
     /// What died untold with a process.
@@ -31,7 +33,8 @@ struct RetryClocks {
         if isHeld { return }
         guard isAway else {
             counted += nanoseconds
-            (untold, outage) = (0, 0)
+            if untold > Self.toldAbove { untold = 0 }
+            outage = 0
             return
         }
         untold += nanoseconds

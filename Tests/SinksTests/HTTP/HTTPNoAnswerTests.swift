@@ -32,7 +32,7 @@ struct HTTPNoAnswerTests {
     /// The reason for which a delivery finds the sink unavailable; nil where it does not.
     private func outage(_ sink: HTTPSink, _ delivery: Delivery) async -> String? {
         let error = await failure { try await sink.attempt(delivery) }
-        guard case .unavailable(let reason, _) = error as? SinkError else { return nil }
+        guard case .unavailable(let reason, _, _) = error as? SinkError else { return nil }
         return reason
     }
 

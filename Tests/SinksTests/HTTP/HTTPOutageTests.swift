@@ -207,7 +207,7 @@ struct HTTPOutageTests {
             for user in [2, 3, 2, 1] {
                 let delivery = try HTTPFixtures.update(user)
                 guard
-                    case .unavailable(_, let pause) = await failure({ try await sink.attempt(delivery) })
+                    case .unavailable(_, let pause, _) = await failure({ try await sink.attempt(delivery) })
                         as? SinkError
                 else {
                     Issue.record("not unavailable")

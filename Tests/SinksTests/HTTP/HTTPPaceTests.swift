@@ -146,7 +146,9 @@ struct HTTPPaceTests {
             _ = try await sink.attempt(HTTPFixtures.update(1))
             let next = try HTTPFixtures.update(2)
             guard
-                case .unavailable(let reason, let pause) = await failure({ try await sink.takeTurn([next]) })
+                case .unavailable(let reason, let pause, _) = await failure({
+                    try await sink.takeTurn([next])
+                })
                     as? SinkError
             else {
                 Issue.record("not unavailable")

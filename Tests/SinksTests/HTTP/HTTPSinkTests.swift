@@ -214,7 +214,7 @@ struct HTTPSinkTests {
             (["Retry-After: 9"], Duration.seconds(9)), (["Retry-After: 90000"], .seconds(3_600)),
         ] {
             let result = try await outcome(503, headers: header)
-            guard case .failure(.unavailable(let reason, let retryAfter)) = result else {
+            guard case .failure(.unavailable(let reason, let retryAfter, 503)) = result else {
                 Issue.record("\(result)")
                 return
             }

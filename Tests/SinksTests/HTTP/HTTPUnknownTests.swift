@@ -68,6 +68,16 @@ struct HTTPUnknownTests {
         }
     }
 
+    @Test func aPostThatFailedWithinTheServerKeepsItsStatus() async throws {
+        for unknown in [{ _ in .deadLetter }, { .lookUp($0) }] as [(HTTPRequestTemplate) -> UnknownOutcome] {
+            try await withReceiver({ _ in .respond(500) }) { receiver, client in
+                let sink = sink(try contacts(receiver, unknown), client)
+                let receipt = try #require(try await sink.deliver([try create()]).first)
+                #expect(receipt.status == 500 && receipt.isOutcomeUnknown)
+            }
+        }
+    }
+
     /// An outage in which connections die behind the request must not cost a dead letter a request.
     @Test func afterALostAnswerNothingIsSentUntilTheDestinationAnswers() async throws {
         let isBack = Mutex(false)
@@ -139,8 +149,9 @@ struct HTTPUnknownTests {
     }
 
     /// What a lookup says is there is never sent again, so half an answer is none.
-    @Test func aLookupThatIsCutOffIsAskedAgain() async throws {
-        try await withReceiver({ _ in .cutBody(200) }) { receiver, client in
+    @Test(arguments: [200, 404])
+    func aLookupThatIsCutOffIsAskedAgain(_ status: Int) async throws {
+        try await withReceiver({ _ in .cutBody(status) }) { receiver, client in
             let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
             let receipt = try #require(try await sink.deliver([try create(isOutcomeUnknown: true)]).first)
             guard case .retry = receipt.outcome else {
