@@ -61,7 +61,9 @@ extension DeliveryStateMachine {
     /// Whether there is as much to deliver as one batch holds, or as may be in memory.
     private var hasFullBatch: Bool {
         let ready = lineCandidates
-        if ready.count + parkedReady.count >= limits.batchEventsMax || window.room == 0 { return true }
+        if ready.count + parkedReady.count >= limits.batchEventsMax { return true }
+        // What settles joins it from within.
+        if window.room == 0, !settling.isActive { return true }
         // Seldom is so much in memory that it has to be added up.
         guard window.bytes > limits.batchBytesMax else { return false }
         return (ready + parkedReady).reduce(0) { $0 + size($1) } > limits.batchBytesMax

@@ -116,7 +116,9 @@ extension DeliveryStateMachine {
 
     private mutating func open(_ error: SinkError, at now: Int64) {
         lastBeforeOutage = nextAttemptID
-        if let since = breaker.openSince, now - since > Self.outageMarkMin { countOutage(at: now) }
+        if let since = breaker.openSince, now - since + unrecordedOutage > Self.outageMarkMin {
+            countOutage(at: now)
+        }
         var generator = self.generator
         let schedule = self.schedule
         breaker.failed(error, at: now) { failures, retryAfter in
@@ -155,7 +157,7 @@ extension DeliveryStateMachine {
             parked.extend(by: outage)
             unrecordedOutage += outage.nanoseconds
         }
-        guard unrecordedOutage > (isLast ? 0 : Self.outageMarkMin) else { return }
+        guard unrecordedOutage > (isLast || isStopping ? 0 : Self.outageMarkMin) else { return }
         unrecordedOutage = 0
         for delivery in parked.begun { settlement.change(delivery) }
     }

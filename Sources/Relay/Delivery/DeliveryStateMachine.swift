@@ -150,6 +150,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     mutating func nextAction(at now: Int64) -> Action? {
         clockReads(now)
         window.bytesMax = bounds.readAhead.share(foldsUsers: limits.foldsUsers)
+        // There may be less room than when the last page came, and none that is to be waited for.
+        if readUnderWay == nil, window.room == 0 { settling.isRead(to: .max) }
         breaker.timePassed(to: now)
         parkHeld()
         for lane in settling.takeDue(at: now) { line.go(lane) }

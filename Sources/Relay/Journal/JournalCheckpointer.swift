@@ -37,6 +37,8 @@ final class JournalCheckpointer: Sendable {
         private let path: String
         private var queue: DatabaseQueue?
         private var isClosed = false
+        /// Frames of the log that may be left where it is to begin anew.
+        private let framesLeftMax = 64
 
         init(path: String) { self.path = path }
 
@@ -51,8 +53,10 @@ final class JournalCheckpointer: Sendable {
                 case .truncate: try db.checkpoint(.truncate)
                 case .passive(let bytesMax) where result.walFrameCount * JournalFile.pageBytes > bytesMax:
                     // What has come meanwhile is copied first, so that the writer waits for a few frames and
-                    // for a file that has just been synced.
-                    try db.checkpoint(.passive)
+                    // for a file that has just been synced; in vain where somebody reads an older state, a
+                    // backup say.
+                    let again = try db.checkpoint(.passive)
+                    guard again.walFrameCount - again.checkpointedFrameCount <= framesLeftMax else { return }
                     try db.checkpoint(.restart)
                 case .passive: break
                 }

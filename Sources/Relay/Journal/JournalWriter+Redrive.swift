@@ -6,11 +6,11 @@ import Rules
 /// What operators do to dead letters and quarantined inputs, a step at a time.
 extension JournalWriter {
     func redrive(
-        _ filter: DeadLetterFilter, _ step: OperationStep, sinks: Set<String>, at now: Int64
+        _ filter: DeadLetterFilter, _ step: OperationStep, _ extent: RecordExtent?, sinks: Set<String>,
+        at now: Int64
     ) throws -> StepReport {
-        var work = try begin(step, "dead-letters redrive", sink: filter.sink, at: now, filter.write(to:)) {
-            try self.extent(of: filter, $0)
-        }
+        var work = try begin(
+            step, extent, "dead-letters redrive", sink: filter.sink, at: now, filter.write(to:))
         let replay = try operationTime(work.operation).map {
             "redrive-\(Timestamp(nanoseconds: $0).description)"
         }
@@ -43,10 +43,11 @@ extension JournalWriter {
         return work.report
     }
 
-    func discard(_ filter: DeadLetterFilter, _ step: OperationStep, at now: Int64) throws -> StepReport {
-        var work = try begin(step, "dead-letters discard", sink: filter.sink, at: now, filter.write(to:)) {
-            try self.extent(of: filter, $0)
-        }
+    func discard(
+        _ filter: DeadLetterFilter, _ step: OperationStep, _ extent: RecordExtent?, at now: Int64
+    ) throws -> StepReport {
+        var work = try begin(
+            step, extent, "dead-letters discard", sink: filter.sink, at: now, filter.write(to:))
         var touched: Set<String> = []
         try forEachLetter(filter, &work) { row in
             touched.insert(try row[1])
@@ -58,13 +59,11 @@ extension JournalWriter {
     }
 
     func resubmit(
-        _ filter: QuarantineFilter, _ step: OperationStep, judge: (QuarantineRecord) -> Judgement,
-        at now: Int64
+        _ filter: QuarantineFilter, _ step: OperationStep, _ extent: RecordExtent?,
+        judge: (QuarantineRecord) -> Judgement, at now: Int64
     ) throws -> StepReport {
         let db = try database
-        var work = try begin(step, "quarantine resubmit", sink: nil, at: now, filter.write(to:)) {
-            try self.extent(of: filter, $0)
-        }
+        var work = try begin(step, extent, "quarantine resubmit", sink: nil, at: now, filter.write(to:))
         var accepted: [Submission] = []
         try forEachInput(filter, &work) { record in
             guard record.bytes != nil else { return KeptReason.expired }
@@ -137,20 +136,18 @@ extension JournalWriter {
         }
     }
 
-    /// The first step notes the operation and looks how far it goes; the others go on where the last one
-    /// ended.
+    /// The first step notes the operation; the others go on where the last one ended.
     private func begin(
-        _ step: OperationStep, _ command: String, sink: String?, at now: Int64,
-        _ detail: (inout JSONWriter) -> Void, extent: (Database) throws -> StoredRow?
+        _ step: OperationStep, _ extent: RecordExtent?, _ command: String, sink: String?, at now: Int64,
+        _ detail: (inout JSONWriter) -> Void
     ) throws -> Work {
         if let position = step.position { return Work(step: step, position: position) }
-        let row = try extent(try database)
         let operation =
             step.isDryRun ? nil : try note(command, sink: sink, entries: 0, at: now, detail)
-        return try Work(
+        return Work(
             step: step,
             position: OperationStep.Position(
-                after: 0, through: row?[0] ?? 0, remaining: row?[1] ?? 0, operation: operation))
+                after: 0, through: extent?.through ?? 0, remaining: extent?.count ?? 0, operation: operation))
     }
 
     private func operationTime(_ operation: Int64?) throws -> Int64? {
@@ -182,25 +179,6 @@ extension JournalWriter {
 
     // MARK: - Records
 
-    private func extent(of filter: DeadLetterFilter, _ db: Database) throws -> StoredRow? {
-        let condition = filter.condition
-        return try StoredRow.fetchOne(
-            db,
-            sql: """
-                SELECT coalesce(max(dead_letters.id), 0), count(*)
-                FROM dead_letters JOIN sinks ON sinks.id = sink_id
-                WHERE \(condition.text)
-                """,
-            arguments: condition.arguments)
-    }
-
-    private func extent(of filter: QuarantineFilter, _ db: Database) throws -> StoredRow? {
-        let condition = filter.condition
-        return try StoredRow.fetchOne(
-            db, sql: "SELECT coalesce(max(id), 0), count(*) FROM quarantine WHERE \(condition.text)",
-            arguments: condition.arguments)
-    }
-
     /// - Parameter body: Gets id, sink, rule, hook, org, receivedAt, envelope id and body; tells why the
     ///   letter stays, or nil.
     private func forEachLetter(
@@ -213,7 +191,7 @@ extension JournalWriter {
             WHERE \(condition.text) AND dead_letters.id > ? AND dead_letters.id <= ?
             ORDER BY dead_letters.id LIMIT ?
             """
-        try forEach(sql, condition, size: { try ($0[7] as Data?)?.count ?? 0 }, &work, body)
+        try forEach("dead_letters", sql, condition, size: { try ($0[7] as Data?)?.count ?? 0 }, &work, body)
     }
 
     private func forEachInput(
@@ -228,7 +206,8 @@ extension JournalWriter {
         let isMeant = { (row: StoredRow) in
             try !filter.looksAtBytes || filter.accepts((row[5] as Data?).map { Array($0) })
         }
-        try forEach(sql, condition, size: { try $0[4] as Int? ?? 0 }, isMeant: isMeant, &work) { row in
+        let size = { (row: StoredRow) in try row[4] as Int? ?? 0 }
+        try forEach("quarantine", sql, condition, size: size, isMeant: isMeant, &work) { row in
             try body(
                 QuarantineRecord(
                     id: row[0], receivedAt: row[1], hook: row[2], reason: row[3], sizeBytes: row[4] ?? 0,
@@ -237,13 +216,18 @@ extension JournalWriter {
     }
 
     private func forEach(
-        _ sql: String, _ condition: SQLCondition, size: (StoredRow) throws -> Int,
+        _ table: String, _ sql: String, _ condition: SQLCondition, size: (StoredRow) throws -> Int,
         isMeant: (StoredRow) throws -> Bool = { _ in true }, _ work: inout Work,
         _ body: (StoredRow) throws -> String?
     ) throws {
+        let db = try database
+        let (after, through) = (work.position.after, work.position.through)
+        let first = try Int64.fetchOne(
+            db, sql: "SELECT min(id) FROM \(table) WHERE id > ?", arguments: [after])
+        let last = min(through, (first ?? through) + Self.looksMax)
         var arguments = condition.arguments
-        arguments += [work.position.after, work.position.through, work.step.limit]
-        let rows = try StoredRow.fetchCursor(try database, sql: sql, arguments: arguments)
+        arguments += [after, last, work.step.limit]
+        let rows = try StoredRow.fetchCursor(db, sql: sql, arguments: arguments)
         var count = 0
         var isCut = false
         while let row = try rows.next() {
@@ -255,6 +239,12 @@ extension JournalWriter {
             if try isMeant(row) { try work.add(row[0], size, body(row)) } else { try work.pass(row[0], size) }
             count += 1
         }
-        work.report.next = isCut || count == work.step.limit ? work.position : nil
+        guard !isCut, count < work.step.limit else { return work.report.next = work.position }
+        // None was left up to there, so the next step begins behind it.
+        work.position.after = last
+        work.report.next = last < through ? work.position : nil
     }
+
+    /// Ids that one step looks at: a filter may mean few of very many records.
+    private static let looksMax: Int64 = 2_000
 }

@@ -40,7 +40,8 @@ final class JournalWriter {
     /// Otherwise a sink could
     /// be leased behind offsets that a restart uses again, and miss those entries.
     private var committedOffset: Int64
-    private var lastReceivedAt: Int64 = 0
+    /// When the newest of them was received, at least: what was there at the start may be as new as that.
+    private var lastReceivedAt: Int64
 
     /// The connection, while a transaction runs.
     private var current: Database?
@@ -60,6 +61,7 @@ final class JournalWriter {
     ) throws {
         self.queue = queue
         self.clock = clock
+        lastReceivedAt = clock.now
         retention = JournalRetention(limits)
         space = JournalSpace(journalPath: limits.path, sizeMax: limits.sizeMax)
         self.logger = logger

@@ -48,14 +48,16 @@ extension SQLiteJournal: JournalOperations {
         _ filter: DeadLetterFilter, _ step: OperationStep, sinks: Set<String>
     ) async throws(JournalError) -> StepReport {
         let now = clock.now
-        return try await committer.commit { try $0.redrive(filter, step, sinks: sinks, at: now) }
+        let extent = try await extent(step, filter.extent)
+        return try await committer.commit { try $0.redrive(filter, step, extent, sinks: sinks, at: now) }
     }
 
     public func discard(
         _ filter: DeadLetterFilter, _ step: OperationStep
     ) async throws(JournalError) -> StepReport {
         let now = clock.now
-        return try await committer.commit { try $0.discard(filter, step, at: now) }
+        let extent = try await extent(step, filter.extent)
+        return try await committer.commit { try $0.discard(filter, step, extent, at: now) }
     }
 
     public func resubmit(
@@ -63,7 +65,8 @@ extension SQLiteJournal: JournalOperations {
         judge: @escaping @Sendable (QuarantineRecord) -> Judgement
     ) async throws(JournalError) -> StepReport {
         let now = clock.now
-        return try await committer.commit { try $0.resubmit(filter, step, judge: judge, at: now) }
+        let extent = try await extent(step, filter.extent)
+        return try await committer.commit { try $0.resubmit(filter, step, extent, judge: judge, at: now) }
     }
 
     public func begin(
@@ -135,11 +138,26 @@ extension SQLiteJournal {
     private static let surveysMax = 5
 
     private func survey(_ sink: String, to target: Int64) async throws(JournalError) -> WaitingSurvey? {
+        try await beside { try WaitingSurvey(sink, to: target, $0) }
+    }
+
+    /// How far an operation goes that begins with this step; nil where it has begun.
+    private func extent(
+        _ step: OperationStep, _ count: @escaping @Sendable (Database) throws -> RecordExtent
+    ) async throws(JournalError) -> RecordExtent? {
+        guard step.position == nil else { return nil }
+        return try await beside { try $0.read(count) }
+    }
+
+    /// Reads on a thread and a connection of their own, so that nobody waits for it but the caller.
+    private func beside<T: Sendable>(
+        _ body: @escaping @Sendable (DatabaseQueue) throws -> T
+    ) async throws(JournalError) -> T {
         let result = await SerialThread(name: "journal-survey").run { [path] in
             Result {
                 let queue = try JournalFile.openForReading(path)
                 defer { try? queue.close() }
-                return try WaitingSurvey(sink, to: target, queue)
+                return try body(queue)
             }
         }
         do {

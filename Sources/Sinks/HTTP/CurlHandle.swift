@@ -30,13 +30,16 @@ final class CurlHandle {
 
     /// Sets what a request asks for; false when libcurl refuses an option.
     ///
-    /// - Parameter isFresh: Whether it gets a connection of its own, whatever kept ones there are.
-    func begin(_ job: CurlJob, isFresh: Bool) -> Bool {
+    /// - Parameters:
+    ///   - isFresh: Whether it gets a connection of its own, whatever kept ones there are.
+    ///   - ageMax: Seconds since a kept connection was opened; older ones are closed.
+    func begin(_ job: CurlJob, isFresh: Bool, ageMax: Int) -> Bool {
         let request = job.request
         transfer = CurlTransfer(job: job)
         return relay_curl_set_string(easy, CURLOPT_URL, request.url) == CURLE_OK
             && set(CURLOPT_FRESH_CONNECT, isFresh ? 1 : 0) && set(CURLOPT_FORBID_REUSE, isFresh ? 1 : 0)
-            && setBounds(request) && setProtocols(request.policy) && setMethod(request) && setHeaders(request)
+            && set(CURLOPT_MAXLIFETIME_CONN, ageMax) && setBounds(request) && setProtocols(request.policy)
+            && setMethod(request) && setHeaders(request)
     }
 
     /// Whether it can carry another request; the connection is the multi handle's.
@@ -59,8 +62,6 @@ final class CurlHandle {
         let numbers: [(CURLoption, Int)] = [
             (CURLOPT_NOSIGNAL, 1),
             (CURLOPT_TCP_KEEPALIVE, 1),
-            // So that a changed DNS answer is noticed.
-            (CURLOPT_MAXLIFETIME_CONN, 300),
             // Without it libcurl joins the resolver's thread when a transfer ends early, and a name server
             // that is silent would hold up every other transfer.
             (CURLOPT_QUICK_EXIT, 1),

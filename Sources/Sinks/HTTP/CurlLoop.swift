@@ -18,6 +18,10 @@ final class CurlLoop {
     private var idleHandles: [CurlHandle] = []
     /// Scheme and authority of servers that have left bytes behind on a kept connection.
     private var untidy: Set<String> = []
+    /// When servers, by scheme and authority, last left a request without any answer.
+    private var silentSince: [String: ContinuousClock.Instant] = [:]
+    /// Seconds that a connection is kept for at most, so that a changed DNS answer is noticed.
+    private static let ageMax = 300
 
     init(mailbox: CurlMailbox, reuse: ConnectionReuse) {
         self.mailbox = mailbox
@@ -58,7 +62,9 @@ final class CurlLoop {
         guard let handle = idleHandles.popLast() ?? CurlHandle(reuse: reuse) else {
             return job.continuation.resume(returning: .failure(.notSent("out of memory")))
         }
-        guard handle.begin(job, isFresh: needsConnectionOfItsOwn(job)),
+        let ageMax = ageMax(of: job)
+        let isFresh = needsConnectionOfItsOwn(job) || ageMax < 1
+        guard handle.begin(job, isFresh: isFresh, ageMax: max(1, ageMax)),
             curl_multi_add_handle(multi, handle.easy) == CURLM_OK
         else {
             let failure = CurlFailure.invalidRequest("libcurl does not take the request's options")
@@ -90,6 +96,9 @@ final class CurlLoop {
             else { continue }
             // The message is libcurl's and goes away with the handle's removal.
             let code = relay_curl_message_result(message)
+            if code == CURLE_OPERATION_TIMEDOUT, transfer.isWithoutAnswer {
+                silentSince[CurlURL.authority(of: transfer.job.request.url)] = .now
+            }
             guard transfer.metStrayBytes(code) else {
                 end(handle, in: multi, with: transfer.result(code, easy))
                 continue
@@ -111,6 +120,20 @@ final class CurlLoop {
         job.isSentAgain = true
         release(handle, in: multi)
         start(job, in: multi)
+    }
+
+    /// Seconds since a connection was opened that a request may go over.
+    ///
+    /// A connection that a router has forgotten is silent, and libcurl keeps one of HTTP/2 after a timeout:
+    /// each request would wait in vain over it. So after a silence none is taken that had been there before.
+    private func ageMax(of job: CurlJob) -> Int {
+        if silentSince.isEmpty { return Self.ageMax }
+        let authority = CurlURL.authority(of: job.request.url)
+        guard let since = silentSince[authority] else { return Self.ageMax }
+        let age = Int((ContinuousClock.now - since).components.seconds)
+        if age < Self.ageMax { return age }
+        silentSince[authority] = nil
+        return Self.ageMax
     }
 
     /// Nothing must meet what others left behind: it would go twice, or be lost.

@@ -108,6 +108,9 @@ final class CurlTransfer {
     /// Whether any of the request may have left, now or when it was sent before.
     var isSent: Bool { sends > 0 || job.isSentAgain }
 
+    /// Whether it was sent, and no byte of a response's head came back whole.
+    var isWithoutAnswer: Bool { isSent && !isHeadComplete }
+
     /// Whether what came over a kept connection was no answer to anything: the body of a 204 before it, say.
     ///
     /// libcurl looks for no such bytes before it takes a connection again, and closes it when it meets them.

@@ -116,6 +116,30 @@ import Testing
         #expect(bench.delivered >= 30)
     }
 
+    /// Sinks are added while it catches up, so that what it has read is more than its share by now.
+    @Test func whatSettlesGoesThoughTheShareOfMemoryShrinks() {
+        let size = DeliveryFixture.event(of: "u1").body.bytes.count
+        let budget = ReadAheadBudget(bytes: 2_000 * size)
+        let policy = DeliveryPolicy(settle: SettleWindow(duration: .seconds(60), coalesces: false))
+        let bench = DeliveryBench(
+            limits(events: 4), users: [], policy: policy, bounds: DeliveryBounds(readAhead: budget))
+        // Received over some minutes, long ago: of each minute the rest is read before it goes.
+        bench.append(
+            (0..<2_000).map { index in
+                var sample = EventSample(type: "user.lifecycle.create", user: "u\(index)", second: 1)
+                sample.receivedAt = bench.now + Duration.milliseconds(100 * index).nanoseconds
+                return sample.event
+            })
+        bench.advance(by: .seconds(1_000))
+        bench.news()
+        budget.share(among: 500)
+        for _ in 0..<50 {
+            bench.answerAll()
+            bench.advance(by: .seconds(1))
+        }
+        #expect(bench.delivered == 2_000)
+    }
+
     @Test func aTrialWaitsForItsOwnTimeOnly() {
         let bench = DeliveryBench(limits(events: 10, interval: .seconds(600)), users: users(0..<3))
         bench.fail(1)

@@ -291,6 +291,32 @@ import Testing
         #expect(last - .max / 4 >= Duration.seconds(660).nanoseconds)
     }
 
+    /// The trial that was under way at the stop shows that the sink is back.
+    @Test func anOutageThatEndsBehindAStopIsRecorded() throws {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u3"], giveUpAfter: .seconds(100))
+        bench.answer(1, .retry(after: .seconds(50), reason: "busy"))
+        let before = try #require(bench.parked[1]?.giveUpAt)
+        bench.fail(2, .unavailable(reason: "away", retryAfter: .seconds(5)))
+        bench.answer(3)
+        bench.advance(by: .seconds(5))
+        #expect(bench.withSink == [[2]])
+        bench.stop()
+        bench.advance(by: .seconds(30))
+        bench.answer(2)
+        let after = try #require(bench.parked[1]?.giveUpAt)
+        #expect(bench.isStopped && after - before == Duration.seconds(35).nanoseconds)
+    }
+
+    /// Nobody knows whether what a sink as a whole has failed on was done, whatever its status.
+    @Test(arguments: [429, 503, nil])
+    func whatASinkFailedOnMayHaveBeenDone(_ status: Int?) {
+        let error = SinkError.unavailable(reason: "busy", status: status)
+        let retry = Receipt.Outcome.retry(after: nil, reason: "busy")
+        let receipt = Receipt(
+            offset: Offset(rawValue: 1), retry, status: status, contact: .failed(error))
+        #expect(receipt.leavesOpen)
+    }
+
     @Test func aPoisonousEventKeepsTheStatusesOfItsAttempts() {
         let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2", "u3", "u4"])
         for round in 0..<40 where bench.parked[1] == nil {

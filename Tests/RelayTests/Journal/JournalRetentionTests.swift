@@ -89,6 +89,50 @@ import Testing
         await second.close()
     }
 
+    /// What is known is frozen before anything has come since the start.
+    @Test func duplicatesOfBeforeARestartAreKnownWhenTheOldGo() async throws {
+        let first = try await open()
+        _ = try await first.append(try submission(0..<5, sinks: []))
+        clock.advance(by: day * 20)
+        let young = try submission(5..<20, sinks: [])
+        _ = try await first.append(young)
+        await first.close()
+        clock.advance(by: day * 11)
+        let second = try await open()
+        _ = try await second.retain()
+        #expect(try kept().count == 15)
+        #expect(try await second.append(young).duplicates == 15)
+        await second.close()
+    }
+
+    /// A filter that means few of many dead letters must not have the writer look at all of them at once.
+    @Test func anOperationOnDeadLettersLooksAtAFewInEachStep() async throws {
+        let journal = try await open()
+        let a = try await journal.lease("a")
+        let count = 4_500
+        _ = try await journal.append(try submission(0..<count))
+        let failures = [FailedAttempt(number: 1, at: 1, reason: "HTTP 400")]
+        let letters = (1...count).map { number in
+            let subject = Subject(org: "o", userID: number == count ? "last" : "u\(number)")
+            return DeadLetter(offset: Offset(rawValue: Int64(number)), subject: subject, failures: failures)
+        }
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: a.epoch, cursor: Offset(rawValue: Int64(count)), deadLetters: letters))
+        for isDryRun in [true, false] {
+            var steps = 0
+            var (done, position) = (0, OperationStep.Position?.none)
+            repeat {
+                let report = try await journal.discard(
+                    DeadLetterFilter(user: "last"), OperationStep(position: position, isDryRun: isDryRun))
+                #expect(position == nil || report.done + (report.next?.remaining ?? 0) == 1)
+                (steps, done, position) = (steps + 1, done + report.done, report.next)
+            } while position != nil
+            #expect(done == 1 && steps == 3)
+        }
+        await journal.close()
+    }
+
     @Test func pagesAndTheLogAreGivenBack() async throws {
         let journal = try await open()
         var padded = LogEventFixture(uuid: "padded")

@@ -224,6 +224,27 @@ struct CurlClientTests {
         }
     }
 
+    /// A router has forgotten the connections, and nobody has told either side.
+    @Test func afterASilenceNoConnectionOfBeforeIsTaken() async throws {
+        let script: @Sendable (HTTPReceiver.Request) -> HTTPReceiver.Behaviour = { request in
+            switch request.target {
+            case "/together": .gather(2, 200)
+            case "/silent": .silence
+            default: .respond(200)
+            }
+        }
+        try await withReceiver(script) { receiver, client in
+            async let one = client.send(request("GET", receiver.url + "/together"))
+            async let other = client.send(request("GET", receiver.url + "/together"))
+            _ = try await (one, other)
+            #expect(receiver.connections == 2)
+            let silent = request("PUT", receiver.url + "/silent", timeout: .milliseconds(200))
+            await #expect(throws: CurlFailure.self) { try await client.send(silent) }
+            _ = try await client.send(request("GET", receiver.url + "/next"))
+            #expect(receiver.requests.last?.connection == 3)
+        }
+    }
+
     @Test func aCutHeadIsNoResponseAndACutBodyIsOne() async throws {
         let script: @Sendable (HTTPReceiver.Request) -> HTTPReceiver.Behaviour = { request in
             request.target == "/head" ? .cutHead : .cutBody(201)
