@@ -78,9 +78,11 @@ extension DeliveryStateMachine {
         var isSinks = !isPoison
         if isPoison, let offset = attempt.deliveries.first {
             let reason = "the sink fails on this event alone: \(error.reason)"
+            // That it was not taken now says nothing of the attempts before, which count with this one.
+            let status = error.status.flatMap { Receipt.leavesOpen($0) ? $0 : nil }
             // What was unknown before was not even asked for.
             let receipt = Receipt(
-                offset: offset, .retry(after: error.retryAfter, reason: reason), status: error.status,
+                offset: offset, .retry(after: error.retryAfter, reason: reason), status: status,
                 isOutcomeUnknown: attempt.unknown.contains(offset), contact: .failed(error))
             settle(receipt, with: attempt.merged[offset] ?? [], took: took, at: now)
             // Two in a row are no longer about one event.

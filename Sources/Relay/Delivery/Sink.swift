@@ -199,8 +199,7 @@ public struct Receipt: Sendable, Equatable {
     var leavesOpen: Bool {
         switch (outcome, contact) {
         case (.delivered, _), (.superseded, _), (.skipped, _), (.deferred, _), (_, .notAsked): false
-        case (.retry, .failed): true
-        case (.retry, .answered): Self.leavesOpen(status)
+        case (.retry, _): Self.leavesOpen(status)
         case (.rejected, .failed): true
         case (.rejected, .answered): isOutcomeUnknown
         }

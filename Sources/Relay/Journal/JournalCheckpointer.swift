@@ -37,8 +37,9 @@ final class JournalCheckpointer: Sendable {
         private let path: String
         private var queue: DatabaseQueue?
         private var isClosed = false
-        /// Frames of the log that may be left where it is to begin anew.
-        private let framesLeftMax = 64
+        /// How far somebody who reads an older state, a backup say, has let the log be copied when it was to
+        /// begin anew.
+        private var blockedAt: Int?
 
         init(path: String) { self.path = path }
 
@@ -53,14 +54,21 @@ final class JournalCheckpointer: Sendable {
                 case .truncate: try db.checkpoint(.truncate)
                 case .passive(let bytesMax) where result.walFrameCount * JournalFile.pageBytes > bytesMax:
                     // What has come meanwhile is copied first, so that the writer waits for a few frames and
-                    // for a file that has just been synced; in vain where somebody reads an older state, a
-                    // backup say.
+                    // for a file that has just been synced.
                     let again = try db.checkpoint(.passive)
-                    guard again.walFrameCount - again.checkpointedFrameCount <= framesLeftMax else { return }
-                    try db.checkpoint(.restart)
+                    try begin(db, copied: again.checkpointedFrameCount, of: again.walFrameCount)
                 case .passive: break
                 }
             }
+        }
+
+        /// Has the log begin anew; not while the same reader is in the way as the last time, for the writer
+        /// would wait in vain.
+        private func begin(_ db: Database, copied frames: Int, of all: Int) throws {
+            if frames == blockedAt, frames < all { return }
+            blockedAt = frames
+            try db.checkpoint(.restart)
+            blockedAt = nil
         }
 
         func close() {

@@ -191,7 +191,9 @@ extension JournalWriter {
             WHERE \(condition.text) AND dead_letters.id > ? AND dead_letters.id <= ?
             ORDER BY dead_letters.id LIMIT ?
             """
-        try forEach("dead_letters", sql, condition, size: { try ($0[7] as Data?)?.count ?? 0 }, &work, body)
+        let size = { (row: StoredRow) in try (row[7] as Data?)?.count ?? 0 }
+        let looksMax = filter.ids == nil ? Self.looksMax : .max
+        try forEach("dead_letters", sql, condition, looksMax, size: size, &work, body)
     }
 
     private func forEachInput(
@@ -207,7 +209,8 @@ extension JournalWriter {
             try !filter.looksAtBytes || filter.accepts((row[5] as Data?).map { Array($0) })
         }
         let size = { (row: StoredRow) in try row[4] as Int? ?? 0 }
-        try forEach("quarantine", sql, condition, size: size, isMeant: isMeant, &work) { row in
+        let looksMax = filter.ids == nil ? Self.looksMax : .max
+        try forEach("quarantine", sql, condition, looksMax, size: size, isMeant: isMeant, &work) { row in
             try body(
                 QuarantineRecord(
                     id: row[0], receivedAt: row[1], hook: row[2], reason: row[3], sizeBytes: row[4] ?? 0,
@@ -216,7 +219,8 @@ extension JournalWriter {
     }
 
     private func forEach(
-        _ table: String, _ sql: String, _ condition: SQLCondition, size: (StoredRow) throws -> Int,
+        _ table: String, _ sql: String, _ condition: SQLCondition, _ looksMax: Int64,
+        size: (StoredRow) throws -> Int,
         isMeant: (StoredRow) throws -> Bool = { _ in true }, _ work: inout Work,
         _ body: (StoredRow) throws -> String?
     ) throws {
@@ -224,7 +228,8 @@ extension JournalWriter {
         let (after, through) = (work.position.after, work.position.through)
         let first = try Int64.fetchOne(
             db, sql: "SELECT min(id) FROM \(table) WHERE id > ?", arguments: [after])
-        let last = min(through, (first ?? through) + Self.looksMax)
+        guard let first, first <= through else { return work.report.next = nil }
+        let last = through - first > looksMax ? first + looksMax : through
         var arguments = condition.arguments
         arguments += [after, last, work.step.limit]
         let rows = try StoredRow.fetchCursor(db, sql: sql, arguments: arguments)
@@ -245,6 +250,6 @@ extension JournalWriter {
         work.report.next = last < through ? work.position : nil
     }
 
-    /// Ids that one step looks at: a filter may mean few of very many records.
+    /// Ids that one step looks at where they are not given: a filter may mean few of very many records.
     private static let looksMax: Int64 = 2_000
 }

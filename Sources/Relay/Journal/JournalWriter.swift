@@ -40,8 +40,7 @@ final class JournalWriter {
     /// Otherwise a sink could
     /// be leased behind offsets that a restart uses again, and miss those entries.
     private var committedOffset: Int64
-    /// When the newest of them was received, at least: what was there at the start may be as new as that.
-    private var lastReceivedAt: Int64
+    private var lastReceivedAt: Int64 = 0
 
     /// The connection, while a transaction runs.
     private var current: Database?
@@ -61,7 +60,6 @@ final class JournalWriter {
     ) throws {
         self.queue = queue
         self.clock = clock
-        lastReceivedAt = clock.now
         retention = JournalRetention(limits)
         space = JournalSpace(journalPath: limits.path, sizeMax: limits.sizeMax)
         self.logger = logger
@@ -299,7 +297,8 @@ final class JournalWriter {
     }
 
     func freeze(_ db: Database) throws {
-        try seen.freeze(lastOffset: lastOffset, newestReceivedAt: lastReceivedAt, db)
+        // What was there at the start may be as new as now.
+        try seen.freeze(lastOffset: lastOffset, newestReceivedAt: max(lastReceivedAt, clock.now), db)
     }
 
     /// A transaction of the writer's own, between those of its callers.

@@ -130,6 +130,10 @@ import Testing
             } while position != nil
             #expect(done == 1 && steps == 3)
         }
+        let all = OperationStep.Position(after: 9_999, through: .max, remaining: 0, operation: nil)
+        let none = try await journal.discard(
+            DeadLetterFilter(user: "last"), OperationStep(position: all, isDryRun: true))
+        #expect(none == StepReport())
         await journal.close()
     }
 
