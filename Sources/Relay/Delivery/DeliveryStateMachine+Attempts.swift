@@ -35,7 +35,7 @@ extension DeliveryStateMachine {
             unknown: unknown.isEmpty ? [] : Set(groups.filter { isUnknown($0) }.map(\.key))
         )
         begin(attempt)
-        if limits.batchInterval > .zero { nextBatchAt = now + limits.batchInterval.nanoseconds }
+        nextBatchAt = now + limits.batchInterval.nanoseconds
         for offset in offsets {
             let lane = lane(offset)
             if gathers { busy.insert(lane) }
@@ -54,8 +54,8 @@ extension DeliveryStateMachine {
     /// Whether the batch before this one has just begun; never for longer than the interval, whatever became
     /// of the clock meanwhile.
     private func isEarly(at now: Int64) -> Bool {
-        guard nextBatchAt > now else { return false }
-        return nextBatchAt - now <= limits.batchInterval.nanoseconds
+        let left = nextBatchAt - now
+        return left > 0 && left <= limits.batchInterval.nanoseconds
     }
 
     /// Whether there is as much to deliver as one batch holds, or as may be in memory.

@@ -97,7 +97,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// Nothing is delivered before this time: the sink has said that it is not its turn.
     var notBefore: Int64 = 0
     /// No batch that is not full begins before this time.
-    var nextBatchAt: Int64 = .min
+    var nextBatchAt: Int64 = 0
 
     /// How long the sink was away, of what the journal does not know, in nanoseconds.
     var unrecordedOutage: Int64 = 0
@@ -193,7 +193,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         settling.clockWasSet(by: step)
         deferred.clockWasSet(by: step)
         notBefore += step
-        if nextBatchAt > .min { nextBatchAt += step }
+        nextBatchAt += step
         wakeAsked? += step
         // While the sink is held the journal has the retries' time, and adds all of it by the same clock.
         if breaker.held == nil {
@@ -281,7 +281,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// No more attempts begin; what is in flight is waited for.
     mutating func stop(at now: Int64) {
         isStopping = true
-        countOutage(at: now, isLast: true)
+        countOutage(at: now)
     }
 
     mutating func pageRead(_ page: JournalPage) {

@@ -192,8 +192,7 @@ extension JournalWriter {
             ORDER BY dead_letters.id LIMIT ?
             """
         let size = { (row: StoredRow) in try (row[7] as Data?)?.count ?? 0 }
-        let looksMax = filter.ids == nil ? Self.looksMax : .max
-        try forEach("dead_letters", sql, condition, looksMax, size: size, &work, body)
+        try forEach("dead_letters", sql, condition, ids: filter.ids, size: size, &work, body)
     }
 
     private func forEachInput(
@@ -209,8 +208,8 @@ extension JournalWriter {
             try !filter.looksAtBytes || filter.accepts((row[5] as Data?).map { Array($0) })
         }
         let size = { (row: StoredRow) in try row[4] as Int? ?? 0 }
-        let looksMax = filter.ids == nil ? Self.looksMax : .max
-        try forEach("quarantine", sql, condition, looksMax, size: size, isMeant: isMeant, &work) { row in
+        try forEach("quarantine", sql, condition, ids: filter.ids, size: size, isMeant: isMeant, &work) {
+            row in
             try body(
                 QuarantineRecord(
                     id: row[0], receivedAt: row[1], hook: row[2], reason: row[3], sizeBytes: row[4] ?? 0,
@@ -219,7 +218,7 @@ extension JournalWriter {
     }
 
     private func forEach(
-        _ table: String, _ sql: String, _ condition: SQLCondition, _ looksMax: Int64,
+        _ table: String, _ sql: String, _ condition: SQLCondition, ids: [Int64]?,
         size: (StoredRow) throws -> Int,
         isMeant: (StoredRow) throws -> Bool = { _ in true }, _ work: inout Work,
         _ body: (StoredRow) throws -> String?
@@ -229,7 +228,8 @@ extension JournalWriter {
         let first = try Int64.fetchOne(
             db, sql: "SELECT min(id) FROM \(table) WHERE id > ?", arguments: [after])
         guard let first, first <= through else { return work.report.next = nil }
-        let last = through - first > looksMax ? first + looksMax : through
+        let isLong = ids == nil && through - first > Self.looksMax
+        let last = isLong ? first + Self.looksMax : through
         var arguments = condition.arguments
         arguments += [after, last, work.step.limit]
         let rows = try StoredRow.fetchCursor(db, sql: sql, arguments: arguments)

@@ -225,7 +225,7 @@ private final class WeekendSink {
         case .prepare: machine.prepared()
         case .read(let offset, let limit):
             let rest = log[Int(offset.rawValue)...]
-            let entries = limit.cut(rest.prefix(limit.entries))
+            let entries = limit.cut(rest)
             machine.pageRead(
                 JournalPage(
                     entries: entries, end: entries.last?.offset ?? offset,

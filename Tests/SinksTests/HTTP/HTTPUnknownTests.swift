@@ -125,18 +125,23 @@ struct HTTPUnknownTests {
         }
     }
 
-    @Test func whatCannotBeLookedUpStaysUnknown() async throws {
-        for status in [400, 401, 500] {
-            try await withReceiver({ _ in .respond(status) }) { receiver, client in
-                let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
-                let receipt = try #require(try await sink.deliver([try create(isOutcomeUnknown: true)]).first)
-                guard case .retry = receipt.outcome else {
-                    Issue.record("\(receipt)")
-                    return
-                }
-                #expect(receipt.isOutcomeUnknown && receiver.requests.map(\.method) == ["GET"])
+    /// What a lookup says is there is never sent again, and what is not is doubled: half an answer is none.
+    @Test(
+        arguments: [.respond(400), .respond(401), .respond(500), .cutBody(200), .cutBody(404)]
+            as [HTTPReceiver.Behaviour])
+    func whatCannotBeLookedUpStaysUnknown(_ answer: HTTPReceiver.Behaviour) async throws {
+        try await withReceiver({ _ in answer }) { receiver, client in
+            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
+            let receipt = try #require(try await sink.deliver([try create(isOutcomeUnknown: true)]).first)
+            guard case .retry = receipt.outcome else {
+                Issue.record("\(receipt)")
+                return
             }
+            #expect(receipt.isOutcomeUnknown && receiver.requests.map(\.method) == ["GET"])
         }
+    }
+
+    @Test func aLookupThatIsUnavailableIsTheSinks() async throws {
         try await withReceiver({ _ in .respond(503) }) { receiver, client in
             let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
             let delivery = try create(isOutcomeUnknown: true)
@@ -145,20 +150,6 @@ struct HTTPUnknownTests {
                 Issue.record("not unavailable")
                 return
             }
-        }
-    }
-
-    /// What a lookup says is there is never sent again, so half an answer is none.
-    @Test(arguments: [200, 404])
-    func aLookupThatIsCutOffIsAskedAgain(_ status: Int) async throws {
-        try await withReceiver({ _ in .cutBody(status) }) { receiver, client in
-            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
-            let receipt = try #require(try await sink.deliver([try create(isOutcomeUnknown: true)]).first)
-            guard case .retry = receipt.outcome else {
-                Issue.record("\(receipt)")
-                return
-            }
-            #expect(receipt.isOutcomeUnknown && receiver.requests.map(\.method) == ["GET"])
         }
     }
 
