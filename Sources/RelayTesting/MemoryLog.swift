@@ -30,6 +30,7 @@ struct MemoryLog {
         var limitCounts = ""
         var receipts: [DeliveryReceipt] = []
         var exemptTo = Offset.zero
+        var stoodStill: Int64 = 0
         /// Whether its place or its hold was changed since the lease, and the place ever moved back.
         var isMoved = false
         var isMovedBack = false
@@ -109,7 +110,8 @@ struct MemoryLog {
             hold: state.hold,
             intents: state.intents,
             limitCounts: state.limitCounts,
-            exemptTo: state.exemptTo
+            exemptTo: state.exemptTo,
+            stoodStill: state.stoodStill
         )
     }
 
@@ -166,6 +168,7 @@ struct MemoryLog {
         state.settledAbove = Set(settlement.settledAbove.filter { $0 > state.cursor })
         state.outcomes.merge(settlement.outcomes, uniquingKeysWith: +)
         state.retried += settlement.retries
+        state.stoodStill += settlement.stoodStill
         for parked in settlement.parked { state.parked[parked.offset] = parked }
         for offset in settlement.unparked { state.parked[offset] = nil }
         state.states.merge(settlement.states) { $1 }

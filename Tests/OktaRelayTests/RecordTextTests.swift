@@ -35,7 +35,10 @@ import Testing
         #expect(text.hasPrefix("crm was \(hold), and goes on; what waited"))
         #expect(text.hasSuffix("\(word) its limits"))
         let dry = try JSONDocument(#"{"was":"\#(hold)","reason":"x","waiting":2,"lookedAt":2}"#).root
-        #expect(WaitingText("crm", dry).text.contains("\(word) its limits: 2 events"))
+        #expect(WaitingText(resuming: "crm", dry).text.contains("\(word) its limits: 2 events"))
+        let paused = WaitingText(pausing: "crm", dry).text
+        #expect(
+            paused == "crm is \(hold) already, and would be paused\nwould wait, with what comes: 2 events")
     }
 
     @Test func whatIsExpiredIsMarkedInTables() {

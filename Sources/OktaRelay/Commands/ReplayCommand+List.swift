@@ -65,9 +65,10 @@ extension ReplayCommand {
             abstract: "End a replay where it stands.",
             discussion: """
                 It sends no further events again. Those that it has appended already are delivered; sinks \
-                seek gives them up.
+                seek gives them up. --dry-run tells how many they are.
 
                 Example:
+                  okta-relay replay cancel replay-2026-11-23T08:15:00.000Z --dry-run
                   okta-relay replay cancel replay-2026-11-23T08:15:00.000Z
                 """
         )
@@ -78,14 +79,20 @@ extension ReplayCommand {
         @Argument(help: "Its id, from the list.")
         var id: String
 
+        @Flag(help: "Change nothing, and count what it has appended so far.")
+        var dryRun = false
+
         func run() async throws {
             let answer = try await OperatorLink.open(ConfigurationFile.load(file.config)) { link in
-                try await link.post("/replays/\(id.percentEncoded)/cancel")
+                try await link.post("/replays/\(id.percentEncoded)/cancel") { body in
+                    if dryRun { body.member("dryRun", true) }
+                }
             }
             guard !output.json else { return Terminal.write(answer.raw) }
             let events = Wording.count(answer["appended"]?.int ?? 0, "event")
+            let verb = dryRun ? "would be" : "is"
             Terminal.write(
-                "\(id) is cancelled; \(events) of it go to \(answer["sink"]?.string ?? "its sink")")
+                "\(id) \(verb) cancelled; \(events) of it go to \(answer["sink"]?.string ?? "its sink")")
         }
     }
 }

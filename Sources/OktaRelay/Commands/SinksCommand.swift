@@ -82,9 +82,11 @@ struct SinksCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Deliver nothing to a sink until it is resumed; its events wait.",
             discussion: """
-                What is in flight is finished first. It stays paused over restarts and reloads.
+                What is in flight is finished first. It stays paused over restarts and reloads. --dry-run \
+                counts what waits for it now.
 
                 Example:
+                  okta-relay sinks pause crm --dry-run
                   okta-relay sinks pause crm --reason "migration until Monday"
                 """
         )
@@ -94,13 +96,19 @@ struct SinksCommand: AsyncParsableCommand {
         @Option(help: ArgumentHelp("Why, for whoever sees it paused; no secrets.", valueName: "text"))
         var reason: String?
 
+        @Flag(help: "Change nothing, and count what waits.")
+        var dryRun = false
+
         func validate() throws { try refuseEmpty([("--reason", reason)]) }
 
         func run() async throws {
-            try await target.change("pause", saying: "finishing what is in flight") { body in
+            let work = dryRun ? "counting what waits" : "finishing what is in flight"
+            try await target.change("pause", saying: work) { body in
                 if let reason { body.member("reason", reason) }
-            } text: { _ in
-                "\(target.name) is paused; resume it with: okta-relay sinks resume \(target.name)"
+                if dryRun { body.member("dryRun", true) }
+            } text: { answer in
+                if dryRun { return WaitingText(pausing: target.name, answer).text }
+                return "\(target.name) is paused; resume it with: okta-relay sinks resume \(target.name)"
             }
         }
     }
@@ -129,7 +137,7 @@ struct SinksCommand: AsyncParsableCommand {
             try await target.change("resume", saying: work) { body in
                 if dryRun { body.member("dryRun", true) }
             } text: { answer in
-                if dryRun { return WaitingText(target.name, answer).text }
+                if dryRun { return WaitingText(resuming: target.name, answer).text }
                 return ResumeText(target.name, answer).text
             }
         }

@@ -39,7 +39,8 @@ extension OperatorAPI {
     }
 
     func cancelReplay(_ id: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
-        try parameters.only([])
+        try parameters.only(["dryRun"])
+        if try parameters.flag("dryRun") { return try await answer(hands.previewCancel(replay: id)) }
         return try await answer(hands.cancel(replay: id))
     }
 

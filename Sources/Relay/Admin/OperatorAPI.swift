@@ -115,23 +115,27 @@ public struct OperatorAPI: Sendable {
     // MARK: - Sinks
 
     @Sendable private func pause(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
-        try parameters.only(["reason"])
+        try parameters.only(["reason", "dryRun"])
         let reason = try parameters.reason() ?? "paused by a person"
+        if try parameters.flag("dryRun") { return try await previewHold(of: sink) }
         let isFinishing = try await hands.pause(sink, reason: reason)
         return .json { object in
             object.member("sink", sink)
+            object.member("dryRun", false)
             object.member("hold", SinkHold.Kind.paused.rawValue)
             object.member("reason", reason)
             object.member("isFinishing", isFinishing)
         }
     }
 
+    private func previewHold(of sink: String) async throws -> HTTPAnswer {
+        let count = try await hands.previewHold(sink)
+        return .json { AdminJSON.write(count, of: sink, to: &$0) }
+    }
+
     @Sendable private func resume(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only(["dryRun"])
-        if try parameters.flag("dryRun") {
-            let count = try await hands.previewResume(sink)
-            return .json { AdminJSON.write(count, of: sink, to: &$0) }
-        }
+        if try parameters.flag("dryRun") { return try await previewHold(of: sink) }
         let report = try await hands.resume(sink)
         return .json { object in
             object.member("sink", sink)
@@ -163,14 +167,16 @@ public struct OperatorAPI: Sendable {
     }
 
     @Sendable private func drop(_ sink: String, _ parameters: AdminParameters) async throws -> HTTPAnswer {
-        try parameters.only(["force", "dryRun", "deadLetters", "remaining"])
+        try parameters.only(["force", "dryRun", "remaining"])
         guard try !parameters.flag("dryRun") else {
             let preview = try await hands.previewDrop(sink)
-            return .drop(sink, isDryRun: true, preview.waiting, preview.deadLetters, next: nil)
+            return .drop(sink, isDryRun: true, preview.waiting, preview.deadLetters, remaining: nil)
         }
+        let remaining = try parameters.number("remaining", in: 0...Int64.max).map { Int($0) }
         let report = try await hands.drop(
-            sink, isForced: try parameters.flag("force"), after: try parameters.dropPosition())
-        return .drop(sink, isDryRun: false, report.waiting, report.deadLetters, next: report.next)
+            sink, isForced: try parameters.flag("force"), remaining: remaining)
+        return .drop(
+            sink, isDryRun: false, report.waiting, report.deadLetters, remaining: report.remaining)
     }
 
     // MARK: - Records
@@ -238,25 +244,12 @@ extension AdminParameters {
         throw AdminProblem(.badRequest, "to is no place: \(Self.seekAdvice)")
     }
 
-    /// Nil begins.
-    func dropPosition() throws(AdminProblem) -> DropPosition? {
-        let deadLetters = try number("deadLetters", in: 0...Int64.max)
-        let remaining = try number("remaining", in: 0...Int64.max)
-        guard let deadLetters, let remaining else {
-            guard deadLetters == nil, remaining == nil else {
-                throw AdminProblem(.badRequest, "deadLetters goes with remaining: send all members of next")
-            }
-            return nil
-        }
-        return DropPosition(deadLetters: Int(deadLetters), remaining: Int(remaining))
-    }
-
     private static let seekAdvice = "an offset, \"end\", or a point in time such as \"7d\" or \"2026-11-01\""
 }
 
 extension HTTPAnswer {
     fileprivate static func drop(
-        _ sink: String, isDryRun: Bool, _ givenUp: Int, _ deadLetters: Int, next: DropPosition?
+        _ sink: String, isDryRun: Bool, _ givenUp: Int, _ deadLetters: Int, remaining: Int?
     ) -> HTTPAnswer {
         .json { object in
             object.member("sink", sink)
@@ -264,11 +257,8 @@ extension HTTPAnswer {
             object.member("givenUp", givenUp)
             object.member("deadLetters", deadLetters)
             object.name("next")
-            guard let next else { return object.null() }
-            object.object {
-                $0.member("deadLetters", next.deadLetters)
-                $0.member("remaining", next.remaining)
-            }
+            guard let remaining else { return object.null() }
+            object.object { $0.member("remaining", remaining) }
         }
     }
 

@@ -198,7 +198,7 @@ extension DeliveryStateMachine {
 
     /// The limits have stopped the sink.
     private mutating func trip(_ reason: String, at now: Int64) {
-        countOutage(at: now, isLast: true)
+        countOutage(at: now)
         let hold = SinkHold(kind: .tripped, reason: reason, since: now)
         breaker.hold(hold)
         settlement.hold(hold)

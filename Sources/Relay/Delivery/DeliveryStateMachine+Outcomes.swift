@@ -118,9 +118,7 @@ extension DeliveryStateMachine {
 
     private mutating func open(_ error: SinkError, at now: Int64) {
         lastBeforeOutage = nextAttemptID
-        if let since = breaker.openSince, now - since + unrecordedOutage > Self.outageMarkMin {
-            countOutage(at: now)
-        }
+        if let since = breaker.openSince, now - since > Self.outageMarkMin { countOutage(at: now) }
         var generator = self.generator
         let schedule = self.schedule
         breaker.failed(error, at: now) { failures, retryAfter in
@@ -146,22 +144,14 @@ extension DeliveryStateMachine {
         parkedReady.removeAll { offsets.contains($0) }
     }
 
-    /// How much of an outage, and of several short ones, a crash may charge to the retries' time.
+    /// How much of an outage a crash may charge to the retries' time.
     private static var outageMarkMin: Int64 { Duration.seconds(600).nanoseconds }
 
-    /// The time in which the sink was unavailable does not count towards giving up.
-    ///
-    /// To record that is to write all that is parked anew, so it is not done for each short outage.
-    ///
-    /// - Parameter isLast: Whether nobody will be there to record it later.
-    mutating func countOutage(at now: Int64, isLast: Bool = false) {
-        if let outage = breaker.takeOutage(at: now), outage > .zero {
-            parked.extend(by: outage)
-            unrecordedOutage += outage.nanoseconds
-        }
-        guard unrecordedOutage > (isLast || isStopping ? 0 : Self.outageMarkMin) else { return }
-        unrecordedOutage = 0
-        for delivery in parked.begun { settlement.change(delivery) }
+    /// The retry clock stood still while the sink was unavailable.
+    mutating func countOutage(at now: Int64) {
+        guard let outage = breaker.takeOutage(at: now), outage > .zero else { return }
+        stoodStill += outage.nanoseconds
+        settlement.standStill(for: outage.nanoseconds)
     }
 
     /// While the sink is down, and nothing is on its way from it, the window is empty.
@@ -317,10 +307,10 @@ extension DeliveryStateMachine {
         _ offset: Offset, with earlier: [Offset], after: Duration?, _ error: AttemptError, at now: Int64
     ) {
         let failures = failures(of: offset, with: earlier, and: error, at: now)
-        if let due = history(of: offset, with: earlier)?.giveUpAt, due <= now { countOutage(at: now) }
-        let giveUpAt =
-            history(of: offset, with: earlier)?.giveUpAt ?? now + schedule.giveUpAfter.nanoseconds
-        guard now < giveUpAt else { return giveUp(offset, with: earlier, error, at: now) }
+        let due = history(of: offset, with: earlier)?.giveUpAt
+        if let due, due <= now - stoodStill { countOutage(at: now) }
+        let giveUpAt = due ?? now - stoodStill + schedule.giveUpAfter.nanoseconds
+        guard now - stoodStill < giveUpAt else { return giveUp(offset, with: earlier, error, at: now) }
         let attempts = failures.last?.number ?? 1
         let delay = schedule.delay(afterFailures: attempts, retryAfter: after, using: &generator)
         for offset in earlier + [offset] { strikes[offset] = nil }

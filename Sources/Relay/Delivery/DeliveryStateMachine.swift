@@ -99,8 +99,8 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     /// No batch that is not full begins before this time.
     var nextBatchAt: Int64 = 0
 
-    /// How long the sink was away, of what the journal does not know, in nanoseconds.
-    var unrecordedOutage: Int64 = 0
+    /// How long the sink was away or held, as far as it was counted: the retry clock is that much behind.
+    var stoodStill: Int64
 
     /// Where the read that is under way began.
     private var readUnderWay: Offset?
@@ -135,6 +135,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         tripwire = Tripwire(
             limits: policy.limits, text: lease.limitCounts, exemptTo: lease.exemptTo, parked: lease.parked)
         unknown = lease.intents
+        stoodStill = lease.stoodStill
         for lane in parked.blocked { line.stop(lane) }
     }
 

@@ -131,14 +131,6 @@ struct ParkedLanes {
 
     // MARK: - Time
 
-    /// Those that have begun, so that their time to be given up runs.
-    var begun: [ParkedDelivery] { deliveries.values.filter { $0.giveUpAt != nil } }
-
-    /// Gives every delivery that has begun that much longer, as after an outage.
-    mutating func extend(by duration: Duration) {
-        for offset in deliveries.keys { deliveries[offset]?.giveUpAt? += duration.nanoseconds }
-    }
-
     /// Lets no delivery wait longer than until this time.
     ///
     /// Whether a clock was ahead then or is behind now nobody can tell, so nothing is given up sooner for it.

@@ -14,6 +14,7 @@ struct PendingSettlement {
     private var receipts: [DeliveryReceipt] = []
     private var hold: SinkHold?
     private var limitCounts: String?
+    private var stoodStill: Int64 = 0
     private var unsent: Set<Offset> = []
     private var isDirty = false
     /// The cursor that was settled, or asked to be.
@@ -33,8 +34,8 @@ struct PendingSettlement {
     /// others: they can be found again.
     private static let idleMoveMin: Int64 = 10_000
 
-    /// Changed rows in one settlement: an outage changes all that are parked, and ten thousand at once would
-    /// have intake wait.
+    /// Changed rows in one settlement: a clock that is set changes all that are parked, and ten thousand at
+    /// once would have intake wait.
     private static let changedMax = 256
 
     init(sink: String, epoch: Int64, cursor: Offset) {
@@ -78,6 +79,12 @@ struct PendingSettlement {
     /// What the tripwire has counted.
     mutating func keep(limitCounts: String) {
         self.limitCounts = limitCounts
+        isDirty = true
+    }
+
+    /// The sink was away for so many nanoseconds more.
+    mutating func standStill(for nanoseconds: Int64) {
+        stoodStill += nanoseconds
         isDirty = true
     }
 
@@ -159,7 +166,8 @@ struct PendingSettlement {
             hold: hold,
             limitCounts: limitCounts,
             unknown: parked.keys.filter(isUnknown).sorted(),
-            unsent: unsent.sorted()
+            unsent: unsent.sorted(),
+            stoodStill: stoodStill
         )
         let (endings, lanes, recording, changed) = (endings.gathered, lanes.gathered, recording, changed)
         self = PendingSettlement(sink: sink, epoch: epoch, cursor: window.cursor)

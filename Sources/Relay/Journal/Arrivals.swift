@@ -1,6 +1,7 @@
 import GRDB
 
-/// Since when entries are in the log: an event that a replay or a redrive brought anew came in long before.
+/// Since when entries are in the log: an event that a replay or a redrive brought anew came in long before,
+/// and a clock that was ahead has stamped some with a time that is yet to come.
 struct Arrivals {
     /// A replay or a redrive: when it ended, or when it began where it is not over.
     private enum Job {
@@ -15,6 +16,8 @@ struct Arrivals {
     private var jobs: [String: Job] = [:]
     /// The last entry that was found to tell ages.
     private var follower: (offset: Int64, receivedAt: Int64) = (0, 0)
+    /// Whether none was found behind the last entry that was asked for.
+    private var isLast = false
 
     init(now: Int64) { self.now = now }
 
@@ -23,7 +26,9 @@ struct Arrivals {
         of offset: Int64, receivedAt: Int64, replay: String?, _ db: Database
     ) throws -> Int64 {
         // None is before 1970, but where the journal is damaged; then times between would overflow.
-        guard let replay else { return max(0, receivedAt) }
+        guard let replay else {
+            return receivedAt <= now ? max(0, receivedAt) : try followedAt(offset, db)
+        }
         let known = try jobs[replay] ?? job(replay, db)
         jobs[replay] = known
         switch known {
@@ -44,19 +49,25 @@ struct Arrivals {
         return .over(time?.nanoseconds ?? now)
     }
 
-    /// When the next event came in that is no job's: what lies before it in the log is no younger.
+    /// When the next event came in that is no job's, by a clock that was right: what lies before it in the
+    /// log is no younger.
     ///
     /// Now, where none follows: a replay may take longer than a sink may be behind.
     private mutating func followedAt(_ offset: Int64, _ db: Database) throws -> Int64 {
         if follower.offset > offset { return follower.receivedAt }
+        if isLast { return now }
         let row = try StoredRow.fetchOne(
             db,
             sql: """
                 SELECT "offset", received_at FROM entries
-                WHERE "offset" > ?1 AND "offset" <= ?1 + ?2 AND replay IS NULL ORDER BY "offset" LIMIT 1
+                WHERE "offset" > ?1 AND "offset" <= ?1 + ?2 AND replay IS NULL AND received_at <= ?3
+                ORDER BY "offset" LIMIT 1
                 """,
-            arguments: [offset, Self.followersMax])
-        guard let row else { return now }
+            arguments: [offset, Self.followersMax, now])
+        guard let row else {
+            isLast = true
+            return now
+        }
         follower = try (row[0], row[1])
         return follower.receivedAt
     }

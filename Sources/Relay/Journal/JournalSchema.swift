@@ -3,7 +3,7 @@ import GRDB
 /// The journal's tables, as numbered migrations; a migration that has shipped is never edited.
 enum JournalSchema {
     /// The number of the newest migration; stored as the file's `user_version`.
-    static let version = 2
+    static let version = 3
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -14,6 +14,10 @@ enum JournalSchema {
         migrator.registerMigration("2") { db in
             try db.execute(sql: version2)
             try db.execute(sql: "PRAGMA user_version = 2")
+        }
+        migrator.registerMigration("3") { db in
+            try db.execute(sql: version3)
+            try db.execute(sql: "PRAGMA user_version = 3")
         }
         return migrator
     }
@@ -298,5 +302,11 @@ enum JournalSchema {
             appended INTEGER NOT NULL DEFAULT 0,
             ended_at INTEGER
         );
+        """
+
+    private static let version3 = """
+        -- For how long a sink was away or held, in nanoseconds: that does not count towards giving up what is
+        -- parked, whose `give_up_at` is so much behind the wall clock.
+        ALTER TABLE sinks ADD COLUMN stood_still INTEGER NOT NULL DEFAULT 0;
         """
 }

@@ -24,12 +24,11 @@ extension JournalWriter {
         guard retention.isUnderWay else { return false }
         defer { checkpointAfterWrite() }
         do {
-            let before = now - retention.age.nanoseconds
             switch retention.stage {
             case .resting: break
             case .detaching(let sink, let from):
                 retention.stage = try detachOld(after: sink, from: from, at: now)
-            case .entries(let after): try deleteEntries(after: after, receivedBefore: before)
+            case .entries(let after): try deleteEntries(after: after, at: now)
             case .records(let index): try deleteRecords(index, before: now - receiptsAge)
             case .bodies: if try expireBodies(at: now) == 0 { retention.stage = .pages }
             case .pages: try giveBackPages(at: now)
@@ -55,8 +54,12 @@ extension JournalWriter {
 
     // MARK: - Entries
 
-    private func deleteEntries(after: Int64, receivedBefore: Int64) throws {
-        let found = try deleteSettled(after: after) { $0 < receivedBefore }
+    private func deleteEntries(after: Int64, at now: Int64) throws {
+        var arrivals = Arrivals(now: now)
+        let found = try deleteSettled(after: after) { offset, receivedAt, db in
+            let came = try arrivals.instant(of: offset, receivedAt: receivedAt, replay: nil, db)
+            return now - came > retention.age.nanoseconds
+        }
         retention.deleted.entries += found.deleted
         // A clock that was wrong for a while leaves single entries; a step without an old one is the end.
         retention.stage = found.hasDue && !found.isAtEnd ? .entries(after: found.seenTo) : .records(0)
@@ -77,8 +80,10 @@ extension JournalWriter {
 
     /// Deletes some of the entries behind an offset that every sink has settled, oldest first.
     ///
-    /// - Parameter isDue: Whether one that came in at that instant may go.
-    func deleteSettled(after: Int64, where isDue: (Int64) -> Bool) throws -> SettledEntries {
+    /// - Parameter isDue: Whether one may go, by its offset and when it came in.
+    func deleteSettled(
+        after: Int64, where isDue: (Int64, Int64, Database) throws -> Bool
+    ) throws -> SettledEntries {
         var found = SettledEntries(seenTo: after)
         var hasFrozen = false
         do {
@@ -111,7 +116,7 @@ extension JournalWriter {
                         break
                     }
                     found.seenTo = offset
-                    guard isDue(try row[1]) else { continue }
+                    guard try isDue(offset, row[1], db) else { continue }
                     found.hasDue = true
                     if offset <= ends[try row[2]] ?? 0, !needed.contains(offset) {
                         old.append(offset)

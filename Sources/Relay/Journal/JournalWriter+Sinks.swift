@@ -19,13 +19,16 @@ extension JournalWriter {
         )
     }
 
+    /// The sink's lease, but for what is parked: that may be much and is read beside the writer, for nobody
+    /// but the lease's holder adds to it.
     func lease(_ sink: String) throws -> SinkLease {
         try know(sink)
         let db = try database
         try db.execute(
             sql: "UPDATE sinks SET epoch = epoch + 1, is_moved = 0 WHERE name = ?", arguments: [sink])
         let select = """
-            SELECT id, epoch, cursor, settled_above, hold, hold_reason, held_at, limit_counts, exempt_to
+            SELECT id, epoch, cursor, settled_above, hold, hold_reason, held_at, limit_counts, exempt_to,
+                stood_still
             FROM sinks WHERE name = ?
             """
         guard let row = try StoredRow.fetchOne(db, sql: select, arguments: [sink]),
@@ -38,33 +41,18 @@ extension JournalWriter {
             epoch: row[1],
             cursor: Offset(rawValue: row[2]),
             settledAbove: settledAbove,
-            parked: parked(sinkID: row[0], db),
+            parked: [],
             hold: SinkHold(kind: row[4], reason: row[5], since: row[6]),
             intents: intents(sinkID: row[0], db),
             limitCounts: row[7],
-            exemptTo: Offset(rawValue: row[8])
+            exemptTo: Offset(rawValue: row[8]),
+            stoodStill: row[9]
         )
     }
 
     private func intents(sinkID: Int64, _ db: Database) throws -> Set<Offset> {
         let select = #"SELECT "offset" FROM intents WHERE sink_id = ?"#
         return Set(try Int64.fetchAll(db, sql: select, arguments: [sinkID]).map(Offset.init(rawValue:)))
-    }
-
-    private func parked(sinkID: Int64, _ db: Database) throws -> [ParkedDelivery] {
-        let sql = """
-            SELECT "offset", org, user_id, not_before, failures, give_up_at FROM parked
-            WHERE sink_id = ? ORDER BY "offset"
-            """
-        return try StoredRow.fetchAll(db, sql: sql, arguments: [sinkID]).map { row in
-            try ParkedDelivery(
-                offset: Offset(rawValue: row[0]),
-                subject: Subject(org: row[1], userID: row[2]),
-                failures: FailedAttempt.failures(ofText: row[4]),
-                notBefore: row[3],
-                giveUpAt: row[5]
-            )
-        }
     }
 
     func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) throws {
@@ -118,18 +106,16 @@ extension JournalWriter {
         }
     }
 
-    /// Sets or ends a sink's hold, and ends the one before it: the time that the sink was held does not
-    /// count towards giving up its retries.
+    /// Sets or ends a sink's hold, and ends the one before it: the sink's retry clock stood still for that
+    /// long.
     func hold(_ sink: String, _ hold: SinkHold?) throws {
         try database.execute(
             sql: """
-                UPDATE parked SET give_up_at = give_up_at + max(0, ?1 - sinks.held_at)
-                FROM sinks WHERE sinks.id = sink_id AND name = ?2 AND held_at IS NOT NULL
+                UPDATE sinks SET stood_still = stood_still + max(0, ?1 - coalesce(held_at, ?1)),
+                    hold = ?2, hold_reason = ?3, held_at = ?4
+                WHERE name = ?5
                 """,
-            arguments: [clock.now, sink])
-        try database.execute(
-            sql: "UPDATE sinks SET hold = ?, hold_reason = ?, held_at = ? WHERE name = ?",
-            arguments: [hold?.kind.rawValue, hold?.reason, hold?.since, sink])
+            arguments: [clock.now, hold?.kind.rawValue, hold?.reason, hold?.since, sink])
     }
 
     /// A sink's row, as a lease sees it.
@@ -169,7 +155,8 @@ extension JournalWriter {
             sql: """
                 UPDATE sinks SET cursor = ?, settled_above = ?, delivered = delivered + ?,
                     superseded = superseded + ?, skipped = skipped + ?, retried = retried + ?,
-                    dead = dead + ?, limit_counts = coalesce(?, limit_counts), base = base - ?
+                    dead = dead + ?, limit_counts = coalesce(?, limit_counts), base = base - ?,
+                    stood_still = stood_still + ?
                 WHERE id = ?
                 """
         ).execute(arguments: [
@@ -182,6 +169,7 @@ extension JournalWriter {
             settlement.deadLetters.count,
             settlement.limitCounts,
             twice,
+            settlement.stoodStill,
             sinkID,
         ])
     }

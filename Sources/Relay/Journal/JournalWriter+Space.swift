@@ -126,7 +126,7 @@ extension JournalWriter {
 
     /// Deletes some of the oldest settled entries; false where none are left.
     private func deleteEarly() throws -> Bool {
-        let found = try deleteSettled(after: relief.after) { _ in true }
+        let found = try deleteSettled(after: relief.after) { _, _, _ in true }
         retention.deleted.entries += found.deleted
         relief.after = found.seenTo
         relief.firstPinned = relief.firstPinned ?? found.firstPinned

@@ -21,27 +21,23 @@ extension SQLiteJournal: JournalOperations {
     }
 
     /// Steps of a drop, each a transaction, that one call takes.
-    private static let dropStepsMax = 4
+    private static let dropStepsMax = 8
 
-    public func drop(
-        _ sink: String, isForced: Bool, deadLetters: Int
-    ) async throws(JournalError) -> DropReport? {
+    public func drop(_ sink: String, isForced: Bool) async throws(JournalError) -> DropReport? {
         let now = clock.now
-        var gone = (rows: 0, deadLetters: deadLetters)
+        var deleted = 0
+        var report: DropReport?
         for _ in 0..<Self.dropStepsMax {
-            let some = try await committer.commit { try $0.dropStep(sink, isForced: isForced, at: now) }
-            guard let some else {
-                let before = gone.deadLetters
+            report = try await committer.commit { try $0.dropStep(sink, isForced: isForced, at: now) }
+            guard let some = report?.deleted else {
                 return try await surveyed(sink, to: .max) { writer, survey, looksMax in
-                    try writer.drop(
-                        sink, isForced: isForced, deadLetters: before, by: survey, looksMax: looksMax, at: now
-                    )
+                    try writer.drop(sink, isForced: isForced, by: survey, looksMax: looksMax, at: now)
                 }
             }
-            gone.rows += some.rows
-            gone.deadLetters += some.deadLetters
+            deleted += some
         }
-        return DropReport(isDropped: false, waiting: 0, deadLetters: gone.deadLetters, deleted: gone.rows)
+        report?.deleted = deleted
+        return report
     }
 
     public func redrive(
@@ -150,7 +146,7 @@ extension SQLiteJournal {
     }
 
     /// Reads on a thread and a connection of their own, so that nobody waits for it but the caller.
-    private func beside<T: Sendable>(
+    func beside<T: Sendable>(
         _ body: @escaping @Sendable (DatabaseQueue) throws -> T
     ) async throws(JournalError) -> T {
         let result = await SerialThread(name: "journal-survey").run { [path] in

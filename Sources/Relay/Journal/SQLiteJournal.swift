@@ -90,7 +90,9 @@ public final class SQLiteJournal: Journal {
     }
 
     public func lease(_ sink: String) async throws(JournalError) -> SinkLease {
-        try await committer.commit { try $0.lease(sink) }
+        var lease = try await committer.commit { try $0.lease(sink) }
+        lease.parked = try await beside { try ParkedDelivery.all(of: sink, $0) }
+        return lease
     }
 
     public func read(

@@ -24,6 +24,7 @@ extension SQLiteJournalInspection {
                 SELECT \(SinkPlace.waitingSQL),
                     (SELECT count(*) FROM dead_letters WHERE sink_id = sinks.id),
                     (SELECT count(*) FROM user_states WHERE sink_id = sinks.id)
+                    + (SELECT count(*) FROM parked WHERE sink_id = sinks.id)
                 FROM sinks WHERE name = ?
                 """
             return try StoredRow.fetchOne(db, sql: sql, arguments: [sink]).map { row in

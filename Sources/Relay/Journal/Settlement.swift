@@ -10,7 +10,7 @@ public struct SinkLease: Sendable, Equatable {
     /// Settled out of order, above the cursor; ascending.
     public let settledAbove: [Offset]
     /// Deliveries that wait for another attempt, by ascending offset.
-    public let parked: [ParkedDelivery]
+    public var parked: [ParkedDelivery]
     /// Why nothing is delivered until a person resumes the sink; nil where it delivers.
     public let hold: SinkHold?
     /// Deliveries that were about to be sent when the last lease ended: their outcome is unknown.
@@ -19,10 +19,14 @@ public struct SinkLease: Sendable, Equatable {
     public let limitCounts: String
     /// A person has let everything up to here pass, whatever the limits.
     public let exemptTo: Offset
+    /// How long the sink was away or held so far, in nanoseconds: its retry clock is that much behind the
+    /// wall clock.
+    public let stoodStill: Int64
 
     public init(
         sink: String, epoch: Int64, cursor: Offset, settledAbove: [Offset], parked: [ParkedDelivery],
-        hold: SinkHold? = nil, intents: Set<Offset> = [], limitCounts: String = "", exemptTo: Offset = .zero
+        hold: SinkHold? = nil, intents: Set<Offset> = [], limitCounts: String = "", exemptTo: Offset = .zero,
+        stoodStill: Int64 = 0
     ) {
         self.sink = sink
         self.epoch = epoch
@@ -33,6 +37,7 @@ public struct SinkLease: Sendable, Equatable {
         self.intents = intents
         self.limitCounts = limitCounts
         self.exemptTo = exemptTo
+        self.stoodStill = stoodStill
     }
 }
 
@@ -92,7 +97,9 @@ public struct ParkedDelivery: Sendable, Equatable {
     public var failures: [FailedAttempt]
     /// Nanoseconds since 1970.
     public var notBefore: Int64
-    /// When it becomes a dead letter, in nanoseconds since 1970; nil before its first attempt has failed.
+    /// When it becomes a dead letter, by the sink's retry clock; nil before its first attempt has failed.
+    ///
+    /// Nanoseconds since 1970, less the time for which the sink was away or held.
     public var giveUpAt: Int64?
 
     public init(
@@ -187,6 +194,8 @@ public struct Settlement: Sendable, Equatable {
     public var unknown: [Offset]
     /// Deliveries whose intents end because they are known not to be there: they go again.
     public var unsent: [Offset]
+    /// How long the sink was away, of what no settlement has told yet; nanoseconds.
+    public var stoodStill: Int64
 
     public init(
         sink: String,
@@ -204,7 +213,8 @@ public struct Settlement: Sendable, Equatable {
         hold: SinkHold? = nil,
         limitCounts: String? = nil,
         unknown: [Offset] = [],
-        unsent: [Offset] = []
+        unsent: [Offset] = [],
+        stoodStill: Int64 = 0
     ) {
         self.sink = sink
         self.epoch = epoch
@@ -222,6 +232,7 @@ public struct Settlement: Sendable, Equatable {
         self.limitCounts = limitCounts
         self.unknown = unknown
         self.unsent = unsent
+        self.stoodStill = stoodStill
     }
 
     /// The lowest and the highest offset that ended; nil where none did.

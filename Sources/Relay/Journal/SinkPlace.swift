@@ -80,10 +80,15 @@ struct SinkPlace {
 
     /// Those that are parked, up to an offset.
     func parkedEntries(through last: Int64, _ db: Database) throws -> EntryRange? {
-        let select = """
-            SELECT \(EntryRange.columns) FROM entries WHERE "offset" IN (
-                SELECT "offset" FROM parked WHERE sink_id = ? AND "offset" <= ?)
-            """
-        return try EntryRange(StoredRow.fetchOne(db, sql: select, arguments: [id, last]))
+        try entries(
+            #"(SELECT "offset" FROM parked WHERE sink_id = ? AND "offset" <= ?)"#, [id, last], db)
+    }
+
+    /// Those whose offsets a query selects.
+    func entries(
+        _ offsets: String, _ arguments: StatementArguments, _ db: Database
+    ) throws -> EntryRange? {
+        let select = #"SELECT \#(EntryRange.columns) FROM entries WHERE "offset" IN \#(offsets)"#
+        return try EntryRange(StoredRow.fetchOne(db, sql: select, arguments: arguments))
     }
 }

@@ -23,11 +23,7 @@ public protocol JournalOperations: Sendable {
     ///
     /// Nothing is done without force where anything waits. Where there is much, a call deletes some of it,
     /// and the sink itself goes with the last one. Nil where the journal does not know it.
-    ///
-    /// - Parameter deadLetters: Those that went in the calls before.
-    func drop(
-        _ sink: String, isForced: Bool, deadLetters: Int
-    ) async throws(JournalError) -> DropReport?
+    func drop(_ sink: String, isForced: Bool) async throws(JournalError) -> DropReport?
 
     /// Sends dead letters again, as delivery entries at the log's end.
     ///
@@ -97,22 +93,15 @@ public struct SeekReport: Sendable, Equatable {
 /// What a drop did, or would do with force.
 public struct DropReport: Sendable, Equatable {
     public let isDropped: Bool
+    /// Events that waited: all that there were; where the drop goes on, those that are gone so far.
     public let waiting: Int
-    /// Where the drop goes on, those that are gone so far.
+    /// The same of dead letters.
     public let deadLetters: Int
     /// Rows that this call deleted, where another has to follow; nil where nothing is left to do, or nothing
     /// was done.
     public var deleted: Int?
-    /// Where the next call goes on.
-    public var next: DropPosition?
-}
-
-/// Between two calls of one drop.
-public struct DropPosition: Sendable, Equatable {
-    /// Those that are gone.
-    public var deadLetters: Int
-    /// Rows that are left, about.
-    public var remaining: Int
+    /// Rows that are left for the next call, about; nil where no other has to follow.
+    public var remaining: Int?
 }
 
 /// How much of a long operation one call does, and where it goes on.

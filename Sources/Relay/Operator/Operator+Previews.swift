@@ -14,11 +14,19 @@ extension Operator {
         return preview
     }
 
-    func previewResume(_ sink: String) async throws -> WaitingCount {
+    /// What a pause would hold, or a resume let go on.
+    func previewHold(_ sink: String) async throws -> WaitingCount {
         guard let count = try await inspection.waiting(sink, lookedAtMax: WaitingLook.eventsMax) else {
             throw try await unknown(sink)
         }
         return count
+    }
+
+    /// The replay as it stands, if it can be cancelled at all.
+    func previewCancel(replay id: String) async throws -> Replay {
+        guard let replay = try await inspection.replay(id: id) else { throw OperatorProblem.unknownReplay }
+        guard replay.endedAt == nil else { throw OperatorProblem.hasEnded(replay) }
+        return replay
     }
 
     /// The last entry that a sink is to have behind it.

@@ -74,18 +74,16 @@ public final class Operator: Sendable {
         return report
     }
 
-    func drop(_ sink: String, isForced: Bool, after position: DropPosition? = nil) async throws -> DropReport
-    {
+    /// - Parameter remaining: What the call before said that is left; nil begins.
+    func drop(_ sink: String, isForced: Bool, remaining: Int? = nil) async throws -> DropReport {
         try refuseConfigured(sink)
-        let gone = position?.deadLetters ?? 0
-        guard var report = try await journal.drop(sink, isForced: isForced, deadLetters: gone) else {
+        guard var report = try await journal.drop(sink, isForced: isForced) else {
             throw try await unknown(sink)
         }
         if let deleted = report.deleted {
             // Counted once, because a count reads all of it.
-            let counted = position == nil ? try await inspection.dropPreview(sink)?.rows : nil
-            let remaining = counted ?? max(0, (position?.remaining ?? 0) - deleted)
-            report.next = DropPosition(deadLetters: report.deadLetters, remaining: remaining)
+            let counted = remaining == nil ? try await inspection.dropPreview(sink)?.rows : nil
+            report.remaining = counted ?? max(0, (remaining ?? 0) - deleted)
             return report
         }
         guard report.isDropped else {
@@ -176,7 +174,7 @@ public final class Operator: Sendable {
             throw OperatorProblem.unknownReplay
         }
         guard isCancelled else {
-            throw OperatorProblem.refused("\(id) has ended already, with \(replay.appended) events")
+            throw OperatorProblem.hasEnded(replay)
         }
         logger.notice("a person cancelled a replay", metadata: ["id": "\(id)"])
         newReplays.announce()
@@ -317,6 +315,10 @@ public enum OperatorProblem: Error {
 
     static let unknownReplay = OperatorProblem.notFound(
         "no replay has this id; `okta-relay replay list` and /replays list them")
+
+    static func hasEnded(_ replay: Replay) -> OperatorProblem {
+        .refused("\(replay.id) has ended already, with \(replay.appended) events")
+    }
 
     public var text: String {
         switch self {

@@ -190,6 +190,11 @@ final class DeliveryBench {
         return rows
     }
 
+    /// When a parked delivery becomes a dead letter, by the wall clock, if the sink works from now on.
+    func giveUpTime(_ offset: Int64) -> Int64? {
+        parked[offset]?.giveUpAt.map { $0 + settlements.reduce(0) { $0 + $1.stoodStill } }
+    }
+
     // MARK: -
 
     private func take(_ offset: Int64) -> Machine.Attempt? {

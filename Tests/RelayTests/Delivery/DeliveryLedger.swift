@@ -45,6 +45,8 @@ final class DeliveryLedger {
     private(set) var hold: SinkHold?
     private(set) var limitCounts = ""
     private(set) var exemptTo = Offset.zero
+    /// How long the sink was away or held, as the settlements and the holds tell.
+    private(set) var stoodStill: Int64 = 0
     /// What the lease says of that, or the limits since: whether the worker knows of it.
     private var knownHold: SinkHold?
     /// What the lease lets pass the limits.
@@ -97,7 +99,7 @@ final class DeliveryLedger {
     private func hold(_ hold: SinkHold?, at now: Int64) {
         if hold == nil, self.hold?.kind == .tripped { exemptTo = Offset(rawValue: Int64(rows.count)) }
         if let since = self.hold?.since {
-            for offset in parked.keys { parked[offset]?.giveUpAt? += max(0, now - since) }
+            stoodStill += max(0, now - since)
         }
         self.hold = hold
     }
@@ -171,7 +173,7 @@ final class DeliveryLedger {
         return SinkLease(
             sink: "sink", epoch: epoch, cursor: cursor, settledAbove: settledAbove.sorted(),
             parked: parked.values.sorted { $0.offset < $1.offset }, hold: hold, intents: intents,
-            limitCounts: limitCounts, exemptTo: exemptTo)
+            limitCounts: limitCounts, exemptTo: exemptTo, stoodStill: stoodStill)
     }
 
     func page(after offset: Offset, limit: ReadLimit) -> JournalPage {
@@ -308,6 +310,7 @@ final class DeliveryLedger {
             for delivery in settlement.parked { parked[delivery.offset] = delivery }
         }
         for offset in settlement.unparked { parked[offset] = nil }
+        stoodStill += settlement.stoodStill
         let gone = isMoved ? Set(before) : []
         let dropped = gone.intersection(settlement.deadLetters.map(\.offset))
         // Nobody is told what became of them, and a person may want them again.

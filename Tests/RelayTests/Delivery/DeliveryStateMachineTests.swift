@@ -216,11 +216,11 @@ import Testing
     @Test func theRetryClockStandsStillWhileTheBreakerIsOpen() throws {
         let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2"], giveUpAfter: .seconds(60))
         bench.answer(1, .retry(after: .seconds(1), reason: "busy"))
-        let before = try #require(bench.parked[1]?.giveUpAt)
+        let before = try #require(bench.giveUpTime(1))
         bench.fail(2)
         bench.advance(by: .seconds(86_400))
         bench.answer(bench.withSink[0][0], .retry(after: .seconds(1), reason: "busy"))
-        let after = try #require(bench.parked[1]?.giveUpAt)
+        let after = try #require(bench.giveUpTime(1))
         #expect(after - before >= Duration.seconds(86_400).nanoseconds)
         #expect(bench.deadLetters.isEmpty)
     }

@@ -173,7 +173,7 @@ import Testing
         #expect(bench.withSink == [[1]])
         bench.answer(1, .retry(after: nil, reason: "busy"))
         // That it may be tried for longer loses nothing.
-        #expect(bench.parked[1]?.giveUpAt == start + 4 * day)
+        #expect(bench.giveUpTime(1) == start + 4 * day)
     }
 
     /// The relay began before the clock was right: a machine that knows no time until it has asked for it.
@@ -188,7 +188,7 @@ import Testing
         bench.advance(by: RetrySchedule.retryAfterMax)
         #expect(bench.withSink == [[1]])
         bench.answer(1, .retry(after: nil, reason: "busy"))
-        #expect(bench.deadLetters.isEmpty && bench.parked[1]?.giveUpAt == now + 3 * day)
+        #expect(bench.deadLetters.isEmpty && bench.giveUpTime(1) == now + 3 * day)
     }
 
     @Test func aClockThatGoesForwardAndBackGivesNothingUpSooner() {
@@ -199,7 +199,7 @@ import Testing
         bench.setClock(by: .seconds(-2 * 86_400))
         bench.advance(by: .seconds(6))
         bench.answer(1, .retry(after: .seconds(5), reason: "busy"))
-        #expect(bench.parked[1]?.failures.count == 2 && bench.parked[1]?.giveUpAt == start + 3 * day)
+        #expect(bench.parked[1]?.failures.count == 2 && bench.giveUpTime(1) == start + 3 * day)
     }
 
     /// The relay began with a clock that knew no date, and the network has set it.
@@ -210,12 +210,12 @@ import Testing
         bench.defer(2, by: .seconds(20), alone: true)
         bench.setClock(by: .seconds(30 * 86_400))
         // Also a relay that ends now knows when to give it up.
-        #expect(bench.parked[1]?.giveUpAt == start + 33 * day && bench.withSink.isEmpty)
+        #expect(bench.giveUpTime(1) == start + 33 * day && bench.withSink.isEmpty)
         bench.advance(by: .seconds(20))
         #expect(bench.withSink == [[2]])
         bench.advance(by: .seconds(10))
         bench.answer(1, .retry(after: .seconds(30), reason: "busy"))
-        #expect(bench.deadLetters.isEmpty && bench.parked[1]?.giveUpAt == start + 33 * day)
+        #expect(bench.deadLetters.isEmpty && bench.giveUpTime(1) == start + 33 * day)
     }
 
     @Test func aClockThatIsSetForwardIsNoOutage() {
@@ -227,7 +227,7 @@ import Testing
         bench.advance(by: .seconds(59))
         #expect(bench.withSink.isEmpty)
         bench.stop()
-        #expect(bench.parked[1]?.giveUpAt == start + 33 * day + Duration.seconds(59).nanoseconds)
+        #expect(bench.giveUpTime(1) == start + 33 * day + Duration.seconds(59).nanoseconds)
     }
 
     /// The journal adds all of that time when a person resumes it.
@@ -276,7 +276,7 @@ import Testing
             DeliveryBench.http, users: ["u1"], giveUpAfter: .seconds(Int64(999_999_999) * 86_400))
         bench.answer(1, .retry(after: nil, reason: "busy"))
         bench.advance(by: .seconds(86_400))
-        let giveUpAt = try #require(bench.parked[1]?.giveUpAt)
+        let giveUpAt = try #require(bench.giveUpTime(1))
         #expect(bench.withSink == [[1]] && giveUpAt > bench.now + 10_000 * day)
     }
 

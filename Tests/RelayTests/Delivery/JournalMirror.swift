@@ -71,8 +71,9 @@ final class JournalMirror {
     func lease() throws -> SinkLease {
         var lease: SinkLease?
         try writer.transaction { lease = try writer.lease("sink") }
-        guard let lease else { throw JournalError.closed }
+        guard var lease else { throw JournalError.closed }
         epoch = lease.epoch
+        lease.parked = try ParkedDelivery.all(of: "sink", queue)
         return lease
     }
 

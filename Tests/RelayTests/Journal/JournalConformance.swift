@@ -197,10 +197,14 @@ struct JournalConformance: Sendable {
         try await journal.settle(
             Settlement(
                 sink: "a", epoch: lease.epoch, cursor: lease.cursor, hold: hold, limitCounts: "counts"))
-        try await journal.settle(Settlement(sink: "a", epoch: lease.epoch, cursor: lease.cursor))
+        try await journal.settle(
+            Settlement(sink: "a", epoch: lease.epoch, cursor: lease.cursor, stoodStill: 5))
+        try await journal.settle(
+            Settlement(sink: "a", epoch: lease.epoch, cursor: lease.cursor, stoodStill: 6))
         let next = try await journal.lease("a")
         #expect(next.hold == hold)
         #expect(next.limitCounts == "counts")
+        #expect(next.stoodStill - lease.stoodStill == 11)
     }
 
     /// The limits trip while a person pauses the sink, and once more before a person's resume is noticed.

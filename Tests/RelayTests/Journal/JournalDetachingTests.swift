@@ -170,6 +170,26 @@ import Testing
         await journal.close()
     }
 
+    /// What came behind, by a clock that was right, tells how old the rest is; there is more than two steps
+    /// look at.
+    @Test func aClockThatWasAheadHasNothingKeptForLonger() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a")])
+        _ = try await journal.lease("a")
+        let ahead = fixture.clock.now + (fixture.day * 400).nanoseconds
+        _ = try await journal.append(try fixture.submission(0..<9_000, to: ["a"], at: ahead))
+        _ = try await journal.append(try fixture.submission(9_000..<9_003, to: ["a"]))
+        fixture.clock.advance(by: fixture.day * 29)
+        #expect(try await journal.retain().entries == 0)
+        #expect(try await fixture.sink("a")?.waiting == 9_003)
+        #expect(fixture.isLogged("stays behind"))
+        fixture.clock.advance(by: fixture.day * 2)
+        #expect(try await journal.retain().entries == 9_002)
+        #expect(try await fixture.sink("a")?.detached == 9_003)
+        #expect(try await fixture.detached().map(\.entries) == [9_003])
+        await journal.close()
+    }
+
     /// One of its entries, and thousands of others' before it: more than a step looks at.
     @Test func aSinkWithFewEventsIsFoundBehindManyOfOthers() async throws {
         let journal = try await fixture.open()

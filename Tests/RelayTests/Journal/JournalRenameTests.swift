@@ -170,7 +170,7 @@ import Testing
         _ = try await journal.append(try fixture.submission(0..<1, to: ["crm"]))
         _ = try await journal.append(try fixture.submission(1..<2, to: ["hubspot", "crm"]))
         _ = try await journal.append(try fixture.submission(2..<3, to: ["hubspot"]))
-        #expect(try await journal.drop("crm", isForced: true, deadLetters: 0)?.waiting == 2)
+        #expect(try await journal.drop("crm", isForced: true)?.waiting == 2)
         if isReopened {
             await journal.close()
             journal = try await fixture.open()

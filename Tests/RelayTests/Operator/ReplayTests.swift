@@ -245,6 +245,8 @@ import Testing
         let some = try await fixture.entries(after: horizon).count
         #expect(some > 0 && some < 2_500)
         let stale = try #require(try await fixture.inspection.unfinishedReplays().first)
+        let dry = try await fixture.ask("/replays/\(id)/cancel", #"{"dryRun":true}"#)
+        #expect(dry.json["isCancelled"]?.bool == false && dry.json["appended"]?.int == some)
         let cancelled = try await fixture.ask("/replays/\(id)/cancel")
         #expect(cancelled.status == 200)
         #expect(cancelled.json["isCancelled"]?.bool == true && cancelled.json["appended"]?.int == some)
@@ -268,6 +270,7 @@ import Testing
         let id = try await begin(fixture)
         try await finish(fixture)
         #expect(try await fixture.ask("/replays/\(id)/cancel").status == 409)
+        #expect(try await fixture.ask("/replays/\(id)/cancel", #"{"dryRun":true}"#).status == 409)
         let unknown = try await fixture.ask("/replays/nope/cancel")
         #expect(unknown.status == 404)
         #expect(unknown.json["error"]?.string?.contains("okta-relay replay list") == true)

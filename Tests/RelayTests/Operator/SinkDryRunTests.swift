@@ -90,6 +90,44 @@ import Testing
         #expect(try fixture.rows(noted) == [["sinks drop", #"{"deadLetters":3}"#]])
     }
 
+    /// Parked deliveries may have many attempts each, so they go in steps, too; all of them are listed.
+    @Test func aDropOfMuchThatIsParkedGoesInSteps() async throws {
+        let fixture = try await OperatorFixture()
+        let lease = try await fixture.journal.lease("old")
+        try await fixture.append(1...1_303, to: ["old"])
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "old", epoch: lease.epoch, cursor: Offset(rawValue: 1_300),
+                parked: (1...1_300).map {
+                    ParkedDelivery(offset: Offset(rawValue: $0), subject: nil, failures: [], notBefore: 0)
+                }))
+        let now = fixture.clock.now
+        let first = try await fixture.journal.committer.commit { writer in
+            try writer.dropStep("old", isForced: true, at: now)
+        }
+        #expect(first?.deleted == 500 && first?.waiting == 500)
+        #expect(try await fixture.sink("old").waiting == 803)
+        let answer = try await fixture.ask("/sinks/old/drop", #"{"force":true}"#)
+        #expect(answer.status == 200 && answer.json["next"]?.isNull == true)
+        #expect(answer.json["givenUp"]?.int == 1_303)
+        let noted = "SELECT command, detail, entries FROM operations"
+        #expect(try fixture.rows(noted) == [["sinks drop", #"{"deadLetters":0}"#, "1303"]])
+        let listed = "SELECT first_offset, last_offset, entries FROM detached"
+        #expect(try fixture.rows(listed) == [["1", "1303", "1303"]])
+        #expect(try fixture.rows("SELECT * FROM parked").isEmpty)
+    }
+
+    @Test func aPauseCountsWhatItWouldHold() async throws {
+        let fixture = try await OperatorFixture()
+        try await fixture.appendTen()
+        let dry = try await fixture.ask("/sinks/crm/pause", #"{"dryRun":true,"reason":"later"}"#)
+        #expect(dry.status == 200 && dry.json["dryRun"]?.bool == true && dry.json["was"]?.isNull == true)
+        #expect(dry.json["waiting"]?.int == 8 && dry.json["operations"]?["create"]?.int == 8)
+        #expect(try await fixture.sink().hold == nil && fixture.restarts.all.isEmpty)
+        #expect(try await fixture.ask("/sinks/nope/pause", #"{"dryRun":true}"#).status == 404)
+        #expect(try await fixture.ask("/sinks/crm/pause").json["dryRun"]?.bool == false)
+    }
+
     @Test func aResumeCountsWhatItWouldLetPass() async throws {
         let fixture = try await OperatorFixture()
         try await fixture.appendTen()
