@@ -101,7 +101,8 @@ public final class InMemoryJournal: Journal {
     }
 
     public func lease(_ sink: String) async throws(JournalError) -> SinkLease {
-        try open { $0.lease(sink) }
+        let now = clock.now
+        return try open { $0.lease(sink, at: now) }
     }
 
     public func read(

@@ -31,6 +31,7 @@ struct MemoryLog {
         var receipts: [DeliveryReceipt] = []
         var exemptTo = Offset.zero
         var stoodStill: Int64 = 0
+        var awaySince: Int64?
         /// Whether its place or its hold was changed since the lease, and the place ever moved back.
         var isMoved = false
         var isMovedBack = false
@@ -95,11 +96,13 @@ struct MemoryLog {
 
     mutating func know(_ sink: String) { sinks[sink] = sinks[sink] ?? SinkState(cursor: horizon) }
 
-    mutating func lease(_ sink: String) -> SinkLease {
+    mutating func lease(_ sink: String, at now: Int64) -> SinkLease {
         var state = sinks[sink] ?? SinkState(cursor: horizon)
         state.epoch += 1
         state.endSettledIntents()
         (state.isMoved, state.isMovedBack) = (false, false)
+        if let since = state.awaySince { state.stoodStill += max(0, (state.hold?.since ?? now) - since) }
+        state.awaySince = nil
         sinks[sink] = state
         return SinkLease(
             sink: sink,
@@ -169,6 +172,7 @@ struct MemoryLog {
         state.outcomes.merge(settlement.outcomes, uniquingKeysWith: +)
         state.retried += settlement.retries
         state.stoodStill += settlement.stoodStill
+        state.awaySince = state.hold == nil ? settlement.awaySince : nil
         for parked in settlement.parked { state.parked[parked.offset] = parked }
         for offset in settlement.unparked { state.parked[offset] = nil }
         state.states.merge(settlement.states) { $1 }

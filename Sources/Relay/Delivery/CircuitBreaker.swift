@@ -115,6 +115,11 @@ struct CircuitBreaker {
         if case .open(let until, _) = state, until <= now { state = .preparing(isRunning: false) }
     }
 
+    /// A lease begins: up to here the journal has counted how long the sink was away.
+    mutating func begins(at now: Int64) {
+        if openSince != nil { openSince = now }
+    }
+
     /// The wall clock was set; nothing waits longer or shorter for that.
     mutating func clockWasSet(by nanoseconds: Int64) {
         openSince? += nanoseconds

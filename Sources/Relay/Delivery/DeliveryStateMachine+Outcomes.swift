@@ -118,7 +118,7 @@ extension DeliveryStateMachine {
 
     private mutating func open(_ error: SinkError, at now: Int64) {
         lastBeforeOutage = nextAttemptID
-        if let since = breaker.openSince, now - since > Self.outageMarkMin { countOutage(at: now) }
+        if breaker.openSince == nil { settlement.awayChanged() }
         var generator = self.generator
         let schedule = self.schedule
         breaker.failed(error, at: now) { failures, retryAfter in
@@ -143,9 +143,6 @@ extension DeliveryStateMachine {
         }
         parkedReady.removeAll { offsets.contains($0) }
     }
-
-    /// How much of an outage a crash may charge to the retries' time.
-    private static var outageMarkMin: Int64 { Duration.seconds(600).nanoseconds }
 
     /// The retry clock stood still while the sink was unavailable.
     mutating func countOutage(at now: Int64) {

@@ -179,6 +179,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
     private mutating func boundLease(at now: Int64) {
         parked.bound(notBefore: now + schedule.delayMax.nanoseconds)
         tripwire.begins(at: now)
+        breaker.begins(at: now)
     }
 
     /// The wall clock was set, forward or back, and takes the times with it that were made before.
@@ -191,6 +192,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         tripwire.clockWasSet(by: step)
         keepLimitCounts(at: now)
         breaker.clockWasSet(by: step)
+        if breaker.openSince != nil { settlement.awayChanged() }
         settling.clockWasSet(by: step)
         deferred.clockWasSet(by: step)
         notBefore += step
@@ -211,7 +213,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
 
     private mutating func nextSettlement() -> Settlement? {
         let (unknown, attempts) = (unknown, attempts)
-        return settlement.take(window) { offset in
+        return settlement.take(window, awaySince: breaker.openSince) { offset in
             unknown.contains(offset) || attempts.values.contains { $0.offsets.contains(offset) }
         }
     }

@@ -88,6 +88,9 @@ struct PendingSettlement {
         isDirty = true
     }
 
+    /// Since when the sink is away has changed.
+    mutating func awayChanged() { isDirty = true }
+
     /// They were intended, and are known not to have been sent.
     mutating func unsent(_ offsets: [Offset]) {
         guard !offsets.isEmpty else { return }
@@ -138,8 +141,12 @@ struct PendingSettlement {
 
     /// The next settlement to send; nil while one is under way, or where there is nothing to say.
     ///
-    /// - Parameter isUnknown: Whether a parked delivery may have been sent all the same.
-    mutating func take(_ window: DeliveryWindow, isUnknown: (Offset) -> Bool) -> Settlement? {
+    /// - Parameters:
+    ///   - awaySince: Since when the sink is away.
+    ///   - isUnknown: Whether a parked delivery may have been sent all the same.
+    mutating func take(
+        _ window: DeliveryWindow, awaySince: Int64?, isUnknown: (Offset) -> Bool
+    ) -> Settlement? {
         guard !isSending else { return nil }
         if let underWay {
             isSending = true
@@ -167,7 +174,8 @@ struct PendingSettlement {
             limitCounts: limitCounts,
             unknown: parked.keys.filter(isUnknown).sorted(),
             unsent: unsent.sorted(),
-            stoodStill: stoodStill
+            stoodStill: stoodStill,
+            awaySince: awaySince
         )
         let (endings, lanes, recording, changed) = (endings.gathered, lanes.gathered, recording, changed)
         self = PendingSettlement(sink: sink, epoch: epoch, cursor: window.cursor)

@@ -13,7 +13,9 @@ public struct SinkWorker: Service {
     private let journal: any Journal
     private let policy: DeliveryPolicy
     private let readAhead: ReadAheadBudget
+    /// Without what is parked, which may be much, and is the machine's.
     private let lease: SinkLease
+    private let parked: HandedOver<[ParkedDelivery]>
     private let clock: any RelayClock
     private let metrics: RelayMetrics
     private let board: SinkBoard
@@ -58,6 +60,9 @@ public struct SinkWorker: Service {
     ) {
         self.sink = sink
         self.journal = journal
+        parked = HandedOver(lease.parked)
+        var lease = lease
+        lease.parked = []
         self.lease = lease
         self.policy = policy
         self.readAhead = readAhead
@@ -141,6 +146,8 @@ public struct SinkWorker: Service {
     private func drive(
         _ tasks: inout DiscardingTaskGroup, after last: Standing?
     ) async -> (end: End, standing: Standing) {
+        var lease = lease
+        lease.parked = parked.take() ?? []
         var machine = Machine(
             lease: lease, limits: sink.limits, policy: policy, generator: SystemRandomNumberGenerator(),
             bounds: DeliveryBounds(readAhead: readAhead), after: last?.breaker,
@@ -148,7 +155,7 @@ public struct SinkWorker: Service {
         var reporter =
             last?.reporter
             ?? SinkReporter(sink: sink.name, metrics: metrics, board: board, logger: logger)
-        reporter.hold = lease.hold
+        reporter.hold = self.lease.hold
         var means = Means(alarm: WorkerAlarm(clock) { [input] in input.yield(.timePassed) })
         var watch = ClockWatch(clock)
         var end = End.stopped

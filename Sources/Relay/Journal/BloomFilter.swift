@@ -5,6 +5,9 @@ struct BloomFilter: Sendable {
 
     private(set) var words: [UInt64]
 
+    /// For how many digests it was made, about.
+    var capacity: Int { words.count * 64 / Self.bitsPerDigest }
+
     init(capacity: Int) {
         words = Array(repeating: 0, count: max(1, capacity * Self.bitsPerDigest / 64))
     }

@@ -8,6 +8,9 @@ import GRDB
 /// answered from then on by a Bloom filter in memory and, where that says maybe, by one page from disk. A
 /// B-tree over random digests would instead dirty a page of its own for nearly every event.
 ///
+/// Where entries must go before the set is full it is frozen as it is. Such small runs are merged like the
+/// digits of a binary counter: a run takes in those before it that are no larger.
+///
 /// Owned by the writer thread.
 final class DeduplicationIndex {
     /// Digests in memory before they are frozen.
@@ -82,12 +85,22 @@ final class DeduplicationIndex {
     /// Writes the set in memory as a run, inside a transaction of its own; `lastOffset` is the newest
     /// entry's.
     func freeze(lastOffset: Int64, newestReceivedAt: Int64, _ db: Database) throws {
-        let digests = current.sorted()
+        var digests = Array(current)
+        var newest = newestReceivedAt
+        merged = []
+        while let run = runs.dropFirst(merged.count).first, isMerged(run, into: digests.count) {
+            let select = "SELECT newest_received_at FROM seen_runs WHERE id = ?"
+            newest = max(newest, try Int64.fetchOne(db, sql: select, arguments: [run.id]) ?? newest)
+            digests += try stored(run, db)
+            try delete(run.id, db)
+            merged.insert(run.id)
+        }
+        digests.sort()
         var filter = BloomFilter(capacity: digests.count)
         for digest in digests { filter.insert(digest) }
         try db.execute(
             sql: "INSERT INTO seen_runs (last_offset, newest_received_at, filter) VALUES (?, ?, ?)",
-            arguments: [lastOffset, newestReceivedAt, Data(filter.bytes)]
+            arguments: [lastOffset, newest, Data(filter.bytes)]
         )
         let run = db.lastInsertedRowID
         let insert = try db.cachedStatement(
@@ -102,27 +115,49 @@ final class DeduplicationIndex {
         frozen = Run(id: run, filter: filter)
     }
 
-    /// A run that is written and not committed yet.
+    /// A run that is written and not committed yet, and those whose digests it has taken over.
     private var frozen: Run?
+    private var merged: Set<Int64> = []
 
     func didFreeze(committed: Bool) {
         if committed, let frozen {
+            runs.removeAll { merged.contains($0.id) }
             runs.insert(frozen, at: 0)
             current.removeAll(keepingCapacity: true)
         }
-        frozen = nil
+        (frozen, merged) = (nil, [])
     }
 
-    /// Drops runs whose newest entry is older than the retention.
-    func expire(before receivedAt: Int64, _ db: Database) throws {
-        let expired = try Int64.fetchAll(
-            db, sql: "SELECT id FROM seen_runs WHERE newest_received_at < ?", arguments: [receivedAt])
-        for id in expired {
-            try db.execute(sql: "DELETE FROM seen_pages WHERE run_id = ?", arguments: [id])
-            try db.execute(sql: "DELETE FROM seen_runs WHERE id = ?", arguments: [id])
-        }
-        runs.removeAll { expired.contains($0.id) }
+    private func isMerged(_ run: Run, into count: Int) -> Bool {
+        run.filter.capacity <= count && run.filter.capacity < runCapacity / 2
     }
+
+    private func stored(_ run: Run, _ db: Database) throws -> [EventDigest] {
+        let select = "SELECT digests FROM seen_pages WHERE run_id = ?"
+        return try Data.fetchAll(db, sql: select, arguments: [run.id]).flatMap { page in
+            let bytes = Array(page)
+            return (0..<bytes.count / EventDigest.byteCount).map {
+                EventDigest(bytes[($0 * EventDigest.byteCount)...])
+            }
+        }
+    }
+
+    private func delete(_ run: Int64, _ db: Database) throws {
+        try db.execute(sql: "DELETE FROM seen_pages WHERE run_id = ?", arguments: [run])
+        try db.execute(sql: "DELETE FROM seen_runs WHERE id = ?", arguments: [run])
+    }
+
+    /// Deletes one run whose newest entry is older than the retention: a run is some 2 MB; nil where there is
+    /// none.
+    func expire(before receivedAt: Int64, _ db: Database) throws -> Int64? {
+        let select = "SELECT id FROM seen_runs WHERE newest_received_at < ? ORDER BY id LIMIT 1"
+        guard let run = try Int64.fetchOne(db, sql: select, arguments: [receivedAt]) else { return nil }
+        try delete(run, db)
+        return run
+    }
+
+    /// The run that ``expire(before:_:)`` has deleted is gone for good.
+    func didExpire(_ run: Int64?) { runs.removeAll { $0.id == run } }
 
     private func isFrozen(_ digest: EventDigest, _ db: Database) throws -> Bool {
         for run in runs where run.filter.mayContain(digest) {

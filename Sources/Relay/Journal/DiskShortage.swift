@@ -28,8 +28,8 @@ struct DiskShortage {
     /// Nothing is given up before; nil where the disk was not short.
     private var patientUntil: Int64?
     private var gaveUpAt: Int64?
-    /// The room there was when something was given up last, and the pages that the disk had been given back.
-    private var given: (roomBytes: Int, pages: Int)?
+    /// The room there was when something was given up last, and the bytes that the disk had been given back.
+    private var given: (roomBytes: Int, back: Int)?
 
     mutating func look(_ look: Look, at now: Int64) {
         switch look {
@@ -53,21 +53,20 @@ struct DiskShortage {
     ///
     /// - Parameters:
     ///   - roomBytes: What the journal takes and what the disk has left; nil where that tells nothing.
-    ///   - pages: Those given back to the disk so far.
-    mutating func mayGiveUp(at now: Int64, roomBytes: Int?, pages: Int) -> Bool {
+    ///   - givenBack: Bytes given back to the disk so far.
+    mutating func mayGiveUp(at now: Int64, roomBytes: Int?, givenBack: Int) -> Bool {
         guard let patientUntil, now >= patientUntil else { return false }
-        guard let given, let roomBytes, pages > given.pages else { return true }
+        guard let given, let roomBytes, givenBack > given.back else { return true }
         // Others have taken all that was given back.
-        let (taken, back) = (given.roomBytes - roomBytes, (pages - given.pages) * JournalFile.pageBytes)
-        guard taken >= back else { return true }
+        guard given.roomBytes - roomBytes >= givenBack - given.back else { return true }
         self.patientUntil = now + Self.pause.nanoseconds
         self.given = nil
         return false
     }
 
-    /// Notes that something was given up; the others are those of ``mayGiveUp(at:roomBytes:pages:)``.
-    mutating func gaveUp(at now: Int64, roomBytes: Int?, pages: Int) {
+    /// Notes that something was given up; the others are those of ``mayGiveUp(at:roomBytes:givenBack:)``.
+    mutating func gaveUp(at now: Int64, roomBytes: Int?, givenBack: Int) {
         gaveUpAt = now
-        given = roomBytes.map { (roomBytes: $0, pages: pages) }
+        given = roomBytes.map { (roomBytes: $0, back: givenBack) }
     }
 }

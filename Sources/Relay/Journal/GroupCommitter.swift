@@ -12,6 +12,8 @@ import Synchronization
 final class GroupCommitter: Sendable {
     /// Work in one transaction at most; it bounds how long the first caller of a burst waits.
     static let workPerCommitMax = 512
+    /// When this time is over, no more of it begins: a few settlements may take longer than all else.
+    private static let commitNanosecondsMax: UInt64 = 20_000_000
 
     private struct State {
         var work: [any Work] = []
@@ -145,34 +147,44 @@ final class GroupCommitter: Sendable {
 
     private func commit(_ batch: [any Work], _ writer: JournalWriter) {
         let failures = commitTogether(batch, writer)
+        if failures.count < batch.count {
+            state.withLock { $0.work.insert(contentsOf: batch[failures.count...], at: 0) }
+        }
         for (work, failure) in zip(batch, failures) { work.finish(failure) }
         writer.afterCommit()
     }
 
     /// Nearly always nobody's work fails, and a savepoint for each would have SQLite copy every page that it
     /// touches; so they are set only when the whole has failed, and then all of it runs again.
+    ///
+    /// - Returns: What became of the first ones; there was no time for the others.
     private func commitTogether(_ batch: [any Work], _ writer: JournalWriter) -> [JournalError?] {
         var isCallersFailure = false
+        var begun = 0
         do {
             try writer.transaction {
                 do {
-                    for work in batch { try work.run(writer) }
+                    let end = Self.now + Self.commitNanosecondsMax
+                    repeat {
+                        begun += 1
+                        try batch[begun - 1].run(writer)
+                    } while begun < batch.count && Self.now < end
                 } catch {
                     isCallersFailure = true
                     throw error
                 }
             }
-            return batch.map { _ in nil }
+            return batch.prefix(begun).map { _ in nil }
         } catch {
             // A commit that failed is not tried again: the callers will, knowing that it did.
-            if isCallersFailure, batch.count > 1 { return commitApart(batch, writer) }
+            if isCallersFailure, begun > 1 { return commitApart(batch.prefix(begun), writer) }
             let failure = JournalError(error)
-            return batch.map { _ in failure }
+            return batch.prefix(begun).map { _ in failure }
         }
     }
 
     /// The same with a savepoint per caller, so that who fails takes nothing of the others along.
-    private func commitApart(_ batch: [any Work], _ writer: JournalWriter) -> [JournalError?] {
+    private func commitApart(_ batch: ArraySlice<any Work>, _ writer: JournalWriter) -> [JournalError?] {
         var failures: [JournalError?] = []
         do {
             try writer.transaction {

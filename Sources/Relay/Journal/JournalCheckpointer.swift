@@ -40,6 +40,7 @@ final class JournalCheckpointer: Sendable {
         /// How far somebody who reads an older state, a backup say, has let the log be copied when it was to
         /// begin anew.
         private var blockedAt: Int?
+        private var pageBytes = JournalFile.pageBytes
 
         init(path: String) { self.path = path }
 
@@ -52,7 +53,7 @@ final class JournalCheckpointer: Sendable {
                 let result = try db.checkpoint(.passive)
                 switch kind {
                 case .truncate: try db.checkpoint(.truncate)
-                case .passive(let bytesMax) where result.walFrameCount * JournalFile.pageBytes > bytesMax:
+                case .passive(let bytesMax) where result.walFrameCount * pageBytes > bytesMax:
                     // What has come meanwhile is copied first, so that the writer waits for a few frames and
                     // for a file that has just been synced.
                     let again = try db.checkpoint(.passive)
@@ -82,7 +83,9 @@ final class JournalCheckpointer: Sendable {
             configuration.label = "journal checkpoint"
             // The writer waits meanwhile; a reader that takes longer puts it off to the next checkpoint.
             configuration.busyMode = .timeout(0.1)
-            return try DatabaseQueue(path: path, configuration: configuration)
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            pageBytes = try queue.read { try Int.fetchOne($0, sql: "PRAGMA page_size") } ?? pageBytes
+            return queue
         }
     }
 }

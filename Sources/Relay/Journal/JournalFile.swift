@@ -4,8 +4,9 @@ import Logging
 
 /// Opens the journal's SQLite file the one right way for each purpose.
 enum JournalFile {
-    /// Large pages suit bodies of 2 to 3 KB; fixed when the file is made.
-    static let pageBytes = 16_384
+    /// Some bodies of 2 to 3 KB fit into one, and what a commit writes besides them is little; fixed when the
+    /// file is made, and other in older ones.
+    static let pageBytes = 8_192
 
     /// The write connection: WAL, an fsync for each commit, both asserted; migrated to today's schema, with a
     /// backup before, and looked over.

@@ -21,11 +21,10 @@ struct JournalRetention {
     static let recordsMax = 100
     /// Bytes of events that one step deletes at most; what is larger goes alone.
     static let bytesMax = 8 << 20
-    /// Pages that one step gives back: 1 MB.
-    static let pagesMax = 64
-    /// Free pages that stay in the file, so that a full disk still lets the journal settle and delete: 4
-    /// MB.
-    static let pagesReserve = 256
+    /// What one step gives back.
+    static let givenBackBytesMax = 1 << 20
+    /// What stays free in the file, so that a full disk still lets the journal settle and delete.
+    static let freeBytes = 4 << 20
     /// A pass begins at most this often.
     static let pause = Duration.seconds(60)
 

@@ -307,6 +307,8 @@ enum JournalSchema {
     private static let version3 = """
         -- For how long a sink was away or held, in nanoseconds: that does not count towards giving up what is
         -- parked, whose `give_up_at` is so much behind the wall clock.
+        -- `away_since`: since when it has been away, of what is not in there.
         ALTER TABLE sinks ADD COLUMN stood_still INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sinks ADD COLUMN away_since INTEGER;
         """
 }

@@ -31,6 +31,8 @@ struct JournalSpace {
     /// `auto_vacuum = INCREMENTAL`.
     private(set) var canShrink = true
     private var unmeasuredBytes = 0
+    /// As the file was made.
+    private(set) var bytesPerPage = JournalFile.pageBytes
 
     /// - Parameter journalPath: Of the file itself, whatever links lead to it.
     init(journalPath: String, sizeMax: Int) {
@@ -70,7 +72,7 @@ struct JournalSpace {
     /// Bodies that a step of a replay appends at most; what is larger goes alone.
     ///
     /// Of the limit, so that a step fits between where room is made and the limit.
-    var replayBytesMax: Int { min(8 << 20, limitBytes / 64) }
+    var replayBytesMax: Int { min(1 << 20, limitBytes / 64) }
 
     /// Whether one more step of a replay costs no sink what waits for it, and intake nothing.
     ///
@@ -120,8 +122,10 @@ struct JournalSpace {
 
     mutating func measure(_ db: Database) throws {
         canShrink = try Self.pragma("auto_vacuum", db) == 2
+        bytesPerPage = try Self.pragma("page_size", db)
+        let pages = try Self.pragma("page_count", db) - Self.pragma("freelist_count", db)
         note(
-            pageBytes: try Self.pageBytesInUse(db), logBytes: Self.bytes(ofFile: Self.logPath(path)),
+            pageBytes: pages * bytesPerPage, logBytes: Self.bytes(ofFile: Self.logPath(path)),
             roomBytes: Self.roomBytes(path))
     }
 
@@ -135,10 +139,6 @@ struct JournalSpace {
         // A disk that others have filled makes the journal no smaller than it must be to go on.
         limitBytes = min(sizeMax, max(room ?? sizeMax, 3 * reserve.bytes, 1))
         endBytes = room.map { $0 - (logBytes - countedLogBytes) } ?? .max
-    }
-
-    private static func pageBytesInUse(_ db: Database) throws -> Int {
-        try (pragma("page_count", db) - pragma("freelist_count", db)) * JournalFile.pageBytes
     }
 
     private static func pragma(_ name: String, _ db: Database) throws -> Int {

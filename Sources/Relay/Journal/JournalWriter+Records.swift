@@ -24,10 +24,9 @@ extension JournalWriter {
     ]
 
     /// One step over one table.
-    func deleteRecords(_ index: Int, before instant: Int64) throws {
+    func deleteRecords(_ index: Int, at now: Int64) throws {
         guard index < Self.records.count else {
-            try alone { try seen.expire(before: clock.now - retention.age.nanoseconds, $0) }
-            retention.stage = .bodies
+            if try !expireSeen(before: now - retention.age.nanoseconds) { retention.stage = .bodies }
             return
         }
         let records = Self.records[index]
@@ -44,7 +43,10 @@ extension JournalWriter {
                         SELECT id FROM \(table) ORDER BY id LIMIT ?)
                     ORDER BY id
                     """,
-                arguments: [instant, newest - min(newest, rowsMax), JournalRetention.recordsMax])
+                arguments: [
+                    now - retention.limits.receipts.nanoseconds, newest - min(newest, rowsMax),
+                    JournalRetention.recordsMax,
+                ])
             let ids = try JournalRetention.withinBytes(rows)
             guard !ids.isEmpty else { return }
             try db.execute(
@@ -54,6 +56,14 @@ extension JournalWriter {
         }
         retention.deleted.records += deleted
         if deleted == 0 { retention.stage = .records(index + 1) }
+    }
+
+    /// Whether there was a list of known events that is older than the retention.
+    private func expireSeen(before instant: Int64) throws -> Bool {
+        var run: Int64?
+        try alone { run = try seen.expire(before: instant, $0) }
+        seen.didExpire(run)
+        return run != nil
     }
 
     // MARK: - Bytes

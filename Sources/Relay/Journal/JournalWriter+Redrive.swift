@@ -185,9 +185,10 @@ extension JournalWriter {
         _ filter: DeadLetterFilter, _ work: inout Work, _ body: (StoredRow) throws -> String?
     ) throws {
         let condition = filter.condition
+        // Crossed, so that SQLite goes by the letters' ids: by the sink it would read all of its letters.
         let sql = """
             SELECT dead_letters.id, sinks.name, rule, hook, org, received_at, envelope_id, body
-            FROM dead_letters JOIN sinks ON sinks.id = sink_id
+            FROM dead_letters CROSS JOIN sinks ON sinks.id = sink_id
             WHERE \(condition.text) AND dead_letters.id > ? AND dead_letters.id <= ?
             ORDER BY dead_letters.id LIMIT ?
             """

@@ -27,9 +27,9 @@ extension JournalWriter {
             switch retention.stage {
             case .resting: break
             case .detaching(let sink, let from):
-                retention.stage = try detachOld(after: sink, from: from, at: now)
-            case .entries(let after): try deleteEntries(after: after, at: now)
-            case .records(let index): try deleteRecords(index, before: now - receiptsAge)
+                retention.stage = try detachOld(after: sink, from: from, at: nowForAges())
+            case .entries(let after): try deleteEntries(after: after, at: nowForAges())
+            case .records(let index): try deleteRecords(index, at: nowForAges())
             case .bodies: if try expireBodies(at: now) == 0 { retention.stage = .pages }
             case .pages: try giveBackPages(at: now)
             }
@@ -49,8 +49,6 @@ extension JournalWriter {
     private func tellLosses(isOver: Bool, at now: Int64) {
         if losses.isDue(at: now, isOver: isOver) { losses.tell(logger, at: now) }
     }
-
-    private var receiptsAge: Int64 { retention.limits.receipts.nanoseconds }
 
     // MARK: - Entries
 
@@ -82,7 +80,7 @@ extension JournalWriter {
     ///
     /// - Parameter isDue: Whether one may go, by its offset and when it came in.
     func deleteSettled(
-        after: Int64, where isDue: (Int64, Int64, Database) throws -> Bool
+        after: Int64, through end: Int64 = .max, where isDue: (Int64, Int64, Database) throws -> Bool
     ) throws -> SettledEntries {
         var found = SettledEntries(seenTo: after)
         var hasFrozen = false
@@ -97,7 +95,9 @@ extension JournalWriter {
                         SELECT "offset", received_at, route_id FROM entries
                         WHERE "offset" > ? AND "offset" < ? ORDER BY "offset" LIMIT ?
                         """,
-                    arguments: [after, lastOffset, JournalRetention.looksMax]
+                    arguments: [
+                        after, min(lastOffset, end == .max ? end : end + 1), JournalRetention.looksMax,
+                    ]
                 )
                 guard let first = rows.first, let last = rows.last else { return }
                 found.isAtEnd = rows.count < JournalRetention.looksMax

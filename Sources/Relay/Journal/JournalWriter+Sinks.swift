@@ -24,8 +24,14 @@ extension JournalWriter {
     func lease(_ sink: String) throws -> SinkLease {
         try know(sink)
         let db = try database
+        // Also where its last worker has died: a sink that was away was so until now, or until it was held.
         try db.execute(
-            sql: "UPDATE sinks SET epoch = epoch + 1, is_moved = 0 WHERE name = ?", arguments: [sink])
+            sql: """
+                UPDATE sinks SET epoch = epoch + 1, is_moved = 0, away_since = NULL, stood_still =
+                    stood_still + max(0, coalesce(held_at, ?1) - coalesce(away_since, held_at, ?1))
+                WHERE name = ?2
+                """,
+            arguments: [clock.now, sink])
         let select = """
             SELECT id, epoch, cursor, settled_above, hold, hold_reason, held_at, limit_counts, exempt_to,
                 stood_still
@@ -156,7 +162,7 @@ extension JournalWriter {
                 UPDATE sinks SET cursor = ?, settled_above = ?, delivered = delivered + ?,
                     superseded = superseded + ?, skipped = skipped + ?, retried = retried + ?,
                     dead = dead + ?, limit_counts = coalesce(?, limit_counts), base = base - ?,
-                    stood_still = stood_still + ?
+                    stood_still = stood_still + ?, away_since = CASE WHEN hold IS NULL THEN ? END
                 WHERE id = ?
                 """
         ).execute(arguments: [
@@ -170,33 +176,43 @@ extension JournalWriter {
             settlement.limitCounts,
             twice,
             settlement.stoodStill,
+            settlement.awaySince,
             sinkID,
         ])
     }
 
     /// Copies what a dead letter needs, so that it pins no entry; an entry that is gone leaves no bytes.
     private func bury(_ settlement: Settlement, sinkID: Int64, at now: Int64, _ db: Database) throws {
+        guard !settlement.deadLetters.isEmpty else { return }
+        var route = try BoundStatement(db, #"SELECT route_id FROM entries WHERE "offset" = ?"#)
+        var insert = try BoundStatement(
+            db,
+            """
+            INSERT OR REPLACE INTO dead_letters (
+                sink_id, "offset", died_at, failures, last_error, org, user_id,
+                rule, replay, hook, received_at, event_id, event_type, envelope_id, body)
+            SELECT ?1, ?2, ?3, ?4, ?5, coalesce(hooks.org, ?6, ''), ?7, ?8, replay, coalesce(hooks.name, ''),
+                coalesce(received_at, 0), coalesce(event_id, ''), coalesce(event_type, ''), envelope_id, body
+            FROM (SELECT ?2 AS letter)
+                LEFT JOIN entries ON entries."offset" = letter
+                LEFT JOIN hooks ON hooks.id = hook_id
+                LEFT JOIN bodies ON bodies."offset" = letter
+            """)
         for letter in settlement.deadLetters {
-            try db.cachedStatement(
-                sql: """
-                    INSERT OR REPLACE INTO dead_letters (
-                        sink_id, "offset", died_at, failures, last_error, org, user_id,
-                        rule, replay, hook, received_at, event_id, event_type, envelope_id, body)
-                    SELECT ?1, ?2, ?3, ?4, ?5, coalesce(hooks.org, ?6, ''), ?7,
-                        coalesce((SELECT json_extract(value, '$[1]') FROM routes, json_each(choices)
-                                  WHERE routes.id = route_id AND json_extract(value, '$[0]') = ?8), ''),
-                        replay, coalesce(hooks.name, ''), coalesce(received_at, 0), coalesce(event_id, ''),
-                        coalesce(event_type, ''), envelope_id, body
-                    FROM (SELECT ?2 AS letter)
-                        LEFT JOIN entries ON entries."offset" = letter
-                        LEFT JOIN hooks ON hooks.id = hook_id
-                        LEFT JOIN bodies ON bodies."offset" = letter
-                    """
-            ).execute(arguments: [
-                sinkID, letter.offset.rawValue, now, FailedAttempt.text(of: letter.failures),
-                letter.failures.last?.reason ?? "", letter.subject?.org, letter.subject?.userID,
-                settlement.sink,
-            ])
+            var rule: String?
+            route.bind(letter.offset.rawValue)
+            while try route.nextRow() {
+                rule = try routes.choices(of: route.integer(0), db)[settlement.sink]
+            }
+            insert.bind(sinkID)
+            insert.bind(letter.offset.rawValue)
+            insert.bind(now)
+            insert.bind(FailedAttempt.text(of: letter.failures))
+            insert.bind(letter.failures.last?.reason ?? "")
+            insert.bind(letter.subject?.org)
+            insert.bind(letter.subject?.userID)
+            insert.bind(rule ?? "")
+            try insert.run()
         }
     }
 

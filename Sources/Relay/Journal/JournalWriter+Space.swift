@@ -62,13 +62,13 @@ extension JournalWriter {
         measure()
         shortage.look(space.shortage, at: now)
         guard space.needsRelief else {
-            relief = JournalRelief()
+            relief.hasCutLog = false
             return false
         }
         do {
-            if let pinned = relief.firstPinned, relief.isWaiting {
-                let isStillPinned = try isPinned(pinned)
-                if !isStillPinned || relief.isOutdated(at: now) { relief = JournalRelief() }
+            if relief.isOutdated(at: now) { relief = JournalRelief() }
+            if let pinned = relief.firstPinned, relief.hasLooked, try !isPinned(pinned) {
+                relief = JournalRelief()
             }
             if space.isLogLarge, !relief.hasCutLog {
                 // Without it there may be room enough.
@@ -80,7 +80,6 @@ extension JournalWriter {
             if !isMade, !relief.isResting(at: now) { relief.rest(at: now) }
             measure()
             relief.hasCutLog = relief.hasCutLog && space.isLogLarge
-            if !space.needsRelief { relief = JournalRelief() }
             return isMade
         } catch {
             relief.rest(at: now)
@@ -95,7 +94,8 @@ extension JournalWriter {
         // On a full disk the log must be used anew, and must not grow.
         defer { if isTight { copyLog() } }
         if isTight, try giveBackPages() > 0 { return true }
-        return try expireBodies(at: now) > 0 || deleteEarly() || detachFurthestBehind(at: now)
+        return try expireBodies(at: now) > 0 || deleteGivenUp() || deleteEarly()
+            || detachFurthestBehind(at: now)
     }
 
     private func copyLog() {
@@ -111,8 +111,8 @@ extension JournalWriter {
             // What a step writes must fit into the reserve, or a full disk would undo it; to have that again,
             // nearly all are given back.
             let reserve = space.reserve.bytes / (space.reserve.isReleased ? 4 : 1)
-            let kept = min(JournalRetention.pagesReserve, reserve / JournalFile.pageBytes)
-            let most = min(JournalRetention.pagesMax, max(1, space.logBytesMax / JournalFile.pageBytes))
+            let kept = min(JournalRetention.freeBytes, reserve) / space.bytesPerPage
+            let most = max(1, min(JournalRetention.givenBackBytesMax, space.logBytesMax) / space.bytesPerPage)
             pages = min(max(0, free - kept), most)
             guard pages > 0 else { return }
             _ = try StoredRow.fetchAll(db, sql: "PRAGMA incremental_vacuum(\(pages))")
@@ -133,26 +133,53 @@ extension JournalWriter {
         return found.deleted > 0 || !found.isAtEnd
     }
 
+    /// Deletes what the last step has sinks give up; false where there is none.
+    private func deleteGivenUp() throws -> Bool {
+        guard let range = relief.givenUp else { return false }
+        let found = try deleteSettled(after: range.lowerBound - 1, through: range.upperBound) { _, _, _ in
+            true
+        }
+        retention.deleted.entries += found.deleted
+        relief.firstPinned = relief.firstPinned ?? found.firstPinned
+        if found.isAtEnd || found.seenTo >= range.upperBound {
+            relief.givenUp = nil
+            relief.firstPinned = try relief.firstPinned ?? firstKept(behind: range.upperBound)
+        } else {
+            relief.givenUp = found.seenTo + 1...range.upperBound
+        }
+        return true
+    }
+
+    /// The first entry behind an offset that was looked at and has stayed: it is pinned.
+    private func firstKept(behind offset: Int64) throws -> Int64? {
+        try queue.read { db in
+            try Int64.fetchOne(
+                db, sql: #"SELECT min("offset") FROM entries WHERE "offset" > ? AND "offset" <= ?"#,
+                arguments: [offset, relief.after])
+        }
+    }
+
     /// Has the sink that the oldest entry waits for give up some; false where nothing waits, or not for long,
     /// and where that would not help the disk, or it has not been full for long.
     private func detachFurthestBehind(at now: Int64) throws -> Bool {
+        relief.looked(at: now)
         guard kept.policies != nil, let pinned = relief.firstPinned else { return false }
         let reason = space.isNearMax ? DetachReason.size : .disk
         let room = space.reserve.isReleased ? space.roomBytes : nil
-        let pages = retention.deleted.pages
-        guard reason == .size || mayGiveUpForDisk(at: now, roomBytes: room, pages: pages) else {
+        let givenBack = retention.deleted.pages * space.bytesPerPage
+        guard reason == .size || mayGiveUpForDisk(at: now, roomBytes: room, givenBack: givenBack) else {
             relief.wait(at: now)
             return false
         }
         // What is in flight settles, and is not given up for a disk.
         let receivedBefore = reason == .disk ? now - DiskShortage.patience.nanoseconds : .max
-        var isOld = false
+        var lastGivenUp: Int64?
         var detached: [(sink: String, entries: Int)] = []
         try alone { db in
             guard let last = try lastToGiveUp(from: pinned, receivedBefore: receivedBefore, db) else {
                 return
             }
-            isOld = true
+            lastGivenUp = last
             for sink in try SinkPlace.all(db) where try pins(sink, pinned, db) {
                 // Nothing before the first that is pinned waits for anybody.
                 var given = try sink.entries(
@@ -164,22 +191,29 @@ extension JournalWriter {
                 detached.append((sink.name, count))
             }
         }
-        guard isOld else {
+        guard let lastGivenUp else {
             relief.wait(at: now)
             return false
         }
         // What was not committed was not given up.
         for (sink, entries) in detached { losses.detached(entries, sink, at: now) }
-        if reason == .disk, !detached.isEmpty { shortage.gaveUp(at: now, roomBytes: room, pages: pages) }
-        // Where no sink needs the entry after all, it is passed over.
-        relief.goOn(after: detached.isEmpty ? pinned : pinned - 1)
+        if reason == .disk, !detached.isEmpty {
+            shortage.gaveUp(at: now, roomBytes: room, givenBack: givenBack)
+        }
+        if detached.isEmpty {
+            // No sink needs the entry after all: it is passed over.
+            relief.firstPinned = try firstKept(behind: pinned)
+        } else {
+            relief.firstPinned = nil
+            relief.givenUp = pinned...lastGivenUp
+        }
         return true
     }
 
-    private func mayGiveUpForDisk(at now: Int64, roomBytes: Int?, pages: Int) -> Bool {
+    private func mayGiveUpForDisk(at now: Int64, roomBytes: Int?, givenBack: Int) -> Bool {
         // What is given up on a full disk is to give it back some room.
         guard space.canShrink || !space.reserve.isReleased else { return false }
-        return shortage.mayGiveUp(at: now, roomBytes: roomBytes, pages: pages)
+        return shortage.mayGiveUp(at: now, roomBytes: roomBytes, givenBack: givenBack)
     }
 
     /// How far one step gives up, which is no more than one step deletes; nil where the first entry is too
@@ -226,32 +260,40 @@ extension JournalWriter {
 }
 
 /// Where making room stands, while the journal is near its limit.
+///
+/// To look at all of a large log takes thousands of steps, so what was found lasts for a while, also where
+/// there is room enough in between.
 struct JournalRelief {
     /// After nothing could be deleted, it is not looked for again this long.
     private static let pause = Duration.seconds(5)
-    /// While nothing may be given up yet, what was looked at is looked at again this often.
+    /// What stays is looked at again this often.
     private static let lookAgain = Duration.seconds(60)
 
-    /// Entries up to here were looked at, and stay.
+    /// Entries up to here were looked at, and stay, but for what was given up since.
     var after: Int64 = 0
     /// The first of them that a sink still needs.
     var firstPinned: Int64?
+    /// What sinks have given up, and is to be deleted.
+    var givenUp: ClosedRange<Int64>?
     var hasCutLog = false
     private var restsUntil: Int64?
-    private var waitsSince: Int64?
+    private var lookedAt: Int64?
 
-    /// Whether all was looked at, and what is left may not be given up yet.
-    var isWaiting: Bool { waitsSince != nil }
+    /// Whether all there was has been looked at; what comes is, too.
+    var hasLooked: Bool { lookedAt != nil }
 
-    /// Whether what it waits with was looked at long ago.
+    /// Whether what stays was looked at long ago.
     func isOutdated(at now: Int64) -> Bool {
-        waitsSince.map { now < $0 || now - $0 >= Self.lookAgain.nanoseconds } ?? false
+        lookedAt.map { now < $0 || now - $0 >= Self.lookAgain.nanoseconds } ?? false
     }
 
     func isResting(at now: Int64) -> Bool {
         guard let restsUntil else { return false }
         return now < restsUntil && restsUntil - now <= Self.pause.nanoseconds
     }
+
+    /// All there was has been looked at.
+    mutating func looked(at now: Int64) { lookedAt = lookedAt ?? now }
 
     mutating func rest(at now: Int64) {
         self = JournalRelief()
@@ -261,15 +303,7 @@ struct JournalRelief {
     /// Rests, and goes on then where it stands: what must stay for now needs no other look at once.
     mutating func wait(at now: Int64) {
         hasCutLog = false
-        waitsSince = waitsSince ?? now
         restsUntil = now + Self.pause.nanoseconds
-    }
-
-    /// Goes on behind an entry.
-    mutating func goOn(after offset: Int64) {
-        after = offset
-        firstPinned = nil
-        waitsSince = nil
     }
 }
 

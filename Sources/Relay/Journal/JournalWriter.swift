@@ -14,6 +14,7 @@ final class JournalWriter {
     let logger: Logger
     /// What is older is deleted; see `JournalWriter+Retention.swift`.
     var retention: JournalRetention
+    private var ageClock: AgeClock
     /// Tells readers of what a commit appended for any sink, and of the last offset that it gave away.
     private let publish: ([JournalTail.Entry], Int64) -> Void
     let checkpointIsDue: (JournalCheckpointer.Kind) -> Void
@@ -61,6 +62,7 @@ final class JournalWriter {
         self.queue = queue
         self.clock = clock
         retention = JournalRetention(limits)
+        ageClock = AgeClock(clock)
         space = JournalSpace(journalPath: limits.path, sizeMax: limits.sizeMax)
         self.logger = logger
         self.publish = publish
@@ -169,6 +171,24 @@ final class JournalWriter {
     func writeCounts() throws {
         try counts.write(database)
         counts = AppendCounts()
+    }
+
+    /// Now, for what is deleted when it is old.
+    func nowForAges() -> Int64 {
+        let wasDoubting = ageClock.isDoubting
+        let now = ageClock.read()
+        if ageClock.isDoubting, !wasDoubting {
+            logger.error(
+                """
+                the wall clock was set forward; nothing is taken for old by it for a day, in case that was a \
+                mistake; a restart believes it at once
+                """,
+                metadata: [
+                    "clock": "\(Timestamp(nanoseconds: clock.now))",
+                    "expected": "\(Timestamp(nanoseconds: now))",
+                ])
+        }
+        return now
     }
 
     // MARK: - Append
@@ -281,10 +301,7 @@ final class JournalWriter {
     /// A failure leaves the digests in memory, and the next commit tries again.
     private func freezeSeen() {
         do {
-            try alone { db in
-                try freeze(db)
-                try seen.expire(before: clock.now - retention.age.nanoseconds, db)
-            }
+            try alone(freeze)
             seen.didFreeze(committed: true)
         } catch {
             seen.didFreeze(committed: false)

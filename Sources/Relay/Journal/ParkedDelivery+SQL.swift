@@ -1,23 +1,31 @@
 import GRDB
 
-extension ParkedDelivery {
-    /// Everything that a sink has parked, by ascending offset.
+extension SinkLease {
+    /// The lease with everything that its sink has parked; nil where the sink's place was changed since, for
+    /// then they do not go together.
     ///
     /// It may be much: ten thousand of fifty attempts each are 180 MB.
-    static func all(of sink: String, _ queue: DatabaseQueue) throws -> [ParkedDelivery] {
+    func withParked(from queue: DatabaseQueue) throws -> SinkLease? {
         let select = """
             SELECT "offset", org, user_id, not_before, failures, give_up_at FROM parked
-            WHERE sink_id = (SELECT id FROM sinks WHERE name = ?) ORDER BY "offset"
+            WHERE sink_id = ? ORDER BY "offset"
             """
         return try queue.read { db in
-            let rows = try StoredRow.fetchCursor(db, sql: select, arguments: [sink])
-            var all: [ParkedDelivery] = []
-            while let row = try rows.next() { all.append(try ParkedDelivery(row)) }
-            return all
+            let row = try StoredRow.fetchOne(
+                db, sql: "SELECT id, is_moved FROM sinks WHERE name = ?", arguments: [sink])
+            // Who has lost it to another lease, or the sink with it, is told when it settles.
+            guard let row else { return self }
+            guard try row[1] == PlaceChange.none.rawValue else { return nil }
+            let rows = try StoredRow.fetchCursor(db, sql: select, arguments: [try row[0] as Int64])
+            var whole = self
+            while let row = try rows.next() { whole.parked.append(try ParkedDelivery(row)) }
+            return whole
         }
     }
+}
 
-    private init(_ row: StoredRow) throws {
+extension ParkedDelivery {
+    fileprivate init(_ row: StoredRow) throws {
         self.init(
             offset: Offset(rawValue: try row[0]),
             subject: Subject(org: try row[1], userID: try row[2]),

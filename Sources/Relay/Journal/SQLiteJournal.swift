@@ -2,7 +2,7 @@ public import Config
 public import Logging
 import Synchronization
 
-/// The journal in one SQLite file: a writer thread, a reader thread, and the newest entries in memory.
+/// The journal in one SQLite file: a writer thread, two that read, and the newest entries in memory.
 ///
 /// Durable before it answers (WAL with `synchronous=FULL`, asserted at start). One process at a time has
 /// it,
@@ -12,6 +12,8 @@ public final class SQLiteJournal: Journal {
     let path: String
     let committer: GroupCommitter
     private let reader: JournalReader
+    /// For what single deliveries ask for: they do not wait for whole pages of a sink that is behind.
+    private let lookups: JournalReader
     private let tail: JournalTail
     private let newsStand: NewsStand
     let clock: any RelayClock
@@ -62,6 +64,7 @@ public final class SQLiteJournal: Journal {
         }
         do {
             reader = try JournalReader(path: path)
+            lookups = try JournalReader(path: path)
         } catch {
             throw JournalError(error)
         }
@@ -90,9 +93,10 @@ public final class SQLiteJournal: Journal {
     }
 
     public func lease(_ sink: String) async throws(JournalError) -> SinkLease {
-        var lease = try await committer.commit { try $0.lease(sink) }
-        lease.parked = try await beside { try ParkedDelivery.all(of: sink, $0) }
-        return lease
+        while true {
+            let lease = try await committer.commit { try $0.lease(sink) }
+            if let whole = try await beside({ try lease.withParked(from: $0) }) { return whole }
+        }
     }
 
     public func read(
@@ -103,13 +107,13 @@ public final class SQLiteJournal: Journal {
     }
 
     public func read(_ sink: String, at offsets: [Offset]) async throws(JournalError) -> [JournalEntry] {
-        try await reader.read(sink, at: offsets)
+        try await lookups.read(sink, at: offsets)
     }
 
     public func states(
         _ sink: String, of subjects: [Subject]
     ) async throws(JournalError) -> [Subject: FoldState] {
-        try await reader.states(sink, of: subjects)
+        try await lookups.states(sink, of: subjects)
     }
 
     public func intend(_ sink: String, epoch: Int64, _ offsets: [Offset]) async throws(JournalError) {
@@ -139,6 +143,7 @@ public final class SQLiteJournal: Journal {
         guard !renamed.names.isEmpty else { return [:] }
         tail.rename(renamed.names, upTo: renamed.last)
         await reader.forgetRoutes()
+        await lookups.forgetRoutes()
         return renamed.names
     }
 
@@ -155,6 +160,7 @@ public final class SQLiteJournal: Journal {
     public func close() async {
         newsStand.close()
         await reader.close()
+        await lookups.close()
         await checkpointer.close()
         await committer.close()
         lock.withLock { $0 = nil }

@@ -4,7 +4,7 @@ import GRDB
 extension SQLiteJournalInspection {
     /// Entries looked through in one read; their bytes may end it earlier.
     private static let scanMax: Int64 = 20_000
-    private static let pageEventsMax = 2_000
+    private static let pageEventsMax = 500
 
     public func storedEvents(
         after offset: Offset, through end: Offset, since receivedAt: Int64

@@ -196,6 +196,10 @@ public struct Settlement: Sendable, Equatable {
     public var unsent: [Offset]
     /// How long the sink was away, of what no settlement has told yet; nanoseconds.
     public var stoodStill: Int64
+    /// Since when it has been away, of what none has told, in nanoseconds since 1970; nil where it is not.
+    ///
+    /// Where no other settlement follows, the sink was away until its next lease.
+    public var awaySince: Int64?
 
     public init(
         sink: String,
@@ -214,7 +218,8 @@ public struct Settlement: Sendable, Equatable {
         limitCounts: String? = nil,
         unknown: [Offset] = [],
         unsent: [Offset] = [],
-        stoodStill: Int64 = 0
+        stoodStill: Int64 = 0,
+        awaySince: Int64? = nil
     ) {
         self.sink = sink
         self.epoch = epoch
@@ -233,6 +238,7 @@ public struct Settlement: Sendable, Equatable {
         self.unknown = unknown
         self.unsent = unsent
         self.stoodStill = stoodStill
+        self.awaySince = awaySince
     }
 
     /// The lowest and the highest offset that ended; nil where none did.

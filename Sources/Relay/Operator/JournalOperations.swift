@@ -127,7 +127,7 @@ public struct OperationStep: Sendable, Equatable {
 
     public static let recordsMax = 1_000
     /// Bodies of one step; a record that is larger is a step by itself.
-    static let bytesMax = 8 << 20
+    static let bytesMax = 2 << 20
 
     /// Nil begins.
     public let position: Position?

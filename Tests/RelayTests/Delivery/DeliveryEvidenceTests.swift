@@ -276,6 +276,9 @@ import Testing
             #expect(bench.breaker.state == .closed)
         }
         #expect(bench.settlements.allSatisfy { $0.parked.isEmpty })
+        // Each was told of when it began, and when it was over.
+        let told = bench.settlements.map { $0.awaySince != nil }
+        #expect(zip(told, told.dropFirst()).count { $0 != $1 } == 6 && told.last == false)
         let counted = bench.settlements.reduce(0) { $0 + $1.stoodStill }
         #expect(counted == Duration.seconds(4_020).nanoseconds)
     }

@@ -47,6 +47,7 @@ final class DeliveryLedger {
     private(set) var exemptTo = Offset.zero
     /// How long the sink was away or held, as the settlements and the holds tell.
     private(set) var stoodStill: Int64 = 0
+    private var awaySince: Int64?
     /// What the lease says of that, or the limits since: whether the worker knows of it.
     private var knownHold: SinkHold?
     /// What the lease lets pass the limits.
@@ -157,10 +158,12 @@ final class DeliveryLedger {
         }
     }
 
-    func lease() -> SinkLease {
+    func lease(at now: Int64) -> SinkLease {
         epoch += 1
         bounds?.leased()
-        retries.begin(knowing: parked.values.filter { $0.giveUpAt != nil }.map(\.offset))
+        let away = awaySince.map { max(0, (hold?.since ?? now) - $0) } ?? 0
+        (stoodStill, awaySince) = (stoodStill + away, nil)
+        retries.begin(knowing: parked.values.filter { $0.giveUpAt != nil }.map(\.offset), told: away)
         notBefore = [:]
         (isMoved, isMovedBack) = (false, false)
         (knownHold, leasedExemptTo) = (hold, exemptTo)
@@ -311,6 +314,8 @@ final class DeliveryLedger {
         }
         for offset in settlement.unparked { parked[offset] = nil }
         stoodStill += settlement.stoodStill
+        awaySince = hold == nil ? settlement.awaySince : nil
+        retries.told(settlement.stoodStill)
         let gone = isMoved ? Set(before) : []
         let dropped = gone.intersection(settlement.deadLetters.map(\.offset))
         // Nobody is told what became of them, and a person may want them again.

@@ -270,7 +270,7 @@ import Testing
         settlement.unsent([offset(6)])
         settlement.park(parked(7, "a", at: 0))
         settlement.park(parked(8, "b", at: 0))
-        let first = settlement.take(window) { $0 == offset(8) }
+        let first = settlement.take(window, awaySince: nil) { $0 == offset(8) }
         #expect(first?.unknown == [offset(8)] && first?.endedIntents == [offset(6), offset(7)])
         settlement.failed()
         let ending = [6, 7, 8].map { settlement.endsIntent(of: offset($0)) }
@@ -289,7 +289,7 @@ import Testing
         settlement.park(parked(2, "u2", at: 9))
         var rows: [Offset: ParkedDelivery] = [:]
         var counts: [Int] = []
-        while let part = settlement.take(window, isUnknown: { $0 == offset(3) }) {
+        while let part = settlement.take(window, awaySince: nil, isUnknown: { $0 == offset(3) }) {
             counts.append(part.parked.count)
             for row in part.parked {
                 let isSecond = rows.updateValue(row, forKey: row.offset) != nil
@@ -309,16 +309,16 @@ import Testing
         let window = DeliveryWindow(lease(cursor: 5))
         var settlement = PendingSettlement(sink: "sink", epoch: 1, cursor: offset(5))
         settlement.count(offset(6), .delivered)
-        let first = settlement.take(window) { _ in false }
+        let first = settlement.take(window, awaySince: nil) { _ in false }
         #expect(first?.outcomes == [.delivered: 1])
         settlement.count(offset(7), .skipped)
-        let meanwhile = settlement.take(window) { _ in false }
+        let meanwhile = settlement.take(window, awaySince: nil) { _ in false }
         #expect(meanwhile == nil)
         settlement.failed()
-        let again = settlement.take(window) { _ in false }
+        let again = settlement.take(window, awaySince: nil) { _ in false }
         #expect(again == first)
         _ = settlement.succeeded()
-        let second = settlement.take(window) { _ in false }
+        let second = settlement.take(window, awaySince: nil) { _ in false }
         #expect(second?.outcomes == [.skipped: 1] && !settlement.isIdle)
         #expect(first?.range == offset(6)...offset(6) && second?.range == offset(7)...offset(7))
         _ = settlement.succeeded()

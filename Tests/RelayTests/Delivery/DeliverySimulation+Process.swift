@@ -135,13 +135,11 @@ extension DeliverySimulation {
         isLeaving = true
         guard !machine.isStopping else { return }
         machine.stop(at: now)
-        ledger.retries.stop()
     }
 
     func endLeaving() {
         guard isLeaving, machine.isStopped else { return }
         checkSettled()
-        ledger.retries.stopped()
         begin(after: machine.breaker)
     }
 
@@ -158,14 +156,12 @@ extension DeliverySimulation {
         // A slow sink is slow in virtual time only; here it is waited for.
         if mood == .slow { mood = .healthy }
         machine.stop(at: now)
-        ledger.retries.stop()
         drain()
         for _ in 0..<500 where !machine.isStopped {
             guard completeOne() || fireNextWake() else { break }
         }
         ledger.check(machine.isStopped, "the machine does not stop")
         checkSettled()
-        ledger.retries.stopped()
         change()
         isStopping = false
         begin(after: machine.breaker)
@@ -193,9 +189,9 @@ extension DeliverySimulation {
         }
         pending = []
         isLeaving = false
-        let lease = ledger.lease()
+        let lease = ledger.lease(at: now)
         mirrored { mirror in
-            let kept = try mirror.lease()
+            let kept = try mirror.lease(at: now)
             ledger.check(kept == lease, "the journal leases \(kept), not \(lease)")
         }
         machine = Self.makeMachine(lease, limits, policy, bounds, seed: random.next(), after: last)

@@ -89,7 +89,7 @@ final class DeliverySimulation {
             giveUpAfter: policy.retry.giveUpAfter, isClockSteady: !faults.clockJumps)
         // A sink that fails on an event of its own is not away.
         if !faults.moods.contains(.poisoned) { ledger.bounds = AttemptBounds() }
-        let lease = ledger.lease()
+        let lease = ledger.lease(at: monotonic)
         machine = Self.makeMachine(lease, limits, policy, bounds, seed: random.next())
         // Four seeds in a row, because their sinks are of four kinds.
         let isMirrored = seed / 4 % 16 == 0
@@ -98,7 +98,7 @@ final class DeliverySimulation {
         self.random = random
         if case .failure(let error) = opened { ledger.check(false, "there is no journal: \(error)") }
         mirrored { mirror in
-            let kept = try mirror.lease()
+            let kept = try mirror.lease(at: now)
             ledger.check(kept == lease, "the journal leases \(kept), not \(lease)")
         }
     }

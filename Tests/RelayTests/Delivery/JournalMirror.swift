@@ -68,13 +68,13 @@ final class JournalMirror {
         try writer.transaction { try writer.intend("sink", epoch: epoch, offsets) }
     }
 
-    func lease() throws -> SinkLease {
+    func lease(at now: Int64) throws -> SinkLease {
+        clock.set(now)
         var lease: SinkLease?
         try writer.transaction { lease = try writer.lease("sink") }
-        guard var lease else { throw JournalError.closed }
-        epoch = lease.epoch
-        lease.parked = try ParkedDelivery.all(of: "sink", queue)
-        return lease
+        guard let whole = try lease?.withParked(from: queue) else { throw JournalError.closed }
+        epoch = whole.epoch
+        return whole
     }
 
     // MARK: - What an operator does, and retention

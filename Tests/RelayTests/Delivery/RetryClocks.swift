@@ -14,10 +14,6 @@ struct RetryClocks {
     private var counted: Int64 = 0
     /// Of outages, what the machine has not told the journal.
     private var untold: Int64 = 0
-    /// Of short outages it tells when they are this long together.
-    private static let toldAbove = Duration.seconds(600).nanoseconds
-    /// What it tells with its last settlements.
-    private var telling: Int64 = 0
     /// What died untold with a process.
     private var forgotten: Int64 = 0
     private var outage: Int64 = 0
@@ -33,7 +29,6 @@ struct RetryClocks {
         if isHeld { return }
         guard isAway else {
             counted += nanoseconds
-            if untold > Self.toldAbove { untold = 0 }
             outage = 0
             return
         }
@@ -45,18 +40,20 @@ struct RetryClocks {
     /// That much time counts or does not.
     mutating func mayCount(_ nanoseconds: Int64) { slack += nanoseconds }
 
-    /// The machine is asked to stop, and tells the journal of an outage so far.
-    mutating func stop() { (telling, untold) = (telling + untold, 0) }
+    /// The journal was told of so much of an outage; of what was none, more than there was.
+    mutating func told(_ nanoseconds: Int64) {
+        slack += max(0, nanoseconds - untold)
+        untold = max(0, untold - nanoseconds)
+    }
 
-    /// It has stopped, and all of that is settled.
-    mutating func stopped() { telling = 0 }
-
-    /// Another machine begins, which only knows what the journal does: of these that they were put off.
-    mutating func begin(knowing known: some Sequence<Offset>) {
+    /// Another machine begins, which only knows what the journal does: of these that they were put off, and
+    /// that the sink was away for so long besides.
+    mutating func begin(knowing known: some Sequence<Offset>, told nanoseconds: Int64) {
         let known = Set(known)
         starts = starts.filter { known.contains($0.key) }
-        forgotten += untold + telling
-        (untold, telling, outage) = (0, 0, 0)
+        told(nanoseconds)
+        forgotten += untold
+        (untold, outage) = (0, 0)
     }
 
     /// The first attempt of a delivery has failed, unless it had before.

@@ -240,7 +240,7 @@ import Testing
         let bench = deleting(3)
         bench.fail(1, .misconfigured(reason: "HTTP 401"))
         bench.fail(2, isSent: false)
-        #expect(bench.settlements.isEmpty)
+        #expect(bench.settlements.allSatisfy { $0.limitCounts == nil })
         // It goes again in any case, and counts for the next lease when it does.
         bench.fail(3)
         #expect(bench.settlements.compactMap(\.limitCounts) == ["0"])

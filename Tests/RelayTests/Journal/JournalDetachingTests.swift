@@ -190,6 +190,35 @@ import Testing
         await journal.close()
     }
 
+    /// Nothing that was deleted comes back when it is set right.
+    @Test func aClockThatIsSetForwardTakesNothingForOldForADay() async throws {
+        let journal = try await fixture.open()
+        try await journal.keep([SinkPolicy(name: "a")])
+        _ = try await journal.lease("a")
+        _ = try await journal.append(try fixture.submission(0..<10, to: ["a"]))
+        func isKept() async throws -> Bool {
+            let deleted = try await journal.retain().entries
+            return try await fixture.sink("a")?.waiting == 10 && deleted == 0
+        }
+        let year = fixture.day * 365
+        fixture.clock.set(by: year)
+        #expect(try await isKept())
+        #expect(fixture.log.lines.count { $0.contains("was set forward") } == 1)
+        fixture.clock.advance(by: .seconds(86_000))
+        #expect(try await isKept())
+        fixture.clock.set(by: .zero - year)
+        fixture.clock.advance(by: fixture.day)
+        #expect(try await isKept())
+        #expect(fixture.log.lines.count { $0.contains("was set forward") } == 1)
+        // One that stays where it was set is right.
+        fixture.clock.set(by: year)
+        #expect(try await isKept())
+        fixture.clock.advance(by: fixture.day)
+        #expect(try await !isKept())
+        #expect(try await fixture.sink("a")?.detached == 10)
+        await journal.close()
+    }
+
     /// One of its entries, and thousands of others' before it: more than a step looks at.
     @Test func aSinkWithFewEventsIsFoundBehindManyOfOthers() async throws {
         let journal = try await fixture.open()

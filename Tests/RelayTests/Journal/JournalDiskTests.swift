@@ -182,27 +182,28 @@ import Testing
     @Test func nothingMoreIsGivenUpWhereOthersTakeWhatTheDiskGains() {
         var shortage = DiskShortage()
         let room = 100 << 20
-        func mayGiveUp(_ second: Int64, room: Int?, pages: Int) -> Bool {
-            shortage.mayGiveUp(at: second * 1_000_000_000, roomBytes: room, pages: pages)
+        func mayGiveUp(_ second: Int64, room: Int?, megabytes: Int) -> Bool {
+            shortage.mayGiveUp(
+                at: second * 1_000_000_000, roomBytes: room, givenBack: megabytes << 20)
         }
-        #expect(!mayGiveUp(0, room: room, pages: 0))
+        #expect(!mayGiveUp(0, room: room, megabytes: 0))
         shortage.look(.short, at: 0)
         shortage.look(.short, at: 30_000_000_000)
-        #expect(!mayGiveUp(39, room: room, pages: 0))
-        #expect(mayGiveUp(40, room: room, pages: 0))
-        shortage.gaveUp(at: 40_000_000_000, roomBytes: room, pages: 0)
-        #expect(mayGiveUp(41, room: room - JournalFile.pageBytes, pages: 64))
-        shortage.gaveUp(at: 41_000_000_000, roomBytes: room, pages: 64)
+        #expect(!mayGiveUp(39, room: room, megabytes: 0))
+        #expect(mayGiveUp(40, room: room, megabytes: 0))
+        shortage.gaveUp(at: 40_000_000_000, roomBytes: room, givenBack: 0)
+        #expect(mayGiveUp(41, room: room - 16_384, megabytes: 1))
+        shortage.gaveUp(at: 41_000_000_000, roomBytes: room, givenBack: 1 << 20)
         // Not told, or nothing was given back yet.
-        #expect(mayGiveUp(42, room: nil, pages: 128) && mayGiveUp(42, room: 0, pages: 64))
-        #expect(!mayGiveUp(42, room: room - 64 * JournalFile.pageBytes, pages: 128))
+        #expect(mayGiveUp(42, room: nil, megabytes: 2) && mayGiveUp(42, room: 0, megabytes: 1))
+        #expect(!mayGiveUp(42, room: room - (1 << 20), megabytes: 2))
         // A little room for a moment makes the pause no shorter.
         shortage.look(.nearlyShort, at: 400_000_000_000)
         shortage.look(.short, at: 401_000_000_000)
-        #expect(!mayGiveUp(641, room: room, pages: 128))
-        #expect(mayGiveUp(642, room: room, pages: 128))
+        #expect(!mayGiveUp(641, room: room, megabytes: 2))
+        #expect(mayGiveUp(642, room: room, megabytes: 2))
         shortage.look(.ended, at: 642_000_000_000)
-        #expect(!mayGiveUp(9_999, room: room, pages: 128))
+        #expect(!mayGiveUp(9_999, room: room, megabytes: 2))
     }
 
     /// Making room ends where the disk is nearly short still, and that may last for months.
@@ -212,11 +213,11 @@ import Testing
             shortage.look(look, at: second * 1_000_000_000)
         }
         func mayGiveUp(_ second: Int64) -> Bool {
-            shortage.mayGiveUp(at: second * 1_000_000_000, roomBytes: nil, pages: 0)
+            shortage.mayGiveUp(at: second * 1_000_000_000, roomBytes: nil, givenBack: 0)
         }
         look(.short, 0)
         #expect(mayGiveUp(40))
-        shortage.gaveUp(at: 40_000_000_000, roomBytes: nil, pages: 0)
+        shortage.gaveUp(at: 40_000_000_000, roomBytes: nil, givenBack: 0)
         // A journal that fills the disk by itself is short again soon.
         look(.nearlyShort, 41)
         look(.short, 60)
@@ -234,15 +235,14 @@ import Testing
         let second: Int64 = 1_000_000_000
         var relief = JournalRelief()
         (relief.after, relief.firstPinned) = (4_000, 7)
+        relief.looked(at: 0)
         relief.wait(at: 0)
         #expect(relief.isResting(at: 4 * second) && !relief.isResting(at: 5 * second))
-        #expect(relief.isWaiting && relief.after == 4_000 && relief.firstPinned == 7)
-        relief.wait(at: 5 * second)
+        #expect(relief.hasLooked && relief.after == 4_000 && relief.firstPinned == 7)
+        relief.looked(at: 5 * second)
         #expect(!relief.isOutdated(at: 59 * second) && relief.isOutdated(at: 60 * second))
-        relief.goOn(after: 6)
-        #expect(!relief.isWaiting && relief.after == 6 && relief.firstPinned == nil)
         relief.rest(at: 0)
-        #expect(!relief.isWaiting && relief.after == 0)
+        #expect(!relief.hasLooked && relief.after == 0)
     }
 
     /// Its pages never go back, so nothing that is given up gives the disk any room.

@@ -22,11 +22,11 @@ import Testing
     /// The limit is 192 MB there, which the disk does not have.
     @Test func aReplayTakesNothingOfADiskThatOthersHaveFilled() {
         #expect(space(max: 10_240, used: 10, room: 15).limitBytes == 192 * Self.megabyte)
-        // A step takes 6 MB, and the log 32.
+        // A step takes 2 MB, and the log 32.
         for settled in [false, true] {
             #expect(!hasRoom(space(max: 10_240, used: 10, room: 15), settled: settled))
-            #expect(!hasRoom(space(max: 10_240, used: 10, room: 47), settled: settled))
-            #expect(hasRoom(space(max: 10_240, used: 10, room: 48), settled: settled))
+            #expect(!hasRoom(space(max: 10_240, used: 10, room: 43), settled: settled))
+            #expect(hasRoom(space(max: 10_240, used: 10, room: 44), settled: settled))
             #expect(hasRoom(space(max: 10_240, used: 10, room: nil), settled: settled))
         }
     }

@@ -1,9 +1,11 @@
+import Dispatch
 import Foundation
 import GRDB
 import JSON
 @testable import Relay
 import RelayTesting
 import Rules
+import Synchronization
 import Testing
 
 @Suite struct SQLiteJournalTests {
@@ -217,6 +219,50 @@ import Testing
         await journal.close()
     }
 
+    /// What is parked is read behind the lease: where the sink was moved in between, they do not go together.
+    @Test func aLeaseTakesNothingThatIsParkedFromAnotherPlace() async throws {
+        let journal = try await SQLiteJournal(path: path, retention: .seconds(86_400), clock: ManualClock())
+        let lease = try await journal.committer.commit { try $0.lease("a") }
+        #expect(try await journal.beside { try lease.withParked(from: $0) } == lease)
+        _ = try await journal.seek("a", to: .zero, reason: "test")
+        _ = try await journal.pause("a", reason: "test")
+        #expect(try await journal.beside { try lease.withParked(from: $0) } == nil)
+        #expect(try await journal.lease("a").hold?.kind == .paused)
+        await journal.close()
+    }
+
+    /// Whoever has been committed need not wait for what takes long behind it.
+    @Test func aCommitThatHasTakenLongLeavesTheRestToTheNextOne() async throws {
+        let journal = try await SQLiteJournal(path: path, retention: .seconds(86_400), clock: ManualClock())
+        let order = Mutex<[String]>([])
+        let note = { @Sendable (step: String) in order.withLock { $0.append(step) } }
+        let gate = DispatchSemaphore(value: 0)
+        let (begun, done) = (AsyncStream<Void>.makeStream(), AsyncStream<Void>.makeStream())
+        journal.committer.commit(
+            { _ in
+                begun.continuation.finish()
+                gate.wait()
+            }, answer: { _ in note("first") })
+        for await _ in begun.stream {}
+        for name in ["a", "b"] {
+            journal.committer.commit(
+                { _ in
+                    note("\(name) runs")
+                    // Longer than one commit is to take.
+                    let end = DispatchTime.now() + .milliseconds(25)
+                    while DispatchTime.now() < end {}
+                },
+                answer: { result in
+                    note("\(name) is done")
+                    if name == "b" { done.continuation.finish() }
+                })
+        }
+        gate.signal()
+        for await _ in done.stream {}
+        #expect(order.withLock(\.self) == ["first", "a runs", "a is done", "b runs", "b is done"])
+        await journal.close()
+    }
+
     @Test func freezesRunsAndFindsDuplicatesInThem() throws {
         let queue = try DatabaseQueue(path: path)
         try JournalSchema.migrator.migrate(queue)
@@ -238,9 +284,40 @@ import Testing
                 #expect(try reopened.insert(EventDigest(org: "o", eventID: "\(number)"), db))
             }
             reopened.didRollBack()
-            try reopened.expire(before: 1_500, db)
+            while let run = try reopened.expire(before: 1_500, db) { reopened.didExpire(run) }
             #expect(try reopened.insert(EventDigest(org: "o", eventID: "5"), db))
             #expect(try !reopened.insert(EventDigest(org: "o", eventID: "2500"), db))
+        }
+    }
+
+    /// A journal near its maximum freezes each few hundred events: every new one is looked for in every run.
+    @Test func smallRunsAreMerged() throws {
+        let queue = try DatabaseQueue(path: path)
+        try JournalSchema.migrator.migrate(queue)
+        try queue.write { db in
+            let index = try DeduplicationIndex(db, runCapacity: 10_000)
+            func runs() throws -> Int { try Int.fetchOne(db, sql: "SELECT count(*) FROM seen_runs") ?? 0 }
+            for number in 0..<24_000 {
+                #expect(try index.insert(EventDigest(org: "o", eventID: "\(number)"), db))
+                index.didCommit()
+                guard number % 100 == 99 else { continue }
+                // One whose transaction is undone has merged nothing.
+                for isCommitted in number % 1_000 == 499 ? [false, true] : [true] {
+                    try db.inSavepoint {
+                        try index.freeze(lastOffset: Int64(number), newestReceivedAt: Int64(number), db)
+                        return isCommitted ? .commit : .rollback
+                    }
+                    index.didFreeze(committed: isCommitted)
+                }
+                #expect(try runs() <= 14)
+            }
+            let stored = "SELECT sum(length(digests)) / 16, count(DISTINCT run_id) FROM seen_pages"
+            #expect(try Row.fetchOne(db, sql: stored).map { [$0[0] as Int, $0[1]] } == [24_000, try runs()])
+            for index in [index, try DeduplicationIndex(db, runCapacity: 10_000)] {
+                for number in stride(from: 0, to: 24_000, by: 7) {
+                    #expect(try !index.insert(EventDigest(org: "o", eventID: "\(number)"), db))
+                }
+            }
         }
     }
 

@@ -24,7 +24,7 @@ import Testing
             try await appendBatch(count, route, fixture)
             count += Self.batch
         }
-        try #require(count > 1_000)
+        try #require(count > 700)
         return (fixture, lease, try await begin(fixture))
     }
 

@@ -56,27 +56,6 @@ import Testing
         #expect(try await fixture.journal.lease("crm").exemptTo == .zero)
     }
 
-    @Test func noHoldsTimeCountsTowardsGivingUp() async throws {
-        let fixture = try await OperatorFixture()
-        let lease = try await fixture.journal.lease("crm")
-        try await fixture.append(1...2)
-        let giveUpAt = fixture.clock.now + 24 * 60 * OperatorFixture.minute
-        let parked = ParkedDelivery(
-            offset: Offset(rawValue: 1), subject: nil, failures: [], notBefore: 0, giveUpAt: giveUpAt)
-        try await fixture.journal.settle(
-            Settlement(
-                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 1), parked: [parked],
-                hold: SinkHold(kind: .tripped, reason: "too many", since: fixture.clock.now)))
-        // Tripped on Friday, paused on Monday, resumed an hour later.
-        fixture.clock.advance(by: .seconds(3 * 86_400))
-        _ = try await fixture.ask("/sinks/crm/pause")
-        fixture.clock.advance(by: .seconds(3_600))
-        _ = try await fixture.ask("/sinks/crm/resume")
-        let held = 73 * 60 * OperatorFixture.minute
-        let last = try await fixture.journal.lease("crm")
-        #expect(last.parked == [parked] && last.stoodStill == held)
-    }
-
     @Test func aSinkThatNobodyKnowsIsNamedAsSuch() async throws {
         let fixture = try await OperatorFixture()
         _ = try await fixture.journal.lease("crm")
