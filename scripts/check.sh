@@ -28,8 +28,8 @@ suites() { echo "^[A-Za-z]+\\.($(IFS='|'; echo "$*"))(/|\$)"; }
 slow=$(suites IntakeAdversityTests SQLConformanceTests ReplayTests JournalCareTests JournalLimitTests \
     JournalRetentionTests JournalBackupTests ReplayRoomTests ConfigSchemaTests ArgumentTests TableCostTests)
 busy=$(suites DeliverySimulationTests WeekendOutageTests HTTPWeekendOutageTests MassDeletionTests \
-    JournalDiskTests JournalSizeTests JournalDetachingTests SinkOperationTests SQLShuffleTests \
-    HTTPShuffleTests FuzzTests PatternPropertyTests PatternCostTests)
+    JournalDiskTests JournalSizeTests JournalReliefTests JournalDetachingTests SinkOperationTests \
+    SQLShuffleTests HTTPShuffleTests FuzzTests PatternPropertyTests PatternCostTests)
 processes='^EndToEndTests\.'
 measured=$(suites IsolationTests)
 

@@ -180,6 +180,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         parked.bound(notBefore: now + schedule.delayMax.nanoseconds)
         tripwire.begins(at: now)
         breaker.begins(at: now)
+        if breaker.openSince != nil { settlement.awayChanged() }
     }
 
     /// The wall clock was set, forward or back, and takes the times with it that were made before.

@@ -11,28 +11,29 @@ struct AgeClock {
     private let clock: any RelayClock
     /// How far the wall clock was ahead of the one that nobody sets, when it was believed last.
     private var lead: Int64
-    /// Since when it says something else, by the clock that nobody sets.
-    private var doubtedSince: Int64?
+    /// Since when it says something else, by the clock that nobody sets, and how far it was ahead then.
+    private var doubt: (since: Int64, lead: Int64)?
 
     init(_ clock: any RelayClock) {
         self.clock = clock
         lead = clock.now - clock.uptime
     }
 
-    var isDoubting: Bool { doubtedSince != nil }
+    var isDoubting: Bool { doubt != nil }
 
     /// Nanoseconds since 1970.
     mutating func read() -> Int64 {
         let (now, uptime) = (clock.now, clock.uptime)
-        if now - uptime - lead < Self.smallStep.nanoseconds {
-            doubtedSince = nil
-        } else {
-            let since = doubtedSince ?? uptime
-            doubtedSince = since
-            if uptime - since < Self.doubted.nanoseconds { return uptime + lead }
-            doubtedSince = nil
+        let ahead = now - uptime
+        if ahead - lead >= Self.smallStep.nanoseconds {
+            // Set forward once more, it begins anew.
+            guard let doubt, ahead - doubt.lead < Self.smallStep.nanoseconds else {
+                doubt = (uptime, ahead)
+                return uptime + lead
+            }
+            if uptime - doubt.since < Self.doubted.nanoseconds { return uptime + lead }
         }
-        lead = now - uptime
+        (doubt, lead) = (nil, ahead)
         return now
     }
 }

@@ -32,7 +32,7 @@ struct Arrivals {
         let known = try jobs[replay] ?? job(replay, db)
         jobs[replay] = known
         switch known {
-        case .over(let end): return end
+        case .over(let end): return end <= now ? end : try followedAt(offset, db)
         case .underWay(let start): return try max(start, followedAt(offset, db))
         }
     }

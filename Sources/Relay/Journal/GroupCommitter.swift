@@ -164,11 +164,10 @@ final class GroupCommitter: Sendable {
         do {
             try writer.transaction {
                 do {
-                    let end = Self.now + Self.commitNanosecondsMax
-                    repeat {
+                    try forSomeTime(batch) { work in
                         begun += 1
-                        try batch[begun - 1].run(writer)
-                    } while begun < batch.count && Self.now < end
+                        try work.run(writer)
+                    }
                 } catch {
                     isCallersFailure = true
                     throw error
@@ -177,18 +176,18 @@ final class GroupCommitter: Sendable {
             return batch.prefix(begun).map { _ in nil }
         } catch {
             // A commit that failed is not tried again: the callers will, knowing that it did.
-            if isCallersFailure, begun > 1 { return commitApart(batch.prefix(begun), writer) }
+            if isCallersFailure, batch.count > 1 { return commitApart(batch, writer) }
             let failure = JournalError(error)
-            return batch.prefix(begun).map { _ in failure }
+            return batch.prefix(begun > 0 ? begun : batch.count).map { _ in failure }
         }
     }
 
     /// The same with a savepoint per caller, so that who fails takes nothing of the others along.
-    private func commitApart(_ batch: ArraySlice<any Work>, _ writer: JournalWriter) -> [JournalError?] {
+    private func commitApart(_ batch: [any Work], _ writer: JournalWriter) -> [JournalError?] {
         var failures: [JournalError?] = []
         do {
             try writer.transaction {
-                for work in batch {
+                try forSomeTime(batch) { work in
                     do {
                         try writer.savepoint { try work.run(writer) }
                         failures.append(nil)
@@ -202,6 +201,15 @@ final class GroupCommitter: Sendable {
         } catch {
             let failure = JournalError(error)
             return batch.map { _ in failure }
+        }
+    }
+
+    /// At least the first.
+    private func forSomeTime(_ batch: [any Work], _ body: (any Work) throws -> Void) rethrows {
+        let end = Self.now + Self.commitNanosecondsMax
+        for work in batch {
+            try body(work)
+            if Self.now >= end { return }
         }
     }
 }

@@ -27,6 +27,8 @@ extension JournalWriter {
             waiting.add(try place.parkedEntries(through: target, db))
             givenUp = try giveUp(waiting, of: place, through: target, because: reason, at: now, db)
         } else if target < place.cursor {
+            // What waited for nobody does so again.
+            relief = JournalRelief()
             repeated = try seekBack(place, to: target, kept: passed?.count ?? 0, db)
         }
         let report = SeekReport(

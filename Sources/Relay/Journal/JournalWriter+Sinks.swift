@@ -113,11 +113,12 @@ extension JournalWriter {
     }
 
     /// Sets or ends a sink's hold, and ends the one before it: the sink's retry clock stood still for that
-    /// long.
+    /// long, and one that was away meanwhile is not counted twice.
     func hold(_ sink: String, _ hold: SinkHold?) throws {
         try database.execute(
             sql: """
                 UPDATE sinks SET stood_still = stood_still + max(0, ?1 - coalesce(held_at, ?1)),
+                    away_since = away_since + max(0, ?1 - coalesce(held_at, ?1)),
                     hold = ?2, hold_reason = ?3, held_at = ?4
                 WHERE name = ?5
                 """,

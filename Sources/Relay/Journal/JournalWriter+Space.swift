@@ -67,9 +67,7 @@ extension JournalWriter {
         }
         do {
             if relief.isOutdated(at: now) { relief = JournalRelief() }
-            if let pinned = relief.firstPinned, relief.hasLooked, try !isPinned(pinned) {
-                relief = JournalRelief()
-            }
+            if let pinned = relief.firstPinned, try !isPinned(pinned) { relief.lookAgain(from: pinned) }
             if space.isLogLarge, !relief.hasCutLog {
                 // Without it there may be room enough.
                 relief.hasCutLog = true
@@ -90,11 +88,16 @@ extension JournalWriter {
 
     /// What costs least goes first; false where nothing is left that may go.
     private func makeRoom(at now: Int64) throws -> Bool {
+        // What somebody counts stays; that takes half a second.
+        guard lastUnsurveyed == .max else {
+            relief.wait(at: now)
+            return false
+        }
         let isTight = space.reserve.isReleased
         // On a full disk the log must be used anew, and must not grow.
         defer { if isTight { copyLog() } }
         if isTight, try giveBackPages() > 0 { return true }
-        return try expireBodies(at: now) > 0 || deleteGivenUp() || deleteEarly()
+        return try expireBodies(at: now) > 0 || deleteGivenUp() || deleteUnpinned() || deleteEarly(at: now)
             || detachFurthestBehind(at: now)
     }
 
@@ -124,12 +127,26 @@ extension JournalWriter {
         return pages
     }
 
+    /// Deletes what the oldest entry that was pinned had before it wait for; false where it still is.
+    private func deleteUnpinned() throws -> Bool {
+        guard let start = relief.again else { return false }
+        let found = try deleteSettled(after: start, through: relief.after) { _, _, _ in true }
+        retention.deleted.entries += found.deleted
+        relief.firstPinned = found.firstPinned
+        let isOver = found.firstPinned != nil || found.isAtEnd || found.seenTo >= relief.after
+        relief.again = isOver ? nil : found.seenTo
+        return true
+    }
+
     /// Deletes some of the oldest settled entries; false where none are left.
-    private func deleteEarly() throws -> Bool {
+    private func deleteEarly(at now: Int64) throws -> Bool {
+        let end = relief.end ?? lastOffset
+        relief.end = end
         let found = try deleteSettled(after: relief.after) { _, _, _ in true }
         retention.deleted.entries += found.deleted
         relief.after = found.seenTo
         relief.firstPinned = relief.firstPinned ?? found.firstPinned
+        if found.isAtEnd || found.seenTo >= end { relief.looked(at: now) }
         return found.deleted > 0 || !found.isAtEnd
     }
 
@@ -162,7 +179,6 @@ extension JournalWriter {
     /// Has the sink that the oldest entry waits for give up some; false where nothing waits, or not for long,
     /// and where that would not help the disk, or it has not been full for long.
     private func detachFurthestBehind(at now: Int64) throws -> Bool {
-        relief.looked(at: now)
         guard kept.policies != nil, let pinned = relief.firstPinned else { return false }
         let reason = space.isNearMax ? DetachReason.size : .disk
         let room = space.reserve.isReleased ? space.roomBytes : nil
@@ -181,9 +197,8 @@ extension JournalWriter {
             }
             lastGivenUp = last
             for sink in try SinkPlace.all(db) where try pins(sink, pinned, db) {
-                // Nothing before the first that is pinned waits for anybody.
                 var given = try sink.entries(
-                    after: max(sink.cursor, pinned - 1), through: last,
+                    after: sink.cursor, through: last,
                     routes: routes.ids(naming: sink.name, db), db)
                 given.add(try sink.parkedEntries(through: last, db))
                 let count = try giveUp(
@@ -243,7 +258,14 @@ extension JournalWriter {
 
     /// Whether any sink keeps the entry from being deleted.
     private func isPinned(_ offset: Int64) throws -> Bool {
-        try queue.read { db in try SinkPlace.all(db).contains { try pins($0, offset, db) } }
+        let select = """
+            SELECT EXISTS (
+                SELECT 1 FROM entries JOIN routes ON routes.id = route_id JOIN json_each(choices)
+                    JOIN sinks ON sinks.name = json_extract(json_each.value, '$[0]')
+                WHERE entries."offset" = ?1 AND (cursor < ?1 OR EXISTS (
+                    SELECT 1 FROM parked WHERE sink_id = sinks.id AND parked."offset" = ?1)))
+            """
+        return try queue.read { try Bool.fetchOne($0, sql: select, arguments: [offset]) ?? false }
     }
 
     /// Whether the sink is what keeps the entry from being deleted.
@@ -275,12 +297,14 @@ struct JournalRelief {
     var firstPinned: Int64?
     /// What sinks have given up, and is to be deleted.
     var givenUp: ClosedRange<Int64>?
+    /// From behind here to the first that is still pinned, entries are looked at again.
+    var again: Int64?
+    /// The log's end when looking began.
+    var end: Int64?
     var hasCutLog = false
     private var restsUntil: Int64?
+    /// When all there was had been looked at; what comes is, too.
     private var lookedAt: Int64?
-
-    /// Whether all there was has been looked at; what comes is, too.
-    var hasLooked: Bool { lookedAt != nil }
 
     /// Whether what stays was looked at long ago.
     func isOutdated(at now: Int64) -> Bool {
@@ -294,6 +318,9 @@ struct JournalRelief {
 
     /// All there was has been looked at.
     mutating func looked(at now: Int64) { lookedAt = lookedAt ?? now }
+
+    /// No sink needs the first any more that one had needed, and so perhaps some behind it.
+    mutating func lookAgain(from offset: Int64) { (firstPinned, again) = (nil, offset - 1) }
 
     mutating func rest(at now: Int64) {
         self = JournalRelief()

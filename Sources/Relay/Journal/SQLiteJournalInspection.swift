@@ -63,7 +63,7 @@ public final class SQLiteJournalInspection: JournalInspection {
             case ..<JournalSchema.version:
                 """
                 an older okta-relay wrote it (schema \(version), this one reads \(JournalSchema.version)): \
-                the next `serve` upgrades it, and keeps a copy
+                the next `serve`, or command that changes something, upgrades it, and keeps a copy
                 """
             default:
                 """

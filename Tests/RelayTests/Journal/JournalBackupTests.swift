@@ -99,6 +99,9 @@ import Testing
         let letter = try #require(try await inspection.deadLetter(id: 1))
         #expect(letter.rule == "all" && letter.sink == "crm" && letter.failures.last?.reason == "HTTP 422")
         #expect(letter.body?.isEmpty == false && !letter.isExpired)
+        // Made anew its pages would be smaller; what it takes is measured by those that it has.
+        let space = try await journal.committer.commit { $0.space }
+        #expect(space.bytesPerPage == 16_384 && space.usedBytes >= 16_384 * 20)
         let lease = try await journal.lease("crm")
         let page = try await journal.read(
             "crm", after: lease.cursor, limit: ReadLimit(entries: 99, bytes: 1 << 20))
@@ -136,7 +139,7 @@ import Testing
         }
         let older = try #require(refusal())
         #expect(
-            older.contains("an older okta-relay wrote it (schema 1") && older.contains("`serve` upgrades"))
+            older.contains("an older okta-relay wrote it (schema 1") && older.contains("upgrades it"))
         try fixture.edit(
             "ALTER TABLE dead_letters RENAME COLUMN failures TO trials; PRAGMA user_version = 99")
         let newer = try #require(refusal())

@@ -328,4 +328,32 @@ import Testing
         try write(whole)
         #expect(try await fixture.verify().isSound)
     }
+
+    /// Somebody who holds the write lock has everybody told so, and a stop waits for nobody.
+    @Test func whoHoldsTheLockIsNamedAndNothingHangs() async throws {
+        let journal = try await fixture.open()
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let other = try DatabaseQueue(path: fixture.path, configuration: configuration)
+        try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
+        async let lease: JournalError? = error { _ = try await journal.lease("a") }
+        async let append: JournalError? = error {
+            _ = try await journal.append(try fixture.submission(0..<1, to: ["a"]))
+        }
+        for error in await [lease, append] {
+            #expect(error?.reason.contains("another process holds the journal's write lock") == true)
+        }
+        try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+        _ = try await journal.append(try fixture.submission(0..<1, to: ["a"]))
+        await journal.close()
+    }
+
+    private func error(_ body: () async throws -> Void) async -> JournalError? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return error as? JournalError
+        }
+    }
 }

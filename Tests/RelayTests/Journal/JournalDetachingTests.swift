@@ -206,7 +206,12 @@ import Testing
         #expect(fixture.log.lines.count { $0.contains("was set forward") } == 1)
         fixture.clock.advance(by: .seconds(86_000))
         #expect(try await isKept())
-        fixture.clock.set(by: .zero - year)
+        // Set forward once more, it is doubted from there.
+        fixture.clock.set(by: year)
+        #expect(try await isKept())
+        fixture.clock.advance(by: .seconds(1_000))
+        #expect(try await isKept())
+        fixture.clock.set(by: .zero - year - year)
         fixture.clock.advance(by: fixture.day)
         #expect(try await isKept())
         #expect(fixture.log.lines.count { $0.contains("was set forward") } == 1)

@@ -1,4 +1,3 @@
-import Config
 import GRDB
 @testable import Relay
 import RelayTesting
@@ -108,63 +107,6 @@ import Testing
         #expect(try fixture.kept().contains(4_000))
         #expect(try await fixture.verify().problems == [])
         await journal.close()
-    }
-
-    /// What was looked through and stays is not looked through again for each few events that go.
-    @Test func aLargeLogIsLookedThroughOnceToMakeRoom() async throws {
-        let writer = try JournalWriter(
-            JournalFile.openForWriting(fixture.path, logger: fixture.logger), clock: fixture.clock,
-            limits: JournalConfiguration(
-                path: fixture.path, retention: .seconds(30 * 86_400), sizeMax: 4 * Self.sizeMax),
-            logger: fixture.logger, publish: { _, _ in }, checkpointIsDue: { _ in })
-        var leases: [String: SinkLease] = [:]
-        try writer.transaction {
-            for sink in ["fast", "slow"] { leases[sink] = try writer.lease(sink) }
-            _ = try writer.keep([SinkPolicy(name: "fast"), SinkPolicy(name: "slow")])
-        }
-        let fast = try #require(leases["fast"])
-        var count = 0
-        // `fast` has what comes at once; one in ten is for it alone.
-        func append() throws {
-            let next = try fixture.submission(
-                count..<count + 500, to: count % 5_000 == 0 ? ["fast"] : ["fast", "slow"])
-            count += 500
-            try writer.transaction {
-                let digests = next.events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
-                _ = try writer.append(next, digests: digests)
-                let cursor = Offset(rawValue: Int64(count))
-                _ = try writer.settle(
-                    Settlement(
-                        sink: "fast", epoch: fast.epoch, cursor: cursor, outcomes: [.delivered: 500],
-                        ended: (count - 499...count).map { Offset(rawValue: Int64($0)) }), at: 1)
-            }
-            writer.measure()
-        }
-        func steps() -> Int {
-            var steps = 0
-            while steps < 500, writer.relieve(at: fixture.clock.now) { steps += 1 }
-            return steps
-        }
-        func givenUp() async throws -> Int { try #require(try await fixture.sink("slow")?.detached) }
-        while !writer.space.isNearLimit { try append() }
-        // More than five steps look at.
-        try #require(count > 20_000)
-        #expect(steps() > count / JournalRetention.looksMax)
-        var before = try await givenUp()
-        for _ in 0..<8 {
-            try append()
-            #expect(steps() <= 5)
-        }
-        #expect(try await givenUp() > before + 2_000)
-        // What every sink has is looked for now and then.
-        before = try await givenUp()
-        fixture.clock.advance(by: .seconds(61))
-        for _ in 0..<2 { try append() }
-        #expect(steps() > count / JournalRetention.looksMax / 2)
-        let runs = try fixture.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM seen_runs") }
-        #expect(try #require(runs) < 12)
-        #expect(try await fixture.verify().problems == [])
-        writer.close()
     }
 
     /// A step that fails has given up nothing, and nobody is told that it has.

@@ -302,7 +302,7 @@ import Testing
                 index.didCommit()
                 guard number % 100 == 99 else { continue }
                 // One whose transaction is undone has merged nothing.
-                for isCommitted in number % 1_000 == 499 ? [false, true] : [true] {
+                for isCommitted in number % 1_000 == 399 ? [false, true] : [true] {
                     try db.inSavepoint {
                         try index.freeze(lastOffset: Int64(number), newestReceivedAt: Int64(number), db)
                         return isCommitted ? .commit : .rollback

@@ -54,5 +54,13 @@ import Testing
         _ = try await fixture.ask("/sinks/crm/resume")
         fixture.clock.advance(by: .seconds(3_600))
         #expect(try await fixture.journal.lease("crm").stoodStill == 4 * hour)
+        // The same with nobody there who leases it in between.
+        try await away(fixture.journal.lease("crm"))
+        for verb in ["pause", "resume", "pause"] {
+            _ = try await fixture.ask("/sinks/crm/\(verb)")
+            fixture.clock.advance(by: .seconds(3_600))
+        }
+        _ = try await fixture.ask("/sinks/crm/resume")
+        #expect(try await fixture.journal.lease("crm").stoodStill == 8 * hour)
     }
 }

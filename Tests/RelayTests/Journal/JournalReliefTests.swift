@@ -1,0 +1,150 @@
+import Config
+import Foundation
+import GRDB
+@testable import Relay
+import RelayTesting
+import Testing
+
+/// Making room in a journal whose log takes many steps to look through: 32 MB, more than 20,000 entries.
+@Suite struct JournalReliefTests {
+    /// Filled once, for that takes a while.
+    private static let full = Result {
+        let tests = try JournalReliefTests(JournalFixture())
+        while !tests.writer.space.isNearLimit { try tests.append() }
+        try #require(tests.writer.lastOffset > 20_000)
+        tests.writer.close()
+        return tests.fixture
+    }
+
+    let fixture: JournalFixture
+    let writer: JournalWriter
+
+    init() throws {
+        let fixture = try JournalFixture()
+        try FileManager.default.copyItem(atPath: Self.full.get().path, toPath: fixture.path)
+        try self.init(fixture)
+        while !writer.space.isNearLimit { try append() }
+    }
+
+    private init(_ fixture: JournalFixture) throws {
+        self.fixture = fixture
+        writer = try JournalWriter(
+            JournalFile.openForWriting(fixture.path, logger: fixture.logger), clock: fixture.clock,
+            limits: JournalConfiguration(
+                path: fixture.path, retention: .seconds(30 * 86_400), sizeMax: 32 << 20),
+            logger: fixture.logger, publish: { _, _ in }, checkpointIsDue: { _ in })
+        try writer.transaction {
+            for sink in ["fast", "slow"] { _ = try writer.lease(sink) }
+            _ = try writer.keep([SinkPolicy(name: "fast"), SinkPolicy(name: "slow")])
+        }
+    }
+
+    /// Appends 500 events, which `fast` has at once; of ten such, one is for it alone.
+    private func append() throws {
+        let first = Int(writer.lastOffset)
+        let next = try fixture.submission(
+            first..<first + 500, to: first % 5_000 == 0 ? ["fast"] : ["fast", "slow"])
+        try writer.transaction {
+            let digests = next.events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
+            _ = try writer.append(next, digests: digests)
+        }
+        try settle("fast", to: writer.lastOffset)
+        writer.measure()
+    }
+
+    private func settle(_ sink: String, to end: Int64) throws {
+        try writer.transaction {
+            let lease = try writer.lease(sink)
+            let first = lease.cursor.rawValue
+            // What is for `fast` alone.
+            let others = sink == "fast" ? [] : (first..<end).filter { $0 / 500 % 10 == 0 }
+            let ended = (first..<end).filter { !others.contains($0) }.map { Offset(rawValue: $0 + 1) }
+            _ = try writer.settle(
+                Settlement(
+                    sink: sink, epoch: lease.epoch, cursor: Offset(rawValue: end),
+                    outcomes: [.delivered: ended.count], ended: ended), at: 1)
+        }
+    }
+
+    private func steps() -> Int {
+        var steps = 0
+        while steps < 500, writer.relieve(at: fixture.clock.now) { steps += 1 }
+        return steps
+    }
+
+    private func givenUp() async throws -> Int { try #require(try await fixture.sink("slow")?.detached) }
+
+    /// What it takes to look at all of it once.
+    private var wholeLog: Int { Int(writer.lastOffset) / JournalRetention.looksMax }
+
+    private func close() async throws {
+        #expect(try await fixture.verify().problems == [])
+        writer.close()
+    }
+
+    /// What was looked at and stays is not looked at again for each few events that go.
+    @Test func theLogIsLookedThroughOnceAMinute() async throws {
+        #expect(steps() > wholeLog)
+        let before = try await givenUp()
+        for _ in 0..<8 {
+            try append()
+            #expect(steps() <= 5)
+        }
+        #expect(try await givenUp() > before + 2_000)
+        fixture.clock.advance(by: .seconds(61))
+        for _ in 0..<2 { try append() }
+        #expect(steps() > wholeLog / 2)
+        let runs = try fixture.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM seen_runs") }
+        #expect(try #require(runs) < 12)
+        try await close()
+    }
+
+    /// What it settles goes, oldest first, and nothing is looked at that it has not.
+    @Test func aSinkThatIsSlowHasNothingLookedAtTwice() async throws {
+        _ = steps()
+        var cursor = Int64(try await givenUp())
+        for _ in 0..<8 {
+            cursor += 400
+            let place = try #require(try await fixture.sink("slow")?.cursor.rawValue)
+            try settle("slow", to: max(place, cursor))
+            try append()
+            #expect(steps() <= 6)
+        }
+        try await close()
+    }
+
+    @Test func onceASinkIsBackTheOldestGoFirst() async throws {
+        _ = steps()
+        let (first, before) = (try fixture.kept()[0], try await givenUp())
+        try settle("slow", to: writer.lastOffset)
+        for _ in 0..<6 {
+            try append()
+            try settle("slow", to: writer.lastOffset)
+            _ = steps()
+        }
+        let kept = try fixture.kept()
+        #expect(Array(kept.suffix(3_000)) == Array(writer.lastOffset - 2_999...writer.lastOffset))
+        #expect(kept[0] > first + 2_000)
+        #expect(try await givenUp() == before)
+        try await close()
+    }
+
+    /// It stays, so giving it up makes no room; and who is moved back wants it again.
+    @Test func nothingIsGivenUpWhileSomebodyCountsIt() async throws {
+        _ = steps()
+        let before = try await givenUp()
+        do {
+            let hold = SurveyHold(behind: 10)
+            writer.keep(hold)
+            for _ in 0..<4 { try append() }
+            // It cuts its log, which may be enough.
+            #expect(steps() <= 1)
+            #expect(try await givenUp() == before)
+            withExtendedLifetime(hold) {}
+        }
+        fixture.clock.advance(by: .seconds(6))
+        #expect(steps() > 0)
+        #expect(try await givenUp() > before)
+        try await close()
+    }
+}
