@@ -26,8 +26,8 @@ struct AgeClock {
         let (now, uptime) = (clock.now, clock.uptime)
         let ahead = now - uptime
         if ahead - lead >= Self.smallStep.nanoseconds {
-            // Set forward once more, it begins anew.
-            guard let doubt, ahead - doubt.lead < Self.smallStep.nanoseconds else {
+            // Set once more, it begins anew.
+            guard let doubt, abs(ahead - doubt.lead) < Self.smallStep.nanoseconds else {
                 doubt = (uptime, ahead)
                 return uptime + lead
             }

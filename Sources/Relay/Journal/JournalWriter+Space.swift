@@ -25,8 +25,11 @@ extension JournalWriter {
     func afterWriting(_ bytes: Int) {
         guard space.wrote(bytes) else { return }
         measure()
-        if space.isNearLimit { _ = retentionStep() }
+        // More than one, for between two commits the sink that is behind may always have settled something.
+        for _ in 0..<Self.stepsPerCommit where space.isNearLimit { guard retentionStep() else { return } }
     }
+
+    private static let stepsPerCommit = 3
 
     func measure() {
         do {
@@ -88,16 +91,17 @@ extension JournalWriter {
 
     /// What costs least goes first; false where nothing is left that may go.
     private func makeRoom(at now: Int64) throws -> Bool {
-        // What somebody counts stays; that takes half a second.
-        guard lastUnsurveyed == .max else {
-            relief.wait(at: now)
-            return false
-        }
         let isTight = space.reserve.isReleased
         // On a full disk the log must be used anew, and must not grow.
         defer { if isTight { copyLog() } }
         if isTight, try giveBackPages() > 0 { return true }
-        return try expireBodies(at: now) > 0 || deleteGivenUp() || deleteUnpinned() || deleteEarly(at: now)
+        if try expireBodies(at: now) > 0 { return true }
+        // What somebody counts has to stay.
+        guard lastUnsurveyed == .max else {
+            relief.wait(at: now, for: JournalRelief.surveyPause)
+            return false
+        }
+        return try deleteGivenUp() || deleteUnpinned() || deleteEarly(at: now) || deleteBehindPinned()
             || detachFurthestBehind(at: now)
     }
 
@@ -129,12 +133,28 @@ extension JournalWriter {
 
     /// Deletes what the oldest entry that was pinned had before it wait for; false where it still is.
     private func deleteUnpinned() throws -> Bool {
-        guard let start = relief.again else { return false }
+        guard let start = relief.again, start < relief.after else {
+            relief.again = nil
+            return false
+        }
         let found = try deleteSettled(after: start, through: relief.after) { _, _, _ in true }
         retention.deleted.entries += found.deleted
-        relief.firstPinned = found.firstPinned
-        let isOver = found.firstPinned != nil || found.isAtEnd || found.seenTo >= relief.after
+        relief.firstPinned = relief.firstPinned ?? found.firstPinned
+        // As long as there is something to delete; one that waits for a retry may lie before much of it.
+        let isOver =
+            found.isAtEnd || found.seenTo >= relief.after || found.deleted == 0 && found.firstPinned != nil
         relief.again = isOver ? nil : found.seenTo
+        return true
+    }
+
+    /// Before anything is given up: what was settled behind the first that is pinned goes; false where there
+    /// is none close behind it.
+    private func deleteBehindPinned() throws -> Bool {
+        guard let pinned = relief.firstPinned, pinned < relief.after else { return false }
+        let found = try deleteSettled(after: pinned, through: relief.after) { _, _, _ in true }
+        retention.deleted.entries += found.deleted
+        guard found.deleted > 0 else { return false }
+        relief.again = found.seenTo
         return true
     }
 
@@ -287,7 +307,9 @@ extension JournalWriter {
 /// there is room enough in between.
 struct JournalRelief {
     /// After nothing could be deleted, it is not looked for again this long.
-    private static let pause = Duration.seconds(5)
+    static let pause = Duration.seconds(5)
+    /// To count what lies in the log takes about that long.
+    static let surveyPause = Duration.milliseconds(500)
     /// What stays is looked at again this often.
     private static let lookAgain = Duration.seconds(60)
 
@@ -297,7 +319,7 @@ struct JournalRelief {
     var firstPinned: Int64?
     /// What sinks have given up, and is to be deleted.
     var givenUp: ClosedRange<Int64>?
-    /// From behind here to the first that is still pinned, entries are looked at again.
+    /// From behind here on entries are looked at again, as long as some of them go.
     var again: Int64?
     /// The log's end when looking began.
     var end: Int64?
@@ -320,7 +342,9 @@ struct JournalRelief {
     mutating func looked(at now: Int64) { lookedAt = lookedAt ?? now }
 
     /// No sink needs the first any more that one had needed, and so perhaps some behind it.
-    mutating func lookAgain(from offset: Int64) { (firstPinned, again) = (nil, offset - 1) }
+    mutating func lookAgain(from offset: Int64) {
+        (firstPinned, again) = (nil, min(again ?? .max, offset - 1))
+    }
 
     mutating func rest(at now: Int64) {
         self = JournalRelief()
@@ -328,9 +352,9 @@ struct JournalRelief {
     }
 
     /// Rests, and goes on then where it stands: what must stay for now needs no other look at once.
-    mutating func wait(at now: Int64) {
+    mutating func wait(at now: Int64, for duration: Duration = JournalRelief.pause) {
         hasCutLog = false
-        restsUntil = now + Self.pause.nanoseconds
+        restsUntil = now + duration.nanoseconds
     }
 }
 
