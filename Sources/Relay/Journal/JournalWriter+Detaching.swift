@@ -92,7 +92,7 @@ extension JournalWriter {
         let numbers = Set(try routes.ids(naming: sink.name, db))
         let start = max(from, min(sink.cursor, (parked.min() ?? .max) - 1))
         var look = LookBack(seenTo: start)
-        var looks = 0
+        var (looks, parkedCount) = (0, 0)
         var arrivals = Arrivals(now: now)
         let rows = try StoredRow.fetchCursor(
             db,
@@ -116,6 +116,9 @@ extension JournalWriter {
             if now - came > holds.nanoseconds {
                 look.lastOld = offset
                 if waits { try look.givenUp.add(EntryRange(offset, receivedAt: row[1])) }
+                // Each has a row with its attempts.
+                parkedCount += parked.contains(offset) ? 1 : 0
+                if parkedCount == JournalRetention.deletesMax { return look }
             } else if look.oldest != nil || now - came <= holds.nanoseconds / 2 {
                 // The first young one ends what is old; where nothing waits, the first that is no warning.
                 look.isAtEnd = true

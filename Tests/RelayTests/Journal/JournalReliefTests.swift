@@ -41,9 +41,16 @@ import Testing
 
     /// Appends 500 events, which `fast` has at once; of ten such, one is for it alone.
     private func append() throws {
+        try append(aloneCount: writer.lastOffset % 5_000 == 0 ? 500 : 0)
+    }
+
+    /// - Parameter aloneCount: How many of them are for `fast` alone.
+    private func append(aloneCount: Int) throws {
         let first = Int(writer.lastOffset)
-        let next = try fixture.submission(
-            first..<first + 500, to: first % 5_000 == 0 ? ["fast"] : ["fast", "slow"])
+        let middle = first + aloneCount
+        let next = Submission(
+            events: try fixture.submission(first..<middle, to: ["fast"]).events
+                + fixture.submission(middle..<first + 500, to: ["fast", "slow"]).events)
         try writer.transaction {
             let digests = next.events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
             _ = try writer.append(next, digests: digests)
@@ -114,6 +121,21 @@ import Testing
             #expect(steps() <= 7)
             #expect(try fixture.kept()[0] >= first)
         }
+        try await close()
+    }
+
+    /// As a writer does that is never idle: it makes room behind its commits alone.
+    @Test func aSinkThatIsSlowerThanWhatComesFillsNoJournal() async throws {
+        _ = steps()
+        let before = try await givenUp()
+        for _ in 0..<40 {
+            let place = try #require(try await fixture.sink("slow")?.cursor.rawValue)
+            try settle("slow", to: place + 3)
+            try append(aloneCount: 170)
+            writer.afterWriting(1 << 20)
+            #expect(writer.space.share < 0.95)
+        }
+        #expect(try await givenUp() > before)
         try await close()
     }
 
