@@ -62,11 +62,20 @@ extension JournalWriter {
                     isOneOutage: true, at: now, db)
                 detached = (sink.name, count)
             }
-            if !look.isAtEnd { next = .detaching(after: sinkID, from: look.seenTo) }
+            // Its place tells where it goes on where that was moved.
+            let from = look.givenUp == nil ? look.seenTo : 0
+            if !look.isAtEnd { next = .detaching(after: sinkID, from: from) }
         }
         // What was not committed was not given up.
         if let detached { losses.detached(detached.entries, detached.sink, at: now) }
         return next
+    }
+
+    /// A sink was moved back, or is gone: what the pass has looked at says nothing of what waits there.
+    func lookBackAnew() {
+        if case .detaching(let done, _) = retention.stage {
+            retention.stage = .detaching(after: done, from: 0)
+        }
     }
 
     /// A look at a bounded number of entries behind a sink's place.

@@ -65,6 +65,7 @@ extension JournalWriter {
         }
         try db.execute(sql: "DELETE FROM replays WHERE sink = ?", arguments: [sink])
         try db.execute(sql: "DELETE FROM sinks WHERE id = ?", arguments: [place.id])
+        lookBackAnew()
         return try noteDrop(
             sink, entries: report.waiting, deadLetters: report.deadLetters, isDropped: true, at: now)
     }

@@ -29,6 +29,7 @@ extension JournalWriter {
         } else if target < place.cursor {
             // What waited for nobody does so again.
             relief = JournalRelief()
+            lookBackAnew()
             repeated = try seekBack(place, to: target, kept: passed?.count ?? 0, db)
         }
         let report = SeekReport(

@@ -165,11 +165,13 @@ import Testing
         let before = try await givenUp()
         let target = try fixture.kept()[0] + 200
         let survey = try #require(try WaitingSurvey("slow", to: target, writer.queue))
+        writer.retention.stage = .detaching(after: 0, from: target + 7)
         try writer.transaction {
             _ = try writer.seek(
                 "slow", to: Offset(rawValue: target), by: survey, looksMax: .max, reason: "test",
                 at: fixture.clock.now)
         }
+        #expect(writer.retention.stage == .detaching(after: 0, from: 0))
         for _ in 0..<6 {
             try append()
             _ = steps()
@@ -179,6 +181,31 @@ import Testing
         // All that is kept and was for it waits, and nothing else does.
         let kept = try fixture.kept().filter { $0 > sink.cursor.rawValue && ($0 - 1) / 500 % 10 != 0 }
         #expect(sink.waiting == kept.count)
+        try await close()
+    }
+
+    /// Each has a row with all of its attempts.
+    @Test func oneStepGivesUpFiveHundredParkedOnesForTheirAge() async throws {
+        try writer.transaction {
+            let lease = try writer.lease("slow")
+            let parked = (1...1_300).map {
+                ParkedDelivery(offset: Offset(rawValue: 500 + $0), subject: nil, failures: [], notBefore: 0)
+            }
+            _ = try writer.settle(
+                Settlement(sink: "slow", epoch: lease.epoch, cursor: Offset(rawValue: 1_800), parked: parked),
+                at: 1)
+        }
+        fixture.clock.advance(by: fixture.day * 31)
+        var stage = JournalRetention.Stage.detaching(after: 1, from: 0)
+        for expected in [500, 1_000] {
+            stage = try writer.detachOld(after: 1, from: 0, at: fixture.clock.now)
+            #expect(stage == .detaching(after: 1, from: 0))
+            #expect(try await givenUp() == expected)
+        }
+        while stage == .detaching(after: 1, from: 0) {
+            stage = try writer.detachOld(after: 1, from: 0, at: fixture.clock.now)
+        }
+        #expect(try await fixture.sink("slow")?.waiting == 0)
         try await close()
     }
 
