@@ -109,7 +109,7 @@ extension JournalWriter {
             relief.wait(at: now, for: JournalRelief.surveyPause)
             return false
         }
-        return try deleteGivenUp() || deleteUnpinned() || deleteEarly(at: now) || deleteBehindPinned()
+        return try deleteGivenUp() || deleteUnpinned() || deleteOldest(at: now) || deleteBehindPinned()
             || detachFurthestBehind(at: now)
     }
 
@@ -145,8 +145,7 @@ extension JournalWriter {
             relief.again = nil
             return false
         }
-        let found = try deleteSettled(after: start, through: relief.after) { _, _, _ in true }
-        retention.deleted.entries += found.deleted
+        let found = try deleteEarly(after: start, through: relief.after)
         relief.firstPinned = relief.firstPinned ?? found.firstPinned
         // As long as there is something to delete; one that waits for a retry may lie before much of it.
         let isOver =
@@ -159,19 +158,24 @@ extension JournalWriter {
     /// is none close behind it.
     private func deleteBehindPinned() throws -> Bool {
         guard let pinned = relief.firstPinned, pinned < relief.after else { return false }
-        let found = try deleteSettled(after: pinned, through: relief.after) { _, _, _ in true }
-        retention.deleted.entries += found.deleted
+        let found = try deleteEarly(after: pinned, through: relief.after)
         guard found.deleted > 0 else { return false }
         relief.again = found.seenTo
         return true
     }
 
+    /// Deletes some of the settled entries in a part of the log, whatever their age.
+    private func deleteEarly(after: Int64, through end: Int64 = .max) throws -> SettledEntries {
+        let found = try deleteSettled(after: after, through: end) { _, _, _ in true }
+        retention.deleted.entries += found.deleted
+        return found
+    }
+
     /// Deletes some of the oldest settled entries; false where none are left.
-    private func deleteEarly(at now: Int64) throws -> Bool {
+    private func deleteOldest(at now: Int64) throws -> Bool {
         let end = relief.end ?? lastOffset
         relief.end = end
-        let found = try deleteSettled(after: relief.after) { _, _, _ in true }
-        retention.deleted.entries += found.deleted
+        let found = try deleteEarly(after: relief.after)
         relief.after = found.seenTo
         relief.firstPinned = relief.firstPinned ?? found.firstPinned
         if found.isAtEnd || found.seenTo >= end { relief.looked(at: now) }
@@ -181,10 +185,7 @@ extension JournalWriter {
     /// Deletes what the last step has sinks give up; false where there is none.
     private func deleteGivenUp() throws -> Bool {
         guard let range = relief.givenUp else { return false }
-        let found = try deleteSettled(after: range.lowerBound - 1, through: range.upperBound) { _, _, _ in
-            true
-        }
-        retention.deleted.entries += found.deleted
+        let found = try deleteEarly(after: range.lowerBound - 1, through: range.upperBound)
         relief.firstPinned = relief.firstPinned ?? found.firstPinned
         if found.isAtEnd || found.seenTo >= range.upperBound {
             relief.givenUp = nil

@@ -334,6 +334,8 @@ import Testing
         let journal = try await fixture.open()
         var configuration = Configuration()
         configuration.allowsUnsafeTransactions = true
+        // The journal may just look for what is old.
+        configuration.busyMode = .timeout(5)
         let other = try DatabaseQueue(path: fixture.path, configuration: configuration)
         try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
         async let lease: JournalError? = error { _ = try await journal.lease("a") }
