@@ -16,8 +16,8 @@ struct JournalRelief {
     var firstPinned: Int64?
     /// What sinks have given up, and is to be deleted.
     var givenUp: ClosedRange<Int64>?
-    /// From behind here on entries are looked at again, as long as some of them go.
-    var again: Int64?
+    /// What is looked at again, as long as some of it goes.
+    var again: ClosedRange<Int64>?
     /// The log's end when looking began.
     var end: Int64?
     var hasCutLog = false
@@ -38,9 +38,10 @@ struct JournalRelief {
     /// All there was has been looked at.
     mutating func looked(at now: Int64) { lookedAt = lookedAt ?? now }
 
-    /// No sink needs the first any more that one had needed, and so perhaps some behind it.
-    mutating func lookAgain(from offset: Int64) {
-        (firstPinned, again) = (nil, min(again ?? .max, offset - 1))
+    /// What lies behind an offset and was looked at may not be pinned any more.
+    mutating func lookAgain(behind offset: Int64) {
+        let first = min(again?.lowerBound ?? .max, offset + 1)
+        again = first <= after ? first...after : nil
     }
 
     mutating func rest(at now: Int64) {

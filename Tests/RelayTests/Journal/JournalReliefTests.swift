@@ -225,6 +225,67 @@ import Testing
         try await close()
     }
 
+    /// Nothing is pinned by a sink that is disabled: what another waits for stays, however old it is.
+    @Test func whatWaitsForADisabledSinkGoesBeforeWhatWaitsForAnother() async throws {
+        let retries = (1...6_000).map { Offset(rawValue: $0) }
+        try repeatAndPark(retries, of: "fast")
+        // More than one step looks at, and nothing of it waits for the sink that will be disabled.
+        try settleAbove(retries.filter { ($0.rawValue - 1) / 500 % 10 != 0 }, of: "slow")
+        try writer.transaction {
+            _ = try writer.keep([SinkPolicy(name: "fast"), SinkPolicy(name: "slow", isEnabled: false)])
+        }
+        let waiting = try #require(try await fixture.sink("slow")?.waiting)
+        for _ in 0..<20 {
+            _ = steps()
+            try append(aloneCount: 500)
+        }
+        let (fast, slow) = (try await fixture.sink("fast"), try await fixture.sink("slow"))
+        let detached = try #require(slow?.detached)
+        #expect(detached > 0)
+        #expect(slow?.waiting == waiting - detached)
+        #expect(fast?.detached == 0)
+        #expect(fast?.waiting == retries.count)
+        #expect(Set(try fixture.kept()).isSuperset(of: retries.map(\.rawValue)))
+        let listed = try fixture.read { db in
+            try Row.fetchAll(db, sql: "SELECT sink, sum(entries) AS entries FROM detached GROUP BY sink")
+        }
+        #expect(listed.count == 1 && listed[0]["sink"] == "slow" && listed[0]["entries"] == detached)
+        try await close()
+    }
+
+    private func settleAbove(_ offsets: [Offset], of sink: String) throws {
+        try writer.transaction {
+            let lease = try writer.lease(sink)
+            _ = try writer.settle(
+                Settlement(
+                    sink: sink, epoch: lease.epoch, cursor: lease.cursor, settledAbove: offsets,
+                    outcomes: [.delivered: offsets.count], ended: offsets), at: 1)
+        }
+    }
+
+    /// Moves a sink back to the log's beginning, and settles all but some of what comes again.
+    private func repeatAndPark(_ offsets: [Offset], of sink: String) throws {
+        let survey = try #require(try WaitingSurvey(sink, to: 0, writer.queue))
+        try writer.transaction {
+            _ = try writer.seek(
+                sink, to: Offset(rawValue: 0), by: survey, looksMax: .max, reason: "test",
+                at: fixture.clock.now)
+        }
+        let waiting = Set(offsets)
+        let last = writer.lastOffset
+        try writer.transaction {
+            let lease = try writer.lease(sink)
+            let ended = (1...last).map { Offset(rawValue: $0) }.filter { !waiting.contains($0) }
+            let parked = offsets.map {
+                ParkedDelivery(offset: $0, subject: nil, failures: [], notBefore: 0)
+            }
+            _ = try writer.settle(
+                Settlement(
+                    sink: sink, epoch: lease.epoch, cursor: Offset(rawValue: last),
+                    outcomes: [.delivered: ended.count], parked: parked, ended: ended), at: 1)
+        }
+    }
+
     /// It stays, so giving it up makes no room.
     @Test func nothingIsGivenUpWhileSomebodyCountsIt() async throws {
         _ = steps()
