@@ -1,4 +1,6 @@
 import Foundation
+import NIOCore
+import NIOPosix
 
 /// The time as the relay sees it: wall time for stamps, and sleeping.
 ///
@@ -20,6 +22,7 @@ extension RelayClock {
 /// The machine's own clock.
 public struct SystemClock: RelayClock {
     private static let start = ContinuousClock.now
+    private static let loops = MultiThreadedEventLoopGroup.singleton
 
     public init() {}
 
@@ -32,8 +35,14 @@ public struct SystemClock: RelayClock {
     }
 
     public func sleep(for duration: Duration) async throws(CancellationError) {
+        // An event loop's timer, and not one of libdispatch's (see ``TaskThreads``).
+        let end = Self.loops.any().scheduleTask(in: .nanoseconds(max(0, duration.nanoseconds))) {}
         do {
-            try await Task.sleep(for: duration)
+            try await withTaskCancellationHandler {
+                try await end.futureResult.get()
+            } onCancel: {
+                end.cancel()
+            }
         } catch {
             throw CancellationError()
         }

@@ -52,7 +52,9 @@ struct ServeCommand: AsyncParsableCommand {
         )
         var logger = Logger(label: "okta-relay")
         logger.logLevel = logLevel
-        try await serve(configuration, greeting.text, logger)
+        try await withTaskExecutorPreference(TaskThreads.shared) {
+            try await serve(configuration, greeting.text, logger)
+        }
     }
 
     private func serve(

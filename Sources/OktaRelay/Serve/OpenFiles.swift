@@ -4,9 +4,9 @@ import Logging
 
 /// Keeps the process from ever having no file descriptor left.
 ///
-/// That would be the end of it: libdispatch stops a process in which it cannot open a file. So the limit is
-/// raised as far as the system lets it, and the public side takes no more connections than leaves everything
-/// else its share.
+/// Nobody would be heard, and no destination reached, until there were some again. So the limit is raised as
+/// far as the system lets it, and the public side takes no more connections than leaves everything else its
+/// share.
 enum OpenFiles {
     /// What the relay has open besides connections to the public side and to destinations, and some to spare:
     /// the journal, the operator's side, files that are read now and then.

@@ -5,8 +5,8 @@ public import Rules
 ///
 /// The engine calls ``prepare()`` until it succeeds, then ``deliver(_:)`` with at most
 /// ``SinkLimits/concurrency`` calls at a time, never two at a time with the same subject, each after
-/// ``takeTurn(_:)`` of the same batch, and ``shutdown()`` once at the end. No call blocks a thread of Swift's
-/// shared pool.
+/// ``takeTurn(_:)`` of the same batch, and ``shutdown()`` once at the end. No call blocks a thread that
+/// tasks share.
 public protocol Sink: Sendable {
     /// As the config file names it.
     var name: String { get }

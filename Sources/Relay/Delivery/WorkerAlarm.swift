@@ -15,7 +15,7 @@ struct WorkerAlarm: ~Copyable {
     mutating func set(to time: Int64) {
         sleeper?.cancel()
         // Nobody awaits it: it ends when it has slept, and says nothing where it was cancelled before.
-        sleeper = Task { [clock, ring] in
+        sleeper = Task(executorPreference: TaskThreads.shared) { [clock, ring] in
             do {
                 try await clock.sleep(for: .nanoseconds(max(0, time - clock.now)))
             } catch {

@@ -5,8 +5,8 @@ import Synchronization
 
 /// A connection whose task runs on the connection's own event loop.
 ///
-/// On Swift's shared pool each part of a request, and each answer, would change threads; here what the loop
-/// has read is handled where it was read. Nothing that blocks may run in a responder.
+/// On threads that all tasks share each part of a request, and each answer, would change threads; here what
+/// the loop has read is handled where it was read. Nothing that blocks may run in a responder.
 struct LoopBoundChannel<Base: ServerChildChannel>: ServerChildChannel {
     private let base: Base
     private let executors = EventLoopExecutors()

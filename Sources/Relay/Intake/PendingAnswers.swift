@@ -73,7 +73,7 @@ final class PendingAnswers: Sendable {
         state.watcher?.task.cancel()
         let duration = Duration.nanoseconds(max(0, deadline - clock.now))
         // Ends by itself when nobody waits, and by `finish()` at the latest.
-        let task = Task { [clock] in
+        let task = Task(executorPreference: TaskThreads.shared) { [clock] in
             do { try await clock.sleep(for: duration) } catch { return }
             self.expire(upTo: deadline)
         }

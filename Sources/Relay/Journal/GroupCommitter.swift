@@ -30,9 +30,7 @@ final class GroupCommitter: Sendable {
     /// Throws what that throws.
     init(makeWriter: @escaping @Sendable () throws -> JournalWriter) async throws(JournalError) {
         let failure: JournalError? = await withCheckedContinuation { opened in
-            let thread = Thread { self.open(makeWriter, opened) }
-            thread.name = "journal"
-            thread.start()
+            Thread.start(named: "journal") { self.open(makeWriter, opened) }
         }
         if let failure { throw failure }
     }

@@ -5,7 +5,7 @@ public import Rules
 /// It is a log with a cursor per sink, not a queue of rows: an event is written once, whatever the number of
 /// sinks. Nothing here assumes one process: offsets are opaque and only ordered, ``read(_:after:limit:)``
 /// stops at the journal's stable horizon, and a settlement carries its lease's epoch and may be refused as
-/// fenced. All verbs may be called from any task, and none of them blocks a thread of Swift's shared pool.
+/// fenced. All verbs may be called from any task, and none of them blocks a thread that tasks share.
 public protocol Journal: Sendable {
     /// Commits events with their routes, and what has to be quarantined, in one durable transaction.
     ///

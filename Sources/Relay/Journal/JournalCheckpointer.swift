@@ -3,7 +3,7 @@ import GRDB
 /// Copies the write-ahead log into the database file on a thread and a connection of its own, so that no
 /// commit, and nobody who waits for one, pays for it.
 final class JournalCheckpointer: Sendable {
-    private let thread = SerialThread(name: "journal-checkpoint")
+    private let thread = SerialThread(name: "checkpointer")
     private let connection: Connection
 
     /// The file is opened with the first checkpoint.

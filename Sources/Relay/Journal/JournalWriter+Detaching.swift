@@ -129,7 +129,7 @@ extension JournalWriter {
             if waits, look.oldest == nil { look.oldest = came }
             if let holds, now - came <= holds.nanoseconds {
                 guard look.oldest == nil, now - came > holds.nanoseconds / 2 else {
-                    // The first young one ends what is old; where nothing waits, the first that is no warning.
+                    // The first young one ends what is old; where nothing waits, one that warns of nothing.
                     look.isAtEnd = true
                     return look
                 }

@@ -4,7 +4,8 @@
 /// held for the retention.
 public struct SinkPolicy: Sendable, Equatable {
     public let name: String
-    /// A disabled sink pins nothing: what waits for it goes with the retention, and first where room is needed.
+    /// A disabled sink pins nothing: what waits for it goes with the retention, and first where room is
+    /// needed.
     public let isEnabled: Bool
     /// How long entries wait for it; nil means the journal's retention.
     public let maxBehind: Duration?

@@ -1,12 +1,13 @@
 import CCurl
 import Foundation
+import Relay
 import Synchronization
 
 /// Sends HTTP requests through libcurl, on one thread of its own, keeping connections between them.
 ///
 /// One client serves all HTTP sinks: what a request may reach is in its own policy, and a kept connection is
 /// checked against that policy again. Any number of tasks may send at the same time; libcurl's multi
-/// interface carries them all, so nothing blocks Swift's shared pool.
+/// interface carries them all, so nothing blocks a thread that tasks share.
 public final class CurlClient: Sendable {
     private let mailbox = CurlMailbox()
 
@@ -16,9 +17,7 @@ public final class CurlClient: Sendable {
     /// The same with other bounds on kept connections.
     init(reuse: ConnectionReuse) {
         CurlLibrary.start()
-        let thread = Thread { [mailbox] in CurlLoop(mailbox: mailbox, reuse: reuse).run() }
-        thread.name = "okta-relay-curl"
-        thread.start()
+        Thread.start(named: "curl") { [mailbox] in CurlLoop(mailbox: mailbox, reuse: reuse).run() }
     }
 
     deinit { mailbox.requestClose() }

@@ -5,8 +5,8 @@ public import Rules
 
 /// A table in a PostgreSQL database.
 ///
-/// The actor owns its one connection and runs on a thread of its own, so that no call of libpq blocks Swift's
-/// shared pool. A lost connection is made anew by the next call.
+/// The actor owns its one connection and runs on a thread of its own, so that no call of libpq blocks a
+/// thread that tasks share. A lost connection is made anew by the next call.
 public actor PostgreSQLSink: RowBrowsing, DeliveryPreviewing {
     public nonisolated let name: String
     public nonisolated let limits = SinkLimits(

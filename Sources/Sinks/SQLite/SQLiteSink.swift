@@ -6,8 +6,8 @@ public import Rules
 
 /// A table in a SQLite file.
 ///
-/// The actor runs on its file's own thread, so that no call of SQLite blocks Swift's shared pool. Sinks on
-/// one file share the thread and the connection.
+/// The actor runs on its file's own thread, so that no call of SQLite blocks a thread that tasks share. Sinks
+/// on one file share the thread and the connection.
 public actor SQLiteSink: RowBrowsing, DeliveryPreviewing {
     public nonisolated let name: String
     public nonisolated let limits = SinkLimits(
