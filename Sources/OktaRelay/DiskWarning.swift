@@ -11,8 +11,8 @@ enum DiskWarning {
         return """
             journal.maxSize is \(Wording.size(journal.sizeMax)), and the disk of \(journal.path) has \
             \(Wording.size(room)) for it, which is the limit then: from 90 % of it old events go early, and \
-            then those of the sink furthest behind; set maxSize to what the journal may really take, or give \
-            it a larger disk
+            then those of sinks that are disabled or furthest behind; set maxSize to what the journal may \
+            really take, or give it a larger disk
             """
     }
 }

@@ -184,6 +184,11 @@ import Testing
             Fixture.http(
                 #""settle": "2s", "coalesce": true, "on": { "user.lifecycle.suspend": { "body": 1 } }"#),
             "/sinks/crm/on/user.lifecycle.suspend", "could be lost"),
+        Mistake(
+            Fixture.http(
+                #""settle": "2s", "coalesce": true, "unknown": "retry", "on": { "create": { "method": "POST" } }"#
+            ),
+            "/sinks/crm/unknown", "a second contact"),
         Mistake(Fixture.http(#""unknown": "ignore""#), "/sinks/crm/unknown", "deadLetter, retry"),
         Mistake(
             Fixture.http(#""unknown": "retry", "lookup": { "url": "https://crm.example.com/u/1" }"#),

@@ -66,15 +66,17 @@ import Testing
             rules: Destinations.rule(to: "users", "audit", "feed"))
         let relay = try await setup.start(openFilesMax: 240)
         let pid = try #require(relay.pid)
-        let (sender, _) = try await send(to: setup, seed: 5) { try Self.limitOpenFiles(of: pid, to: 3) }
+        // Swift's own pool would look at its threads once a second, while there is work for them.
+        let (sender, _) = try await send(4_000, to: setup, seed: 5) {
+            try Self.limitOpenFiles(of: pid, to: 3)
+        }
         let stranger = try? await onOwnThread { try IdleConnections(1, port: setup.port) }
         await relay.waitForLog("no connection can be taken for now")
         await relay.waitForLog("Too many open files")
         await relay.waitForLog("sink is unavailable")
         stranger?.close()
-        // Swift's own pool would look at its threads once a second.
-        try await SystemClock().sleep(for: .seconds(3))
         #expect(relay.exitStatus == nil, "\(relay.log)")
+        #expect(relay.log.contains("no connection can be opened: Too many open files"), "\(relay.log)")
 
         try await onOwnThread { try Self.limitOpenFiles(of: pid, to: 240) }
         try await waitUntil(every: .milliseconds(20)) { await setup.isHealthy() }
@@ -101,12 +103,13 @@ import Testing
         }
     }
 
-    /// Sends 400 events once, and does something when a hundred of them are there.
+    /// Sends events once, and does something when a hundred of them are there.
     private func send<Result: Sendable>(
-        to setup: RelaySetup, seed: UInt64, meanwhile body: @escaping @Sendable () throws -> Result
+        _ count: Int = 400, to setup: RelaySetup, seed: UInt64,
+        meanwhile body: @escaping @Sendable () throws -> Result
     ) async throws -> (PatientSender, Result) {
         let sender = PatientSender(
-            .init(users: 20, events: 400, batchMax: 4, seed: seed, start: 1_772_000_000_000_000_000))
+            .init(users: 20, events: count, batchMax: 4, seed: seed, start: 1_772_000_000_000_000_000))
         let before = sender.milestone(100)
         async let traffic: Void = sender.send(to: setup.target)
         for await _ in before {}

@@ -13,7 +13,14 @@ import Testing
 
     @Test(arguments: [Duration.seconds(3_600), .seconds(Int64.max)])
     func whoIsCancelledSleepsNoLonger(duration: Duration) async {
-        let sleeper = Task { try await SystemClock().sleep(for: duration) }
+        let (started, start) = AsyncStream<Void>.makeStream()
+        let sleeper = Task {
+            start.finish()
+            try await SystemClock().sleep(for: duration)
+        }
+        for await _ in started {}
+        // It sleeps by then.
+        try? await SystemClock().sleep(for: .milliseconds(10))
         sleeper.cancel()
         await #expect(throws: CancellationError.self) { try await sleeper.value }
         let late = Task {

@@ -41,6 +41,13 @@ extension ConfigChecks {
                 at: settle)
         }
         guard sink.settle?.coalesces == true else { return }
+        if http.unknown == .retry, Self.hasPost(http) {
+            error(
+                "with \"coalesce\" what is sent again may be merged with newer events, under another"
+                    + " Idempotency-Key, and make a second contact; give the sink a \"lookup\", or leave"
+                    + " one of the two out",
+                at: pointer.appending("unknown"))
+        }
         let types = cases.compactMap { if case .eventType(let type) = $0.selector { type } else { nil } }
         for type in types.sorted() {
             error(
@@ -65,12 +72,15 @@ extension ConfigChecks {
     }
 
     private func checkUnknown(_ http: HTTPSinkConfiguration, at pointer: JSONPointer) {
-        let cases = http.on?.compactMap(\.request) ?? []
-        let hasPost = ([http.request] + cases).contains { $0.method == "POST" }
-        for key in ["unknown", "lookup"] where !hasPost && has(pointer.appending(key)) {
+        for key in ["unknown", "lookup"] where !Self.hasPost(http) && has(pointer.appending(key)) {
             warning(
                 "no request of this sink is a POST, and others may be repeated freely; leave it out",
                 at: pointer.appending(key))
         }
+    }
+
+    private static func hasPost(_ http: HTTPSinkConfiguration) -> Bool {
+        let cases = http.on?.compactMap(\.request) ?? []
+        return ([http.request] + cases).contains { $0.method == "POST" }
     }
 }

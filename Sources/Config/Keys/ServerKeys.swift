@@ -121,8 +121,8 @@ enum JournalKeys {
         "How long events are kept, and how far back a repeated one is recognised.")
     static let maxSize = Field.defaulted(
         "maxSize", .text(.size), Limits.journalSizeDefault, standard: "10GiB",
-        "Bytes that the journal may take; near it old events go early, then those of the sink furthest"
-            + " behind."
+        "Bytes that the journal may take; near it old events go early, then those of sinks that are disabled"
+            + " or furthest behind."
     )
     static let receipts = Field.defaulted(
         "receipts", .text(.duration), Limits.receiptsDefault, standard: "400d",

@@ -40,14 +40,21 @@ extension DeliveryStateMachine {
         }
         endIntents(receipts, of: attempt, intended: intended)
         let waiting = putBackDeferred(receipts, of: attempt, at: now)
+        let error = receipts.lazy.compactMap {
+            if case .failed(let error) = $0.contact { error } else { nil }
+        }
+        .first
+        let isPoison = error != nil && strike(attempt)
+        let struck = error == nil ? [] : attempt.offsets.map { ($0, strikes[$0]) }
         for receipt in receipts {
             settle(receipt, with: attempt.merged[receipt.offset] ?? [], took: took, at: now)
         }
+        for (offset, strike) in struck where parked[offset] != nil { strikes[offset] = strike }
         keepLimitCounts(at: now)
         for lane in lanes {
             if let time = waiting[lane] { keepWaiting(lane, until: time) } else { release(lane) }
         }
-        for case .failed(let error) in receipts.map(\.contact) { failed(error, attempt: id, at: now) }
+        if let error, isSinks(isPoison, attempt) { failed(error, attempt: id, at: now) }
         rewindIfIdle()
     }
 
@@ -62,6 +69,39 @@ extension DeliveryStateMachine {
     ) {
         clockReads(now)
         guard let attempt = endAttempt(id) else { return }
+        let isPoison = strike(attempt, isSent: isSent)
+        let lanes = attempt.offsets.map { lane($0) }
+        settlement.unsent(intended)
+        if isPoison, let offset = attempt.deliveries.first {
+            let reason = "the sink fails on this event alone: \(error.reason)"
+            // That it was not taken now says nothing of the attempts before, which count with this one.
+            let status = error.status.flatMap { Receipt.leavesOpen($0) ? $0 : nil }
+            // What was unknown before was not even asked for.
+            let receipt = Receipt(
+                offset: offset, .retry(after: error.retryAfter, reason: reason), status: status,
+                isOutcomeUnknown: attempt.unknown.contains(offset), contact: .failed(error))
+            settle(receipt, with: attempt.merged[offset] ?? [], took: took, at: now)
+        } else {
+            // Who has no right to ask for it, or asks a table that is not there, has done nothing.
+            let isOpen = if case .unavailable = error { isSent } else { false }
+            for offset in attempt.numbers.keys {
+                tripwire.end(offset, isOpen ? .openInLine : .notDone, at: now)
+            }
+            for (offset, lane) in zip(attempt.offsets, lanes) { putBack(offset, lane) }
+        }
+        keepLimitCounts(at: now)
+        for lane in lanes { release(lane) }
+        if isSinks(isPoison, attempt) { failed(error, attempt: id, at: now) }
+        rewindIfIdle()
+    }
+
+    // MARK: - Strikes
+
+    /// The sink has failed as a whole with these; whether that is the event's own matter: it did so several
+    /// times, at last with the one alone, while others succeeded.
+    ///
+    /// - Parameter isSent: Whether the sink was given the attempt.
+    private mutating func strike(_ attempt: Attempt, isSent: Bool = true) -> Bool {
         var isPoison = false
         for offset in attempt.offsets {
             var strike = strikes[offset] ?? Strikes(successesBefore: successes)
@@ -73,37 +113,18 @@ extension DeliveryStateMachine {
             let hasFailed = strike.count >= Self.strikesMax && successes > strike.successesBefore
             isPoison = isPoison || (isSentAlone && hasFailed)
         }
-        let lanes = attempt.offsets.map { lane($0) }
-        settlement.unsent(intended)
-        var isSinks = !isPoison
-        if isPoison, let offset = attempt.deliveries.first {
-            let reason = "the sink fails on this event alone: \(error.reason)"
-            // That it was not taken now says nothing of the attempts before, which count with this one.
-            let status = error.status.flatMap { Receipt.leavesOpen($0) ? $0 : nil }
-            // What was unknown before was not even asked for.
-            let receipt = Receipt(
-                offset: offset, .retry(after: error.retryAfter, reason: reason), status: status,
-                isOutcomeUnknown: attempt.unknown.contains(offset), contact: .failed(error))
-            settle(receipt, with: attempt.merged[offset] ?? [], took: took, at: now)
-            // Two in a row are no longer about one event.
-            if case .misconfigured = error { isSinks = lastPoison == successes }
-            lastPoison = successes
-            // It stays a suspect: its next failure needs no more than one success of another to count.
-            if parked[offset] != nil {
-                strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)
-            }
-        } else {
-            // Who has no right to ask for it, or asks a table that is not there, has done nothing.
-            let isOpen = if case .unavailable = error { isSent } else { false }
-            for offset in attempt.numbers.keys {
-                tripwire.end(offset, isOpen ? .openInLine : .notDone, at: now)
-            }
-            for (offset, lane) in zip(attempt.offsets, lanes) { putBack(offset, lane) }
+        return isPoison
+    }
+
+    /// Whether a failure says something of the sink: where it is an event's own, the second in a row does.
+    private mutating func isSinks(_ isPoison: Bool, _ attempt: Attempt) -> Bool {
+        guard isPoison else { return true }
+        defer { lastPoison = successes }
+        // Each stays a suspect: its next failure needs no more than one success of another to count.
+        for offset in attempt.offsets where parked[offset] != nil {
+            strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)
         }
-        keepLimitCounts(at: now)
-        for lane in lanes { release(lane) }
-        if isSinks { failed(error, attempt: id, at: now) }
-        rewindIfIdle()
+        return lastPoison == successes
     }
 
     // MARK: - The breaker
@@ -199,8 +220,10 @@ extension DeliveryStateMachine {
     }
 
     mutating func parkHeld() {
-        guard !held.isEmpty, parked.count < policy.parkedMax else { return }
-        for lane in held { parkBehind(lane) }
+        for lane in held {
+            guard parked.count < policy.parkedMax else { return }
+            parkBehind(lane)
+        }
     }
 
     private mutating func park(_ delivery: ParkedDelivery) {

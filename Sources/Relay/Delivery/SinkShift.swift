@@ -126,9 +126,7 @@ final class SinkShift: Service {
                 if error == .closed { return nil }
             }
             // A stop ends the pause, and the loop sees it.
-            try? await cancelWhenGracefulShutdown { [surroundings] in
-                try await surroundings.clock.sleep(for: Self.journalRetry)
-            }
+            await surroundings.clock.sleepUnlessStopping(for: Self.journalRetry)
         }
         return nil
     }

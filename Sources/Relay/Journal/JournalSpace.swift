@@ -104,7 +104,7 @@ struct JournalSpace {
                 FROM (SELECT "offset", route_id FROM entries ORDER BY "offset" LIMIT ?)
                     JOIN (\(JournalWriter.routeEndsSQL)) ON route = route_id
                 """,
-            arguments: [JournalRetention.looksMax, Int64.max]) ?? false
+            arguments: [JournalRetention.looksMax, Int64.max, "[]"]) ?? false
     }
 
     /// Notes what was written; true where it is time to measure.

@@ -50,7 +50,7 @@ extension JournalWriter {
             let policy = policies[sink.name] ?? SinkPolicy(name: sink.name)
             let holds = policy.holds(retention: retention.age)
             guard try sink.hasWaiting(db) else { return lags.end(sink.name) }
-            let look = try lookBack(at: sink, from: from, holds: holds, at: now, db)
+            let look = try lookBack(at: sink, from: from, holds, at: now, db)
             if let oldest = look.oldest {
                 warn(sink, waitsSince: oldest, holds, at: now)
             } else if look.isAtEnd {
@@ -79,7 +79,7 @@ extension JournalWriter {
     }
 
     /// A look at a bounded number of entries behind a sink's place.
-    struct LookBack {
+    private struct LookBack {
         /// Since when the first of them that the sink has not settled waits.
         var oldest: Int64?
         /// What has waited for longer than the sink may take.
@@ -91,13 +91,8 @@ extension JournalWriter {
         var isAtEnd = false
     }
 
-    /// Looks at some of what lies behind a sink's place.
-    ///
-    /// - Parameters:
-    ///   - from: Entries up to here have been looked at, and none of them waits.
-    ///   - holds: For how long an entry may wait; nil where none may.
-    func lookBack(
-        at sink: SinkPlace, from: Int64, holds: Duration?, at now: Int64, _ db: Database
+    private func lookBack(
+        at sink: SinkPlace, from: Int64, _ holds: Duration, at now: Int64, _ db: Database
     ) throws -> LookBack {
         let parked = Set(
             try Int64.fetchAll(
@@ -127,19 +122,17 @@ extension JournalWriter {
             guard waits || replay == nil else { continue }
             let came = try arrivals.instant(of: offset, receivedAt: row[1], replay: replay, db)
             if waits, look.oldest == nil { look.oldest = came }
-            if let holds, now - came <= holds.nanoseconds {
-                guard look.oldest == nil, now - came > holds.nanoseconds / 2 else {
-                    // The first young one ends what is old; where nothing waits, one that warns of nothing.
-                    look.isAtEnd = true
-                    return look
-                }
-                continue
+            if now - came > holds.nanoseconds {
+                look.lastOld = offset
+                if waits { try look.givenUp.add(EntryRange(offset, receivedAt: row[1])) }
+                // Each has a row with its attempts.
+                parkedCount += parked.contains(offset) ? 1 : 0
+                if parkedCount == JournalRetention.deletesMax { return look }
+            } else if look.oldest != nil || now - came <= holds.nanoseconds / 2 {
+                // The first young one ends what is old; where nothing waits, the first that is no warning.
+                look.isAtEnd = true
+                return look
             }
-            look.lastOld = offset
-            if waits { try look.givenUp.add(EntryRange(offset, receivedAt: row[1])) }
-            // Each has a row with its attempts.
-            parkedCount += parked.contains(offset) ? 1 : 0
-            if parkedCount == JournalRetention.deletesMax { return look }
         }
         look.isAtEnd = looks < JournalRetention.looksMax
         return look

@@ -152,14 +152,11 @@ extension JournalWriter {
         }
         // What was not committed was not given up.
         for (sink, entries) in given.sinks { losses.detached(entries, sink, at: now) }
-        if given.sinks.isEmpty {
-            // No sink needs the entry after all: it is passed over.
-            if given.offsets.contains(pinned) { relief.firstPinned = try firstKept(behind: pinned) }
-            return true
+        if reason == .disk, !given.sinks.isEmpty {
+            shortage.gaveUp(at: now, roomBytes: room, givenBack: givenBack)
         }
-        if reason == .disk { shortage.gaveUp(at: now, roomBytes: room, givenBack: givenBack) }
-        if given.offsets.contains(pinned) { relief.firstPinned = nil }
         relief.givenUp = given.offsets
+        if given.offsets.contains(pinned) { relief.firstPinned = nil }
         return true
     }
 
@@ -170,22 +167,29 @@ extension JournalWriter {
         let offsets: ClosedRange<Int64>
     }
 
-    /// Has a disabled sink give up some of what waits for it, for that must hold no room; nil where nothing
-    /// does.
+    /// Has a disabled sink give up some of the oldest that waits for it, for that must hold no room; nil
+    /// where nothing does, or where others need all of that, too.
     private func giveUpOfDisabled(because reason: DetachReason, at now: Int64) throws -> GivenUp? {
+        let disabled = Set(kept.policies?.values.filter { !$0.isEnabled }.map(\.name) ?? [])
+        guard !disabled.isEmpty else { return nil }
         var given: GivenUp?
         try alone { db in
-            for sink in try SinkPlace.all(db) where kept.policies?[sink.name]?.isEnabled == false {
-                guard try sink.hasWaiting(db) else { continue }
-                let look = try lookBack(at: sink, from: 0, holds: nil, at: now, db)
-                // Where nothing of it waits, its place goes on all the same.
+            let places = try SinkPlace.all(db).filter { disabled.contains($0.name) }
+            let ends = try routeEnds(without: places.map(\.id), db)
+            let starts = try places.map { try ($0, $0.start(db)) }.sorted { $0.1 < $1.1 }
+            for (sink, start) in starts where try sink.hasWaiting(db) {
+                let routes = try routes.ids(naming: sink.name, db)
+                // Behind it everything is somebody else's as well.
+                let end = routes.compactMap { ends[$0] }.max() ?? 0
+                let look = try sink.firstWaiting(behind: start, routes: routes, db)
+                guard look.first ?? look.seenTo <= end, look.first != nil || !look.isAtEnd else { continue }
+                let last = try min(end, look.first.flatMap { try lastToGiveUp(from: $0, db) } ?? look.seenTo)
+                var waiting = try sink.entries(after: sink.cursor, through: last, routes: routes, db)
+                waiting.add(try sink.parkedEntries(through: last, db))
+                // Where nothing waits, its place goes on all the same.
                 let count = try giveUp(
-                    look.givenUp, of: sink, through: look.seenTo, because: reason.text, isOneOutage: true,
-                    at: now, db)
-                guard look.givenUp != nil || !look.isAtEnd else { continue }
-                given = GivenUp(
-                    sinks: count > 0 ? [(sink.name, count)] : [],
-                    offsets: look.givenUp?.offsets ?? look.seenTo...look.seenTo)
+                    waiting, of: sink, through: last, because: reason.text, isOneOutage: true, at: now, db)
+                given = GivenUp(sinks: count > 0 ? [(sink.name, count)] : [], offsets: start + 1...last)
                 return
             }
         }
@@ -228,7 +232,7 @@ extension JournalWriter {
     /// How far one step gives up, which is no more than one step deletes; nil where the first entry is too
     /// young already.
     private func lastToGiveUp(
-        from first: Int64, receivedBefore instant: Int64, _ db: Database
+        from first: Int64, receivedBefore instant: Int64 = .max, _ db: Database
     ) throws -> Int64? {
         let end = try Int64.fetchOne(
             db,

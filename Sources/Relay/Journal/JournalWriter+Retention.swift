@@ -152,17 +152,19 @@ extension JournalWriter {
         return try JournalRetention.withinBytes(rows)
     }
 
-    /// Its argument is the end of a route that names no known sink.
+    /// Its arguments are the end of a route that names no known sink, and the numbers of sinks that do not
+    /// count, as JSON.
     static let routeEndsSQL = """
         SELECT routes.id AS route, min(coalesce(cursor, ?)) AS settled_to FROM routes
             LEFT JOIN json_each(choices)
             LEFT JOIN sinks ON sinks.name = json_extract(json_each.value, '$[0]')
+                AND sinks.id NOT IN (SELECT value FROM json_each(?))
         GROUP BY routes.id
         """
 
-    /// Per route, the last offset that every known sink it names has settled.
-    private func routeEnds(_ db: Database) throws -> [Int64: Int64] {
-        let rows = try StoredRow.fetchAll(db, sql: Self.routeEndsSQL, arguments: [lastOffset])
+    /// Per route, the last offset that every known sink it names has settled, but for some.
+    func routeEnds(without sinks: [Int64] = [], _ db: Database) throws -> [Int64: Int64] {
+        let rows = try StoredRow.fetchAll(db, sql: Self.routeEndsSQL, arguments: [lastOffset, "\(sinks)"])
         return try Dictionary(rows.map { try ($0[0], $0[1]) }) { first, _ in first }
     }
 

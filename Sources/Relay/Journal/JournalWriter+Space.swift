@@ -112,8 +112,8 @@ struct SizeWarning {
             let limit = space.limitBytes < space.sizeMax ? "what its disk has for it" : "journal.maxSize"
             logger.warning(
                 """
-                the journal takes 70 % of \(limit); from 90 % old events go early, then those of the sink \
-                furthest behind
+                the journal takes 70 % of \(limit); from 90 % old events go early, then those of sinks that \
+                are disabled or furthest behind
                 """,
                 metadata: metadata)
         }

@@ -60,6 +60,37 @@ struct SinkPlace {
         return try Bool.fetchOne(db, sql: select, arguments: [id]) ?? false
     }
 
+    /// Behind here lies all that waits for it, parked or not.
+    func start(_ db: Database) throws -> Int64 {
+        let select = #"SELECT min("offset") FROM parked WHERE sink_id = ?"#
+        let parked = try Int64.fetchOne(db, sql: select, arguments: [id])
+        return min(cursor, (parked ?? .max) - 1)
+    }
+
+    /// The first entry that waits for it, parked or not, among a bounded number behind an offset.
+    ///
+    /// - Parameter routes: The numbers of the routes that name the sink.
+    /// - Returns: Also how far was looked, and whether the log ends there.
+    func firstWaiting(
+        behind offset: Int64, routes: [Int64], _ db: Database
+    ) throws -> (first: Int64?, seenTo: Int64, isAtEnd: Bool) {
+        let looksMax = JournalRetention.looksMax
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT min(CASE WHEN "offset" > ?1 AND route_id IN (SELECT value FROM json_each(?2))
+                        AND "offset" NOT IN (SELECT value FROM json_each(?3))
+                    OR "offset" IN (SELECT "offset" FROM parked WHERE sink_id = ?4) THEN "offset" END),
+                    max("offset"), count(*)
+                FROM (SELECT "offset", route_id FROM entries WHERE "offset" > ?5
+                    ORDER BY "offset" LIMIT ?6)
+                """)
+        let row = try StoredRow.fetchOne(
+            statement,
+            arguments: [cursor, "\(routes)", "\(Array(settledAbove))", id, offset, looksMax])
+        guard let row, let seenTo: Int64 = try row[1] else { return (nil, offset, true) }
+        return try (row[0], seenTo, row[2] < looksMax)
+    }
+
     /// The sink's entries in a part of the log, without those that are settled or parked above the cursor.
     ///
     /// - Parameter routes: The numbers of the routes that name the sink.

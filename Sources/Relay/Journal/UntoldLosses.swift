@@ -38,7 +38,10 @@ struct UntoldLosses {
         guard since != nil else { return }
         for (sink, entries) in detached.sorted(by: { $0.key < $1.key }) {
             logger.error(
-                "a sink was behind for too long, and events for it were given up; their ranges are listed",
+                """
+                events that waited for a sink for too long, or without room, were given up; their ranges are \
+                listed
+                """,
                 metadata: ["sink": "\(sink)", "events": "\(entries)"])
         }
         if bodies + records > 0 {

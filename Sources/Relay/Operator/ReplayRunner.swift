@@ -36,7 +36,7 @@ public struct ReplayRunner: Service {
                     metadata: ["reason": "\(error.reason)", "every": "\(Self.retry)"])
             }
             told = error
-            try? await cancelWhenGracefulShutdown { try await hands.clock.sleep(for: Self.retry) }
+            await hands.clock.sleepUnlessStopping(for: Self.retry)
             return true
         }
     }

@@ -15,6 +15,8 @@ final class CurlTransfer {
     // What the callbacks saw.
     private var sends = 0
     private var openedSockets = 0
+    /// Why the last socket could not be opened, where that was for want of descriptors.
+    private var shortage: String?
     private var refusedAddresses = 0
     private var status = 0
     private var isHeadComplete = false
@@ -50,7 +52,11 @@ final class CurlTransfer {
         }
         let kind = address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = socket(family, kind, address.pointee.protocol)
-        if descriptor >= 0 { openedSockets += 1 }
+        if descriptor >= 0 {
+            openedSockets += 1
+        } else if [EMFILE, ENFILE].contains(errno) {
+            shortage = String(cString: strerror(errno))
+        }
         return descriptor
     }
 
@@ -146,6 +152,11 @@ final class CurlTransfer {
         let reason = "\(String(cString: curl_easy_strerror(code))) (curl \(code.rawValue))"
         if sends == 0, refusedAddresses > 0, openedSockets == 0 || code == CURLE_ABORTED_BY_CALLBACK {
             return .addressRefused
+        }
+        if let shortage, openedSockets == 0, !isSent {
+            return .notSent(
+                "no connection can be opened: \(shortage); raise the relay's limit of open files "
+                    + "(LimitNOFILE= in systemd, ulimit -n)")
         }
         return isSent ? failureOfSent(code, reason) : failureOfUnsent(code, reason)
     }

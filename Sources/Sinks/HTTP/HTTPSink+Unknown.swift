@@ -95,8 +95,13 @@ extension HTTPSink {
         }
         switch await send(lookup) {
         case .success(let response):
-            switch HTTPVerdict(status: response.status, removes: false) {
-            case .unavailable, .limited: throw unavailable(response, step)
+            let verdict = HTTPVerdict(status: response.status, removes: false)
+            switch verdict {
+            // Who may not read may still be allowed to write, so the others say nothing of that.
+            case .unavailable, .limited, .denied:
+                if let error = trouble(verdict, response, step, delivery) { throw error }
+                return stillUnknown(
+                    "the lookup got HTTP \(response.status)", delivery, after: pause(of: response))
             // To ask again costs nothing, and who believes half an answer loses the contact or doubles it.
             case _ where response.isCutOff:
                 return stillUnknown("the lookup's answer was cut off", delivery)
@@ -104,7 +109,7 @@ extension HTTPSink {
             case .rejected where [404, 410].contains(response.status):
                 try await waitForTurn(step)
                 return nil
-            case .rejected, .retry, .denied:
+            case .rejected, .retry:
                 return stillUnknown("the lookup got HTTP \(response.status)", delivery)
             }
         case .failure(.invalidRequest(let reason)):
@@ -152,9 +157,10 @@ extension HTTPSink {
     }
 
     private func stillUnknown(
-        _ reason: String, _ delivery: Delivery, _ contact: Receipt.Contact = .answered, status: Int? = nil
+        _ reason: String, _ delivery: Delivery, _ contact: Receipt.Contact = .answered, status: Int? = nil,
+        after pause: Duration? = nil
     ) -> Receipt {
-        let outcome = Receipt.Outcome.retry(after: nil, reason: "outcome unknown: \(reason)")
+        let outcome = Receipt.Outcome.retry(after: pause, reason: "outcome unknown: \(reason)")
         return Receipt(
             offset: delivery.offset, outcome, status: status, isOutcomeUnknown: true, contact: contact)
     }

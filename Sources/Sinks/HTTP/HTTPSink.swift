@@ -145,7 +145,7 @@ public final class HTTPSink: DeliveryPreviewing {
     ) throws(SinkError) -> Receipt {
         let text = "HTTP \(response.status)"
         let verdict = HTTPVerdict(status: response.status, removes: step.removes)
-        let isEverybodys = note(verdict, who(delivery))
+        if let error = trouble(verdict, response, step, delivery) { throw error }
         switch verdict {
         case .delivered:
             // Whatever a `DELETE` of the contact is answered, it is not there any more.
@@ -153,39 +153,42 @@ public final class HTTPSink: DeliveryPreviewing {
             return Receipt(
                 offset: delivery.offset, .delivered, state: Self.state(step, delivery, isThere: isThere),
                 detail: Self.detail(of: response))
-        case .denied where isEverybodys:
-            throw .misconfigured(
-                reason: "\(step.origin): \(text) for several users: check auth and its rights")
         case .denied:
             let outcome = Receipt.Outcome.retry(after: nil, reason: "\(text): access denied")
             return Receipt(offset: delivery.offset, outcome, detail: text, status: response.status)
-        case .limited where isEverybodys: throw unavailable(response, step)
-        case .limited, .retry:
+        case .limited, .retry, .unavailable:
             let outcome = Receipt.Outcome.retry(after: pause(of: response), reason: text)
             return Receipt(offset: delivery.offset, outcome, detail: text, status: response.status)
-        case .unavailable: throw unavailable(response, step)
         case .rejected:
             return Receipt(
                 offset: delivery.offset, .rejected(reason: text), detail: text, status: response.status)
         }
     }
 
+    /// What an answer says of the sink as a whole; nil where it is about one user.
+    ///
     /// One refusal may be about one contact; a second user in a row says that it is about all.
-    private func note(_ verdict: HTTPVerdict, _ who: String) -> Bool {
-        refusals.withLock { refusals in
+    func trouble(
+        _ verdict: HTTPVerdict, _ response: CurlResponse, _ step: HTTPMapping.Step, _ delivery: Delivery
+    ) -> SinkError? {
+        let isEverybodys = refusals.withLock { refusals in
             switch verdict {
             case .unavailable: return true
             case .denied:
                 (refusals.limited, refusals.garbled) = (.none, .none)
-                return refusals.denied.met(who)
+                return refusals.denied.met(who(delivery))
             case .limited:
                 (refusals.denied, refusals.garbled) = (.none, .none)
-                return refusals.limited.met(who)
+                return refusals.limited.met(who(delivery))
             case .delivered, .rejected, .retry:
                 refusals = Refusals()
                 return false
             }
         }
+        guard isEverybodys else { return nil }
+        guard verdict == .denied else { return unavailable(response, step) }
+        return .misconfigured(
+            reason: "\(step.origin): HTTP \(response.status) for several users: check auth and its rights")
     }
 
     func who(_ delivery: Delivery) -> String { delivery.event.user?.id ?? delivery.event.id }
@@ -198,7 +201,7 @@ public final class HTTPSink: DeliveryPreviewing {
 
     /// How long the server wants to be left alone; after a 429 that does not say so, until its limit begins
     /// anew.
-    private func pause(of response: CurlResponse) -> Duration? {
+    func pause(of response: CurlResponse) -> Duration? {
         if let pause = response.retryAfter { return min(pause, Self.pauseMax) }
         guard response.status == 429, let text = rateHeaders.flatMap({ response.header($0.reset) }),
             let wait = HTTPRateReport.wait(until: text, at: clock.now), wait > .zero

@@ -341,24 +341,6 @@ import Testing
         #expect(bench.deadLetters.isEmpty && bench.parked[1] != nil)
     }
 
-    /// A sink that is set up wrongly may take what needs less: that speaks for no event after another.
-    @Test func severalEventsThatFailAloneInARowMeanTheSink() {
-        let bench = DeliveryBench(DeliveryBench.sql, users: ["u1", "u2", "u3", "u4"])
-        let error = SinkError.misconfigured(reason: "no right")
-        bench.fail(1, error)
-        bench.advance(by: .seconds(61))
-        bench.answer(1)
-        bench.fail(2, error)
-        bench.advance(by: .seconds(61))
-        for offset: Int64 in [2, 3] {
-            #expect(bench.withSink == [[offset]])
-            bench.fail(offset, error)
-        }
-        #expect(bench.parked.keys.sorted() == [2, 3] && bench.withSink.isEmpty)
-        bench.advance(by: .seconds(61))
-        #expect(bench.withSink == [[4]])
-    }
-
     /// While the journal cannot commit, what may be repeated after a crash stays bounded.
     @Test(arguments: [DeliveryBench.http, DeliveryBench.sql])
     func nothingBeginsWhileTooMuchIsNotRecorded(_ limits: SinkLimits) {

@@ -267,7 +267,11 @@ import Testing
         try await journal.keep([SinkPolicy(name: "a")])
         _ = try await journal.lease("a")
         _ = try await journal.retain()
-        func told() -> Int { fixture.log.lines.count { $0.contains("events for it were given up") } }
+        func told() -> Int {
+            fixture.log.lines.count {
+                $0.contains("events that waited for a sink for too long, or without room, were given up")
+            }
+        }
         var (count, given) = (0, 0)
         for burst in 1...2 {
             let before = given

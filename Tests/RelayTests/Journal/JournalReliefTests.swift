@@ -44,8 +44,10 @@ import Testing
         try append(aloneCount: writer.lastOffset % 5_000 == 0 ? 500 : 0)
     }
 
-    /// - Parameter aloneCount: How many of them are for `fast` alone.
-    private func append(aloneCount: Int) throws {
+    /// - Parameters:
+    ///   - aloneCount: How many of them are for `fast` alone.
+    ///   - isForFastAtOnce: Whether `fast` has them at once.
+    private func append(aloneCount: Int, isForFastAtOnce: Bool = true) throws {
         let first = Int(writer.lastOffset)
         let middle = first + aloneCount
         let next = Submission(
@@ -55,7 +57,7 @@ import Testing
             let digests = next.events.map { EventDigest(org: $0.event.org, eventID: $0.event.id) }
             _ = try writer.append(next, digests: digests)
         }
-        try settle("fast", to: writer.lastOffset)
+        if isForFastAtOnce { try settle("fast", to: writer.lastOffset) }
         writer.measure()
     }
 
@@ -164,13 +166,8 @@ import Testing
         _ = steps()
         let before = try await givenUp()
         let target = try fixture.kept()[0] + 200
-        let survey = try #require(try WaitingSurvey("slow", to: target, writer.queue))
         writer.retention.stage = .detaching(after: 0, from: target + 7)
-        try writer.transaction {
-            _ = try writer.seek(
-                "slow", to: Offset(rawValue: target), by: survey, looksMax: .max, reason: "test",
-                at: fixture.clock.now)
-        }
+        try moveBack("slow", to: target)
         #expect(writer.retention.stage == .detaching(after: 0, from: 0))
         for _ in 0..<6 {
             try append()
@@ -253,6 +250,34 @@ import Testing
         try await close()
     }
 
+    /// What waits for another as well makes no room.
+    @Test func aDisabledSinkKeepsWhatOthersKeepAnyway() async throws {
+        _ = steps()
+        try moveBack("fast", to: 0)
+        let before = try await givenUp()
+        try writer.transaction {
+            _ = try writer.keep([SinkPolicy(name: "fast"), SinkPolicy(name: "slow", isEnabled: false)])
+        }
+        for _ in 0..<6 {
+            try append(aloneCount: 0, isForFastAtOnce: false)
+            _ = steps()
+        }
+        // Of the oldest, both give up the same.
+        let fast = try #require(try await fixture.sink("fast"))
+        #expect(fast.detached > 0)
+        #expect(try await givenUp() - before <= fast.detached)
+        try await close()
+    }
+
+    private func moveBack(_ sink: String, to target: Int64) throws {
+        let survey = try #require(try WaitingSurvey(sink, to: target, writer.queue))
+        try writer.transaction {
+            _ = try writer.seek(
+                sink, to: Offset(rawValue: target), by: survey, looksMax: .max, reason: "test",
+                at: fixture.clock.now)
+        }
+    }
+
     private func settleAbove(_ offsets: [Offset], of sink: String) throws {
         try writer.transaction {
             let lease = try writer.lease(sink)
@@ -265,12 +290,7 @@ import Testing
 
     /// Moves a sink back to the log's beginning, and settles all but some of what comes again.
     private func repeatAndPark(_ offsets: [Offset], of sink: String) throws {
-        let survey = try #require(try WaitingSurvey(sink, to: 0, writer.queue))
-        try writer.transaction {
-            _ = try writer.seek(
-                sink, to: Offset(rawValue: 0), by: survey, looksMax: .max, reason: "test",
-                at: fixture.clock.now)
-        }
+        try moveBack(sink, to: 0)
         let waiting = Set(offsets)
         let last = writer.lastOffset
         try writer.transaction {

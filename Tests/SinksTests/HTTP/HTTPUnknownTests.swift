@@ -141,6 +141,34 @@ struct HTTPUnknownTests {
         }
     }
 
+    /// One user's refusal may be about that one; a second one says that no lookup is allowed.
+    @Test(arguments: [401, 403, 429]) func aRefusalOfLookupsIsTheSinksWithASecondUser(
+        _ status: Int
+    ) async throws {
+        try await withReceiver({ .respond($0.method == "GET" ? status : 201, headers: ["Retry-After: 7"]) }) {
+            receiver, client in
+            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
+            let first = try HTTPFixtures.create(1, isOutcomeUnknown: true)
+            let second = try HTTPFixtures.create(2, isOutcomeUnknown: true)
+            for _ in 0..<2 {
+                let receipt = try #require(try await sink.deliver([first]).first)
+                #expect(receipt.isOutcomeUnknown)
+                guard case .retry(.seconds(7), _) = receipt.outcome else {
+                    Issue.record("\(receipt)")
+                    return
+                }
+            }
+            switch await failure({ try await sink.deliver([second]) }) as? SinkError {
+            case .misconfigured(let reason): #expect(status != 429 && reason.contains("HTTP \(status)"))
+            case .unavailable(_, let pause, _): #expect(status == 429 && pause == .seconds(7))
+            case let other: Issue.record("\(String(describing: other))")
+            }
+            // It stays so until something is answered.
+            #expect(await failure({ try await sink.deliver([first]) }) is SinkError)
+            #expect(receiver.requests.allSatisfy { $0.method == "GET" })
+        }
+    }
+
     @Test func aLookupThatIsUnavailableIsTheSinks() async throws {
         try await withReceiver({ _ in .respond(503) }) { receiver, client in
             let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
