@@ -169,6 +169,7 @@ import Testing
     }
 
     private static let on = #""on": { "delete": { "method": "DELETE" } }"#
+    private static let creatingOn = #""on": { "create": { "method": "POST" } }"#
 
     static let deliveries = [
         Mistake(Fixture.http(#""limits": { "delete": "100/s" }"#), "/sinks/crm/limits/delete", "\"100/h\""),
@@ -185,9 +186,7 @@ import Testing
                 #""settle": "2s", "coalesce": true, "on": { "user.lifecycle.suspend": { "body": 1 } }"#),
             "/sinks/crm/on/user.lifecycle.suspend", "could be lost"),
         Mistake(
-            Fixture.http(
-                #""settle": "2s", "coalesce": true, "unknown": "retry", "on": { "create": { "method": "POST" } }"#
-            ),
+            Fixture.http(#""settle": "2s", "coalesce": true, "unknown": "retry", "# + creatingOn),
             "/sinks/crm/unknown", "a second contact"),
         Mistake(Fixture.http(#""unknown": "ignore""#), "/sinks/crm/unknown", "deadLetter, retry"),
         Mistake(

@@ -70,6 +70,9 @@ import Testing
         history.givenUp = []
         #expect(!history.text(of: "00u1").contains("may be theirs"))
         #expect(!history.text(of: "00u1").contains("more"))
+        #expect(!history.text(of: "00u1").contains("receipts of before"))
+        history.receiptsSince = 1_000_000_000
+        #expect(history.text(of: "00u1").contains("receipts of before 1970-01-01T00:00:01.000Z are not kept"))
         history.next = HistoryPlace("7.0.12")
         #expect(history.text(of: "00u1").contains("there is more: --before 7.0.12 shows it"))
         #expect(String(decoding: history.json, as: UTF8.self).contains(#""isCut":true,"next":"7.0.12""#))

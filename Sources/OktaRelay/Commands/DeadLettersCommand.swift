@@ -35,9 +35,13 @@ struct DeadLettersCommand: AsyncParsableCommand {
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
             let now = SystemClock().now
+            var bar = ProgressBar("dead letters")
+            defer { bar.finish() }
+            bar.show("looking through the dead letters")
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
                 try await journal.deadLetters(filter.filter(now: now), page.request)
             }
+            bar.finish()
             if records.isEmpty {
                 try await Journals.know([.sink: filter.sink, .rule: filter.rule], configuration)
             }

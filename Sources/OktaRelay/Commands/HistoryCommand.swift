@@ -106,6 +106,9 @@ extension UserHistory {
                 : records.table.text(isHeadingBold: Terminal.isInteractive)
         ]
         if let next { lines.append("there is more: --before \(next) shows it") }
+        if let receiptsSince {
+            lines.append("receipts of before \(Wording.time(receiptsSince)) are not kept any more")
+        }
         lines.append("looked through, of what waits: \(Wording.count(waiting.lookedAt, "event"))")
         for sink in waiting.notLookedAt {
             lines.append("older events wait for \(sink) that were not looked at: some may be theirs")

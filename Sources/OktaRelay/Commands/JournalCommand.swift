@@ -47,6 +47,7 @@ struct JournalCommand: AsyncParsableCommand {
             do throws(JournalError) {
                 found = try await SQLiteJournalInspection(path: path).verify { stage in
                     switch stage {
+                    case .table(let name): bar.show("reading the table \(name)")
                     case .entries(let share): bar.show(share)
                     case .references: bar.show("comparing counts and references")
                     case .structure: bar.show("checking the structure of the file, which may take as long")

@@ -137,17 +137,19 @@ extension ReplayCommand {
             let now = SystemClock().now
             var count = ReplayCount()
             var bar = ProgressBar("counting")
-            var after: Int?
+            var last: JSONValue?
             repeat {
                 let step = try await link.post("/replays") { body in
                     write(to: &body, now: now)
                     body.member("dryRun", true)
-                    if let after { body.member("after", after) }
+                    for name in ["after", "first", "last"] {
+                        if let offset = last?[name]?.int { body.member(name, offset) }
+                    }
                 }
                 count.add(step)
-                after = step["after"]?.int
+                last = step["after"]?.int == nil ? nil : step
                 bar.show(step["share"]?.double ?? 0)
-            } while after != nil
+            } while last != nil
             bar.finish()
             if output.json { Terminal.write(count.json) } else { Terminal.write(count.text(sink: sink)) }
         }

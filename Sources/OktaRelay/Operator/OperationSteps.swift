@@ -35,6 +35,8 @@ struct OperationSteps {
     func run(_ filter: (inout JSONWriter) -> Void) async throws -> Total {
         var total = Total()
         var bar = ProgressBar(label)
+        defer { bar.finish() }
+        bar.show("counting what is meant")
         var next: JSONValue?
         repeat {
             let step = try await link.post(path) { body in
@@ -50,7 +52,6 @@ struct OperationSteps {
             let all = handled + (next?["remaining"]?.int ?? 0)
             bar.show(Double(handled) / Double(max(all, 1)))
         } while next != nil
-        bar.finish()
         return total
     }
 }

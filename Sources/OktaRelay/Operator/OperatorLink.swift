@@ -56,6 +56,10 @@ struct OperatorLink {
         var logger = Logger(label: "okta-relay")
         logger.logLevel = .warning
         let clock = SystemClock()
+        var bar = ProgressBar("opening")
+        defer { bar.finish() }
+        // One of an older version is copied first.
+        bar.show("opening the journal")
         do throws(JournalError) {
             // First, because it makes no journal where there is none; one of an older version is upgraded.
             let inspection = try SQLiteJournalInspection.ofAnyVersion(

@@ -62,6 +62,8 @@ extension AdminJSON {
         }
         object.member("share", replay.share(at: step.end))
         object.member("after", step.isLast ? nil : step.end.rawValue)
+        object.member("first", replay.request.after.rawValue)
+        object.member("last", replay.last.rawValue)
     }
 
     /// What is known of a user, in members.
@@ -72,6 +74,7 @@ extension AdminJSON {
         }
         object.member("isCut", history.next != nil)
         object.member("next", history.next?.description)
+        object.member("receiptsSince", history.receiptsSince.map(instant))
         object.name("waiting")
         object.object { waiting in
             waiting.member("lookedAt", history.waiting.lookedAt)

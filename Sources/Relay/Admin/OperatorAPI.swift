@@ -205,16 +205,24 @@ public struct OperatorAPI: Sendable {
     // MARK: - Replays
 
     @Sendable private func replay(_ parameters: AdminParameters) async throws -> HTTPAnswer {
-        try parameters.only(AdminParameters.replayNames + ["dryRun", "after"])
+        let placeNames = ["after", "first", "last"]
+        try parameters.only(AdminParameters.replayNames + ["dryRun"] + placeNames)
         let order = try parameters.replayOrder(now: hands.clock.now)
         guard try parameters.flag("dryRun") else {
-            guard parameters["after"] == nil else {
-                throw AdminProblem(.badRequest, "after goes with dryRun; a replay has since and until")
+            guard placeNames.allSatisfy({ parameters[$0] == nil }) else {
+                throw AdminProblem(
+                    .badRequest, "after, first and last go with dryRun; a replay has since and until")
             }
             return try await answer(hands.begin(order), .accepted)
         }
-        let after = try parameters.number("after", in: 0...Int64.max).map(Offset.init(rawValue:))
-        let (replay, step) = try await hands.tryOut(order, after: after)
+        let place = try placeNames.compactMap { name in
+            try parameters.number(name, in: 0...Int64.max).map(Offset.init(rawValue:))
+        }
+        guard place.isEmpty || place.count == placeNames.count else {
+            throw AdminProblem(.badRequest, "after, first and last go together, as the last answer has them")
+        }
+        let (replay, step) = try await hands.tryOut(
+            order, at: place.isEmpty ? nil : (after: place[0], first: place[1], last: place[2]))
         return .json { AdminJSON.write(step, of: replay, to: &$0) }
     }
 }

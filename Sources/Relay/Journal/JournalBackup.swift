@@ -41,6 +41,7 @@ enum JournalBackup {
             try source.read { from in
                 // The transaction begins with its first statement, and what it sees stays the same.
                 _ = try Int.fetchOne(from, sql: "SELECT count(*) FROM sqlite_schema")
+                try lookForRoom(for: from, at: path)
                 try target.writeWithoutTransaction { to in
                     try to.execute(sql: "PRAGMA synchronous = OFF")
                     try from.backup(to: to, pagesPerStep: pagesPerStep) { step in
@@ -54,9 +55,21 @@ enum JournalBackup {
             }
             try target.close()
         } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
-            throw JournalError.cannotCommit(
-                reason: "there is not enough room for \(path); the copy takes as much as the journal")
+            throw noRoom(for: path)
         }
+    }
+
+    /// A copy that fills a disk would take from whoever lives on it, and that may be the journal.
+    private static func lookForRoom(for db: Database, at path: String) throws {
+        let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+        let bytes = try pages * (Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
+        guard let disk = Disk(of: JournalFile.folder(of: path)), disk.availableBytes < bytes else { return }
+        throw noRoom(for: path)
+    }
+
+    private static func noRoom(for path: String) -> JournalError {
+        .cannotCommit(
+            reason: "there is not enough room for \(path); the copy takes as much as the journal")
     }
 
     private static func publish(_ partial: String, as path: String, replaces: Bool) throws {

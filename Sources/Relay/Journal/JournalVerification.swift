@@ -2,6 +2,8 @@
 public struct JournalVerification: Sendable, Equatable {
     /// What it is at.
     public enum Stage: Sendable, Equatable {
+        /// Whether each value of a table is what its column says, by the table's name.
+        case table(String)
         /// With the share of them that was read, 0 to 1.
         case entries(Double)
         /// That nothing refers to what is not there, and the counts.

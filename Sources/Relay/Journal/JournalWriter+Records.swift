@@ -1,5 +1,6 @@
 import Config
 import GRDB
+import Logging
 
 /// Limits of what is kept besides entries: receipts, dead letters, the quarantine.
 extension JournalWriter {
@@ -31,7 +32,9 @@ extension JournalWriter {
         }
         let records = Self.records[index]
         let table = records.table
+        let oldest = now - retention.limits.receipts.nanoseconds
         var deleted = 0
+        var isEarly = false
         try alone { db in
             let rowsMax = records.bytesPerRow.map { space.sizeMaxOnDisk / 8 / $0 } ?? .max
             let newest = try Int.fetchOne(db, sql: "SELECT max(id) FROM \(table)") ?? 0
@@ -43,19 +46,32 @@ extension JournalWriter {
                         SELECT id FROM \(table) ORDER BY id LIMIT ?)
                     ORDER BY id
                     """,
-                arguments: [
-                    now - retention.limits.receipts.nanoseconds, newest - min(newest, rowsMax),
-                    JournalRetention.recordsMax,
-                ])
+                arguments: [oldest, newest - min(newest, rowsMax), JournalRetention.recordsMax])
             let ids = try JournalRetention.withinBytes(rows)
-            guard !ids.isEmpty else { return }
+            guard let last = ids.last else { return }
+            isEarly =
+                try Bool.fetchOne(
+                    db, sql: "SELECT \(records.instant) >= ? FROM \(table) WHERE id = ?",
+                    arguments: [oldest, last]) ?? false
             try db.execute(
                 sql: "DELETE FROM \(table) WHERE id IN (SELECT value FROM json_each(?))",
                 arguments: ["\(ids)"])
             deleted = ids.count
         }
+        if isEarly { tellEarlyReceipts() }
         retention.deleted.records += deleted
         if deleted == 0 { retention.stage = .records(index + 1) }
+    }
+
+    /// Once, for it goes on for as long as the traffic does.
+    private func tellEarlyReceipts() {
+        guard !retention.hasToldOfReceipts else { return }
+        retention.hasToldOfReceipts = true
+        logger.warning(
+            """
+            receipts go before journal.receipts is over, for they take an eighth of journal.maxSize; raise \
+            that if history has to reach further back
+            """)
     }
 
     /// Whether there was a list of known events that is older than the retention.

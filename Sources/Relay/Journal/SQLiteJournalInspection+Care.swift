@@ -27,6 +27,7 @@ extension SQLiteJournalInspection {
         }
         // The bodies are read with their entries.
         for types in try await onThread({ _ in try ColumnTypes.all() }) where types.table != "bodies" {
+            progress(.table(types.table))
             found = try await look(at: "the table \(types.table)", found) { found, db in
                 for problem in try types.problems(db) { found.add(problem) }
             }

@@ -10,11 +10,11 @@ extension SQLiteJournalInspection {
     ) async throws(JournalError) -> UserHistory {
         let before = place ?? .newest
         // Together, so that nothing is missed that is settled while the rest is looked through.
-        let (settled, dead, parked, givenUp, places, horizon) = try await onThread { db in
+        let (settled, dead, parked, givenUp, since, places, horizon) = try await onThread { db in
             (
                 try Self.settled(filter, before, limit + 1, db), try Self.dead(filter, before, limit + 1, db),
                 try Self.parked(filter, before, limit, db), try Self.givenUp(filter, db),
-                try WaitingPlaces(sink: filter.sink, db),
+                try Self.receiptsSince(db), try WaitingPlaces(sink: filter.sink, db),
                 try Int64.fetchOne(db, sql: #"SELECT max("offset") FROM entries"#) ?? 0
             )
         }
@@ -26,7 +26,13 @@ extension SQLiteJournalInspection {
         let next = HistoryPlace(receipt: kinds[0].next, deadLetter: kinds[1].next, offset: kinds[2].next)
         return UserHistory(
             records: kinds.flatMap(\.records), next: next == .oldest ? nil : next, waiting: look,
-            givenUp: givenUp)
+            givenUp: givenUp, receiptsSince: since)
+    }
+
+    /// Of when the oldest receipt is that is kept; nil where none has gone yet.
+    private static func receiptsSince(_ db: Database) throws -> Int64? {
+        let sql = "SELECT settled_at FROM receipts WHERE id = (SELECT min(id) FROM receipts) AND id > 1"
+        return try Int64.fetchOne(db, sql: sql)
     }
 
     /// A record of one of the kinds, with what its kind is ordered by.

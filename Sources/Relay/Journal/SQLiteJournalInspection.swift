@@ -312,10 +312,11 @@ extension SQLiteJournalInspection {
     }
 
     private static func deadLettersSQL(where filter: String) -> String {
+        // Crossed, so that SQLite goes by the letters' ids: by the sink it would read and sort all of them.
         """
         SELECT dead_letters.id, sinks.name, rule, event_id, event_type, user_id, died_at, failures,
             body IS NULL
-        FROM dead_letters JOIN sinks ON sinks.id = sink_id
+        FROM dead_letters CROSS JOIN sinks ON sinks.id = sink_id
         WHERE \(filter)
         """
     }

@@ -89,14 +89,18 @@ public struct UserHistory: Sendable, Equatable {
     public var waiting: WaitingLook
     /// What sinks will never get, of which some may have been about the user; by the sink's name.
     public var givenUp: [GivenUpEntries]
+    /// Receipts of before are not kept any more, in nanoseconds since 1970; nil where all are that ever were.
+    public var receiptsSince: Int64?
 
     public init(
-        records: [HistoryRecord], next: HistoryPlace? = nil, waiting: WaitingLook, givenUp: [GivenUpEntries]
+        records: [HistoryRecord], next: HistoryPlace? = nil, waiting: WaitingLook, givenUp: [GivenUpEntries],
+        receiptsSince: Int64? = nil
     ) {
         self.records = records
         self.next = next
         self.waiting = waiting
         self.givenUp = givenUp
+        self.receiptsSince = receiptsSince
     }
 }
 

@@ -181,16 +181,33 @@ public final class Operator: Sendable {
         return replay
     }
 
-    /// What one step of a replay would do; nil where there is no more to look at.
-    func tryOut(_ order: ReplayOrder, after: Offset?) async throws -> (replay: Replay, step: ReplayStep) {
-        let (request, span) = try await request(order)
-        let replay = Replay(
-            id: "dry-run", request: request, startedAt: clock.now, after: after ?? request.after,
-            last: span.last, appended: 0, endedAt: nil)
-        var step = try await step(of: replay, by: settings)
-        // One of the steps tells of all of them.
-        if after == nil { step.isWhole = try await inspection.isWhole(span) && step.isWhole }
-        return (replay, step)
+    /// What one step of a replay would do.
+    ///
+    /// - Parameter place: Where the step begins, in the span that the first step had; nil for that one.
+    func tryOut(
+        _ order: ReplayOrder, at place: (after: Offset, first: Offset, last: Offset)? = nil
+    ) async throws -> (replay: Replay, step: ReplayStep) {
+        guard let place else {
+            let (request, span) = try await request(order)
+            let replay = dryRun(of: request, after: span.after, last: span.last)
+            var step = try await step(of: replay, by: settings)
+            // One of the steps tells of all of them.
+            step.isWhole = try await inspection.isWhole(span) && step.isWhole
+            return (replay, step)
+        }
+        // To find the span again takes a look at all of the log, and it would have no end while events come.
+        try settings.check(order)
+        let request = ReplayRequest(
+            sink: order.sink, filter: order.filter, since: order.since, until: order.until, after: place.first
+        )
+        let replay = dryRun(of: request, after: place.after, last: place.last)
+        return (replay, try await step(of: replay, by: settings))
+    }
+
+    private func dryRun(of request: ReplayRequest, after: Offset, last: Offset) -> Replay {
+        Replay(
+            id: "dry-run", request: request, startedAt: clock.now, after: after, last: last, appended: 0,
+            endedAt: nil)
     }
 
     private func request(_ order: ReplayOrder) async throws -> (ReplayRequest, EventSpan) {

@@ -3,6 +3,7 @@ import Foundation
 import GRDB
 @testable import Relay
 import RelayTesting
+import Synchronization
 import Testing
 
 /// Copies of a journal, and upgrades of an old one, which begin with a copy.
@@ -51,6 +52,22 @@ import Testing
         let again = try fixture.submission(0..<2_000, to: ["a"], bytes: 2_000)
         #expect(try await restored.append(again).duplicates == 2_000)
         await restored.close()
+    }
+
+    /// It does not fill the disk first, which may be somebody's who lives on it.
+    @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"))
+    func aCopyWithoutRoomDoesNotBegin() async throws {
+        let journal = try await fixture.open()
+        _ = try await journal.append(try fixture.submission(0..<400, to: ["a"], bytes: 20_000))
+        await journal.close()
+        let disk = try ScratchDisk(megabytes: 4)
+        let shares = Mutex<[Double]>([])
+        let error = await #expect(throws: JournalError.self) {
+            try await SQLiteJournalInspection.ofAnyVersion(path: fixture.path)
+                .backup(to: disk.file("copy.sqlite")) { share in shares.withLock { $0.append(share) } }
+        }
+        #expect(error?.reason.contains("not enough room for") == true)
+        #expect(shares.withLock { $0.isEmpty })
     }
 
     @Test func aFileThatIsThereIsNeverReplaced() async throws {

@@ -136,7 +136,9 @@ import Testing
         _ = try await SQLiteJournalInspection(path: fixture.path).verify { stage in
             seen.withLock { $0.append(stage) }
         }
-        #expect(seen.withLock { $0 } == [.entries(1), .entries(1), .references, .structure])
+        let stages = seen.withLock { $0 }
+        #expect(stages.suffix(4) == [.entries(1), .entries(1), .references, .structure])
+        #expect(stages.dropLast(4).contains(.table("entries")) && stages.contains(.table("receipts")))
     }
 
     /// What a start does not look at.

@@ -187,6 +187,30 @@ import Testing
         await journal.close()
     }
 
+    /// Receipts of a year are more than a small journal has room for, and who asks is told.
+    @Test func receiptsTakeAnEighthOfTheJournal() async throws {
+        let journal = try await fixture.open(sizeMax: 16 << 20)
+        let kept = (16 << 20) / 8 / 160
+        let now = fixture.clock.now
+        try await journal.committer.commit { writer in
+            try writer.database.execute(
+                sql: """
+                    WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
+                    INSERT INTO receipts (sink, settled_at, "offset", outcome, org, user_id, event_id)
+                    SELECT 'crm', ? + n, n, 'delivered', 'acme', 'u' || n, 'e' || n FROM numbers
+                    """,
+                arguments: [kept + 250, now])
+        }
+        let inspection = try SQLiteJournalInspection(path: fixture.path)
+        #expect(try await inspection.history(HistoryFilter(user: "u7"), limit: 5).receiptsSince == nil)
+        for _ in 0..<2 { _ = try await journal.retain() }
+        let rows = try fixture.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM receipts") }
+        #expect(rows == kept)
+        #expect(try await inspection.history(HistoryFilter(user: "u7"), limit: 5).receiptsSince == now + 251)
+        #expect(fixture.log.lines.count { $0.contains("receipts go before journal.receipts is over") } == 1)
+        await journal.close()
+    }
+
     @Test func receiptsAndRecordsGoWithTheirOwnAge() async throws {
         let journal = try await fixture.open()
         let lease = try await journal.lease("a")
