@@ -25,8 +25,8 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=16
 # busy by itself, for beside it whoever waits for a signal waits long, and what runs whole processes. What
 # compares times is alone. The names are those of the types, whole.
 suites() { echo "^[A-Za-z]+\\.($(IFS='|'; echo "$*"))(/|\$)"; }
-slow=$(suites IntakeAdversityTests SQLConformanceTests ReplayTests JournalCareTests JournalLimitTests \
-    JournalRetentionTests JournalBackupTests ReplayRoomTests ConfigSchemaTests ArgumentTests TableCostTests \
+slow=$(suites IntakeAdversityTests SQLConformanceTests ReplayTests ReplayCountTests JournalCareTests \
+    JournalLimitTests JournalRetentionTests JournalBackupTests ReplayRoomTests ConfigSchemaTests ArgumentTests TableCostTests \
     SinkDryRunTests DeadLetterOperationTests SQLiteJournalTests SQLiteExchangeTests SQLValuesTests \
     PostgresChangedTableTests PostgresRefusedRowTests OktaSimulatorTests DeliveryEvidenceTests)
 busy=$(suites DeliverySimulationTests WeekendOutageTests HTTPWeekendOutageTests MassDeletionTests \

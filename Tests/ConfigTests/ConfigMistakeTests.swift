@@ -187,7 +187,7 @@ import Testing
             "/sinks/crm/on/user.lifecycle.suspend", "could be lost"),
         Mistake(
             Fixture.http(#""settle": "2s", "coalesce": true, "unknown": "retry", "# + creatingOn),
-            "/sinks/crm/unknown", "a second contact"),
+            "/sinks/crm/unknown", "a second contact", .warning),
         Mistake(Fixture.http(#""unknown": "ignore""#), "/sinks/crm/unknown", "deadLetter, retry"),
         Mistake(
             Fixture.http(#""unknown": "retry", "lookup": { "url": "https://crm.example.com/u/1" }"#),

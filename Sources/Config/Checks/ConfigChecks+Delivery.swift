@@ -41,11 +41,12 @@ extension ConfigChecks {
                 at: settle)
         }
         guard sink.settle?.coalesces == true else { return }
-        if http.unknown == .retry, Self.hasPost(http) {
-            error(
-                "with \"coalesce\" what is sent again may be merged with newer events, under another"
-                    + " Idempotency-Key, and make a second contact; give the sink a \"lookup\", or leave"
-                    + " one of the two out",
+        let create = cases.first { $0.selector == .operation(.create) }.map(\.request) ?? http.request
+        if http.unknown == .retry, create?.method == "POST" {
+            warning(
+                "with \"coalesce\" a creation that is sent again may be merged with newer events, under"
+                    + " another Idempotency-Key, and make a second contact, unless this POST is an upsert;"
+                    + " \"lookup\" or \"deadLetter\" make none",
                 at: pointer.appending("unknown"))
         }
         let types = cases.compactMap { if case .eventType(let type) = $0.selector { type } else { nil } }
@@ -72,15 +73,12 @@ extension ConfigChecks {
     }
 
     private func checkUnknown(_ http: HTTPSinkConfiguration, at pointer: JSONPointer) {
-        for key in ["unknown", "lookup"] where !Self.hasPost(http) && has(pointer.appending(key)) {
+        let cases = http.on?.compactMap(\.request) ?? []
+        let hasPost = ([http.request] + cases).contains { $0.method == "POST" }
+        for key in ["unknown", "lookup"] where !hasPost && has(pointer.appending(key)) {
             warning(
                 "no request of this sink is a POST, and others may be repeated freely; leave it out",
                 at: pointer.appending(key))
         }
-    }
-
-    private static func hasPost(_ http: HTTPSinkConfiguration) -> Bool {
-        let cases = http.on?.compactMap(\.request) ?? []
-        return ([http.request] + cases).contains { $0.method == "POST" }
     }
 }

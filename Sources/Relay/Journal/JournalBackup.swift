@@ -41,7 +41,7 @@ enum JournalBackup {
             try source.read { from in
                 // The transaction begins with its first statement, and what it sees stays the same.
                 _ = try Int.fetchOne(from, sql: "SELECT count(*) FROM sqlite_schema")
-                try lookForRoom(for: from, at: path)
+                try lookForRoom(for: from, in: source, at: path)
                 try target.writeWithoutTransaction { to in
                     try to.execute(sql: "PRAGMA synchronous = OFF")
                     try from.backup(to: to, pagesPerStep: pagesPerStep) { step in
@@ -59,12 +59,16 @@ enum JournalBackup {
         }
     }
 
-    /// A copy that fills a disk would take from whoever lives on it, and that may be the journal.
-    private static func lookForRoom(for db: Database, at path: String) throws {
+    /// A copy that fills a disk would take from whoever lives on it; the journal, whose log grows as long as
+    /// it is copied, has an eighth more left.
+    private static func lookForRoom(for db: Database, in source: DatabaseQueue, at path: String) throws {
         let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
         let bytes = try pages * (Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
-        guard let disk = Disk(of: JournalFile.folder(of: path)), disk.availableBytes < bytes else { return }
-        throw noRoom(for: path)
+        let (journal, target) = (JournalFile.folder(of: source.path), JournalFile.folder(of: path))
+        // Some file systems tell nothing.
+        guard let disk = Disk(of: target), disk.totalBytes > 0 else { return }
+        let spare = Disk(of: journal)?.id == disk.id ? bytes / 8 : 0
+        if disk.availableBytes < bytes + spare { throw noRoom(for: path) }
     }
 
     private static func noRoom(for path: String) -> JournalError {

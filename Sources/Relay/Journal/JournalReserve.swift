@@ -58,6 +58,8 @@ struct JournalReserve {
 struct Disk {
     let totalBytes: Int
     let availableBytes: Int
+    /// Differs between disks.
+    let id: UInt
 
     /// Nil where there is no such folder.
     init?(of folder: String) {
@@ -66,5 +68,6 @@ struct Disk {
         let unit = Int(disk.f_frsize)
         totalBytes = Int(disk.f_blocks) * unit
         availableBytes = Int(disk.f_bavail) * unit
+        id = UInt(disk.f_fsid)
     }
 }

@@ -49,10 +49,12 @@ extension JournalWriter {
                 arguments: [oldest, newest - min(newest, rowsMax), JournalRetention.recordsMax])
             let ids = try JournalRetention.withinBytes(rows)
             guard let last = ids.last else { return }
-            isEarly =
-                try Bool.fetchOne(
-                    db, sql: "SELECT \(records.instant) >= ? FROM \(table) WHERE id = ?",
-                    arguments: [oldest, last]) ?? false
+            if table == "receipts" {
+                let select = "SELECT settled_at FROM receipts WHERE id = ?"
+                let instant = try Int64.fetchOne(db, sql: select, arguments: [last]) ?? 0
+                try raise(Self.receiptsGoneCounter, to: instant, db)
+                isEarly = instant >= oldest
+            }
             try db.execute(
                 sql: "DELETE FROM \(table) WHERE id IN (SELECT value FROM json_each(?))",
                 arguments: ["\(ids)"])
@@ -61,6 +63,18 @@ extension JournalWriter {
         if isEarly { tellEarlyReceipts() }
         retention.deleted.records += deleted
         if deleted == 0 { retention.stage = .records(index + 1) }
+    }
+
+    /// When the newest receipt that is not kept any more was settled, in nanoseconds since 1970.
+    static let receiptsGoneCounter = "receipts_gone"
+
+    private func raise(_ counter: String, to value: Int64, _ db: Database) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO counters (name, value) VALUES (?, ?)
+                ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
+                """,
+            arguments: [counter, value])
     }
 
     /// Once, for it goes on for as long as the traffic does.

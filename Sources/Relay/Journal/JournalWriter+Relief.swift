@@ -168,22 +168,29 @@ extension JournalWriter {
     }
 
     /// Has a disabled sink give up some of the oldest that waits for it, for that must hold no room; nil
-    /// where nothing does, or where others need all of that, too.
+    /// where none of it waits for nobody else.
     private func giveUpOfDisabled(because reason: DetachReason, at now: Int64) throws -> GivenUp? {
         let disabled = Set(kept.policies?.values.filter { !$0.isEnabled }.map(\.name) ?? [])
         guard !disabled.isEmpty else { return nil }
         var given: GivenUp?
         try alone { db in
             let places = try SinkPlace.all(db).filter { disabled.contains($0.name) }
-            let ends = try routeEnds(without: places.map(\.id), db)
+            let ids = places.map(\.id)
+            let ends = try routeEnds(without: ids, db)
             let starts = try places.map { try ($0, $0.start(db)) }.sorted { $0.1 < $1.1 }
             for (sink, start) in starts where try sink.hasWaiting(db) {
                 let routes = try routes.ids(naming: sink.name, db)
-                // Behind it everything is somebody else's as well.
-                let end = routes.compactMap { ends[$0] }.max() ?? 0
                 let look = try sink.firstWaiting(behind: start, routes: routes, db)
-                guard look.first ?? look.seenTo <= end, look.first != nil || !look.isAtEnd else { continue }
-                let last = try min(end, look.first.flatMap { try lastToGiveUp(from: $0, db) } ?? look.seenTo)
+                if look.entries.isEmpty, look.isAtEnd { continue }
+                var last = look.seenTo
+                if let first = look.entries.first {
+                    let needed = try neededOffsets(from: first.offset, to: look.seenTo, without: ids, db)
+                    let free = look.entries.last { offset, route in
+                        offset <= ends[route] ?? 0 && !needed.contains(offset)
+                    }
+                    guard let free else { continue }
+                    last = try min(free.offset, lastToGiveUp(from: first.offset, db) ?? free.offset)
+                }
                 var waiting = try sink.entries(after: sink.cursor, through: last, routes: routes, db)
                 waiting.add(try sink.parkedEntries(through: last, db))
                 // Where nothing waits, its place goes on all the same.

@@ -168,13 +168,16 @@ extension JournalWriter {
         return try Dictionary(rows.map { try ($0[0], $0[1]) }) { first, _ in first }
     }
 
-    /// What waits for another attempt in this range.
-    private func neededOffsets(from first: Int64, to last: Int64, _ db: Database) throws -> Set<Int64> {
+    /// What waits for another attempt in this range, but for what does so for some sinks.
+    func neededOffsets(
+        from first: Int64, to last: Int64, without sinks: [Int64] = [], _ db: Database
+    ) throws -> Set<Int64> {
         let sql = """
             SELECT "offset" FROM parked
-            WHERE sink_id IN (SELECT id FROM sinks) AND "offset" BETWEEN ? AND ?
+            WHERE sink_id IN (SELECT id FROM sinks WHERE id NOT IN (SELECT value FROM json_each(?)))
+                AND "offset" BETWEEN ? AND ?
             """
-        return try Int64.fetchSet(db, sql: sql, arguments: [first, last])
+        return try Int64.fetchSet(db, sql: sql, arguments: ["\(sinks)", first, last])
     }
 
     /// Deletes entries with their bodies; true where the known events had to be frozen for it.

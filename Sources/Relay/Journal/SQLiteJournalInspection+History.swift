@@ -29,10 +29,10 @@ extension SQLiteJournalInspection {
             givenUp: givenUp, receiptsSince: since)
     }
 
-    /// Of when the oldest receipt is that is kept; nil where none has gone yet.
+    /// Receipts from then on are kept; nil where none has gone yet.
     private static func receiptsSince(_ db: Database) throws -> Int64? {
-        let sql = "SELECT settled_at FROM receipts WHERE id = (SELECT min(id) FROM receipts) AND id > 1"
-        return try Int64.fetchOne(db, sql: sql)
+        let sql = "SELECT value + 1 FROM counters WHERE name = ?"
+        return try Int64.fetchOne(db, sql: sql, arguments: [JournalWriter.receiptsGoneCounter])
     }
 
     /// A record of one of the kinds, with what its kind is ordered by.

@@ -14,8 +14,9 @@ extension SQLiteJournalInspection {
             let ends = try StoredRow.fetchOne(
                 db, sql: #"SELECT coalesce(min("offset"), 1), coalesce(max("offset"), 0) FROM entries"#)
             let horizon: Int64 = try ends?[1] ?? 0
+            let after = min(offset.rawValue, horizon)
             // Older entries may be gone: start where there are some.
-            let start = try max(offset.rawValue, (ends?[0] ?? 1) - 1)
+            let start = try max(after, (ends?[0] ?? 1) - 1)
             let last = min(horizon, end.rawValue, start + Self.scanMax)
             let rows = try StoredRow.fetchCursor(
                 db,
@@ -42,7 +43,7 @@ extension SQLiteJournalInspection {
             let lookedTo = isCut ? events.last?.offset ?? offset : Offset(rawValue: last)
             return StoredEventPage(
                 events: events, end: lookedTo, horizon: Offset(rawValue: horizon),
-                isWhole: try Self.areKept(offset.rawValue + 1, lookedTo.rawValue, db))
+                isWhole: try Self.areKept(after + 1, lookedTo.rawValue, db))
         }
     }
 

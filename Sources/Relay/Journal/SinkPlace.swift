@@ -67,28 +67,28 @@ struct SinkPlace {
         return min(cursor, (parked ?? .max) - 1)
     }
 
-    /// The first entry that waits for it, parked or not, among a bounded number behind an offset.
+    /// What waits for it, parked or not, among the first entries behind an offset, with their routes.
     ///
     /// - Parameter routes: The numbers of the routes that name the sink.
     /// - Returns: Also how far was looked, and whether the log ends there.
     func firstWaiting(
         behind offset: Int64, routes: [Int64], _ db: Database
-    ) throws -> (first: Int64?, seenTo: Int64, isAtEnd: Bool) {
-        let looksMax = JournalRetention.looksMax
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT min(CASE WHEN "offset" > ?1 AND route_id IN (SELECT value FROM json_each(?2))
-                        AND "offset" NOT IN (SELECT value FROM json_each(?3))
-                    OR "offset" IN (SELECT "offset" FROM parked WHERE sink_id = ?4) THEN "offset" END),
-                    max("offset"), count(*)
-                FROM (SELECT "offset", route_id FROM entries WHERE "offset" > ?5
-                    ORDER BY "offset" LIMIT ?6)
-                """)
-        let row = try StoredRow.fetchOne(
-            statement,
-            arguments: [cursor, "\(routes)", "\(Array(settledAbove))", id, offset, looksMax])
-        guard let row, let seenTo: Int64 = try row[1] else { return (nil, offset, true) }
-        return try (row[0], seenTo, row[2] < looksMax)
+    ) throws -> (entries: [(offset: Int64, route: Int64)], seenTo: Int64, isAtEnd: Bool) {
+        let rows = try StoredRow.fetchAll(
+            db, sql: #"SELECT "offset", route_id FROM entries WHERE "offset" > ? ORDER BY "offset" LIMIT ?"#,
+            arguments: [offset, JournalRetention.looksMax])
+        guard let last = rows.last else { return ([], offset, true) }
+        let seenTo: Int64 = try last[0]
+        let parked = try Int64.fetchSet(
+            db, sql: #"SELECT "offset" FROM parked WHERE sink_id = ? AND "offset" > ? AND "offset" <= ?"#,
+            arguments: [id, offset, seenTo])
+        let routes = Set(routes)
+        let entries = try rows.map { try (offset: $0[0] as Int64, route: $0[1] as Int64) }.filter { entry in
+            parked.contains(entry.offset)
+                || entry.offset > cursor && routes.contains(entry.route)
+                    && !settledAbove.contains(entry.offset)
+        }
+        return (entries, seenTo, rows.count < JournalRetention.looksMax)
     }
 
     /// The sink's entries in a part of the log, without those that are settled or parked above the cursor.

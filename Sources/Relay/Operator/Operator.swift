@@ -197,6 +197,9 @@ public final class Operator: Sendable {
         }
         // To find the span again takes a look at all of the log, and it would have no end while events come.
         try settings.check(order)
+        guard place.first <= place.after, place.after <= place.last else {
+            throw OperatorProblem.refused("after, first and last are not those of an answer before")
+        }
         let request = ReplayRequest(
             sink: order.sink, filter: order.filter, since: order.since, until: order.until, after: place.first
         )

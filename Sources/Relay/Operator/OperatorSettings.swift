@@ -107,7 +107,7 @@ public struct OperatorSettings: Sendable {
     /// What of some stored events a replay sends to its sink.
     public func step(_ replay: Replay, through page: StoredEventPage) -> ReplayStep {
         let request = replay.request
-        let isLast = page.end >= replay.last
+        let isLast = page.end >= min(replay.last, page.horizon)
         var step = ReplayStep(
             isWhole: page.isWhole, end: isLast ? replay.last : page.end, isLast: isLast)
         let until = request.until ?? .max

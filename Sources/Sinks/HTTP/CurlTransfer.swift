@@ -54,10 +54,22 @@ final class CurlTransfer {
         let descriptor = socket(family, kind, address.pointee.protocol)
         if descriptor >= 0 {
             openedSockets += 1
-        } else if [EMFILE, ENFILE].contains(errno) {
-            shortage = String(cString: strerror(errno))
+        } else {
+            shortage = Self.shortage(errno)
         }
         return descriptor
+    }
+
+    private static func shortage(_ code: Int32) -> String? {
+        [EMFILE, ENFILE].contains(code) ? String(cString: strerror(code)) : nil
+    }
+
+    /// Why no descriptor could be opened now; nil where one can.
+    private static var lackOfDescriptors: String? {
+        let descriptor = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)
+        guard descriptor >= 0 else { return shortage(errno) }
+        close(descriptor)
+        return nil
     }
 
     private static func addressBytes(_ address: UnsafePointer<curl_sockaddr>) -> [UInt8]? {
@@ -153,7 +165,11 @@ final class CurlTransfer {
         if sends == 0, refusedAddresses > 0, openedSockets == 0 || code == CURLE_ABORTED_BY_CALLBACK {
             return .addressRefused
         }
-        if let shortage, openedSockets == 0, !isSent {
+        // A name is looked up over a socket of its own, which the callbacks do not see.
+        let isNameUnknown = code == CURLE_COULDNT_RESOLVE_HOST
+        if let shortage = shortage ?? (isNameUnknown ? Self.lackOfDescriptors : nil), openedSockets == 0,
+            !isSent
+        {
             return .notSent(
                 "no connection can be opened: \(shortage); raise the relay's limit of open files "
                     + "(LimitNOFILE= in systemd, ulimit -n)")

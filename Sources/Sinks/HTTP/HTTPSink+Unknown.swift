@@ -97,11 +97,13 @@ extension HTTPSink {
         case .success(let response):
             let verdict = HTTPVerdict(status: response.status, removes: false)
             switch verdict {
-            // Who may not read may still be allowed to write, so the others say nothing of that.
-            case .unavailable, .limited, .denied:
+            case .unavailable, .limited:
                 if let error = trouble(verdict, response, step, delivery) { throw error }
                 return stillUnknown(
                     "the lookup got HTTP \(response.status)", delivery, after: pause(of: response))
+            // Who may not read may still be allowed to write: it says nothing of the sink, either way.
+            case .denied:
+                return stillUnknown("the lookup got HTTP \(response.status)", delivery, .notAsked)
             // To ask again costs nothing, and who believes half an answer loses the contact or doubles it.
             case _ where response.isCutOff:
                 return stillUnknown("the lookup's answer was cut off", delivery)

@@ -254,6 +254,12 @@ import Testing
     @Test func aDisabledSinkKeepsWhatOthersKeepAnyway() async throws {
         _ = steps()
         try moveBack("fast", to: 0)
+        // There is a route to it alone, and far off something that waits for nobody else.
+        try writer.transaction {
+            _ = try writer.append(
+                try fixture.submission(900_000..<900_001, to: ["slow"]),
+                digests: [EventDigest(org: "acme", eventID: "alone")])
+        }
         let before = try await givenUp()
         try writer.transaction {
             _ = try writer.keep([SinkPolicy(name: "fast"), SinkPolicy(name: "slow", isEnabled: false)])

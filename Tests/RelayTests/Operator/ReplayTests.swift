@@ -80,30 +80,6 @@ import Testing
         }
     }
 
-    /// What comes while it is counted is no part of it, as it is none of a replay that has begun.
-    @Test func aCountEndsWhereTheLogEndedWhenItBegan() async throws {
-        let fixture = try await OperatorFixture()
-        let audit = Route(choices: [Route.Choice(sink: "audit", rule: "x")])
-        let events = try (0..<5_000).map {
-            Submission.RoutedEvent(
-                event: try OperatorFixture.event($0, receivedAt: fixture.clock.now), route: audit)
-        }
-        _ = try await fixture.journal.append(Submission(events: events))
-        var (place, counted, shares) = ("", 0, [Double]())
-        for number in 6_000..<6_100 {
-            let step = try await fixture.ask("/replays", body(#","dryRun":true"# + place)).json
-            counted += step["matching"]?.int ?? 0
-            shares.append(step["share"]?.double ?? 0)
-            guard step["after"]?.int != nil else { break }
-            place = ["after", "first", "last"].map { #","\#($0)":\#(step[$0]?.int ?? -1)"# }.joined()
-            try await fixture.append(number...number, to: ["audit"])
-        }
-        #expect(counted == 5_000)
-        #expect(shares.count > 2 && shares == shares.sorted() && shares.last == 1)
-        let half = body(#","dryRun":true,"after":3"#)
-        #expect(try await fixture.ask("/replays", half).status == 400)
-    }
-
     @Test func aReplayThatWasCutShortGoesOnAndNothingComesTwice() async throws {
         let folder = try TemporaryFolder()
         let clock = ManualClock()
