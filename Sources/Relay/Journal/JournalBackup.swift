@@ -10,7 +10,7 @@ enum JournalBackup {
     ///
     /// - Parameters:
     ///   - source: Of the journal's file; nothing of it is changed.
-    ///   - replaces: Whether a file that has the name already gives way.
+    ///   - replaces: Whether a file of that name gives way, as at an upgrade, when nobody writes.
     ///   - progress: Told the share that is done, 0 to 1.
     /// - Throws: ``JournalError``, also where there is such a file and it may not be replaced.
     static func write(
@@ -27,21 +27,21 @@ enum JournalBackup {
         }
         close(file)
         defer { unlink(partial) }
-        try copy(source, to: partial, progress)
+        try copy(source, to: partial, isInUse: !replaces, progress)
         try sync(partial)
         try publish(partial, as: path, replaces: replaces)
         try sync(JournalFile.folder(of: path))
     }
 
     private static func copy(
-        _ source: DatabaseQueue, to path: String, _ progress: @escaping (Double) -> Void
+        _ source: DatabaseQueue, to path: String, isInUse: Bool, _ progress: @escaping (Double) -> Void
     ) throws {
         do {
             let target = try DatabaseQueue(path: path)
             try source.read { from in
                 // The transaction begins with its first statement, and what it sees stays the same.
                 _ = try Int.fetchOne(from, sql: "SELECT count(*) FROM sqlite_schema")
-                try lookForRoom(for: from, in: source, at: path)
+                try lookForRoom(for: from, at: path, journal: isInUse ? source.path : nil)
                 try target.writeWithoutTransaction { to in
                     try to.execute(sql: "PRAGMA synchronous = OFF")
                     try from.backup(to: to, pagesPerStep: pagesPerStep) { step in
@@ -55,25 +55,25 @@ enum JournalBackup {
             }
             try target.close()
         } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
-            throw noRoom(for: path)
+            throw JournalError.cannotCommit(
+                reason: "there is not enough room for \(path); the copy takes as much as the journal")
         }
     }
 
-    /// A copy that fills a disk would take from whoever lives on it; the journal, whose log grows as long as
-    /// it is copied, has an eighth more left.
-    private static func lookForRoom(for db: Database, in source: DatabaseQueue, at path: String) throws {
+    /// A copy that fills a disk would take from whoever lives on it.
+    ///
+    /// - Parameter journal: Of one that is in use: its log grows as long as it is copied, so on its own disk
+    ///   an eighth more has to be free.
+    private static func lookForRoom(for db: Database, at path: String, journal: String?) throws {
         let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
         let bytes = try pages * (Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
-        let (journal, target) = (JournalFile.folder(of: source.path), JournalFile.folder(of: path))
         // Some file systems tell nothing.
-        guard let disk = Disk(of: target), disk.totalBytes > 0 else { return }
-        let spare = Disk(of: journal)?.id == disk.id ? bytes / 8 : 0
-        if disk.availableBytes < bytes + spare { throw noRoom(for: path) }
-    }
-
-    private static func noRoom(for path: String) -> JournalError {
-        .cannotCommit(
-            reason: "there is not enough room for \(path); the copy takes as much as the journal")
+        guard let disk = Disk(of: JournalFile.folder(of: path)), disk.totalBytes > 0 else { return }
+        let other = journal.flatMap { Disk(of: JournalFile.folder(of: $0)) }
+        let needed = bytes + (disk.id != 0 && other?.id == disk.id ? bytes / 8 : 0)
+        guard disk.availableBytes < needed else { return }
+        throw JournalError.cannotCommit(
+            reason: "there is not enough room for \(path): \(needed) bytes have to be free there")
     }
 
     private static func publish(_ partial: String, as path: String, replaces: Bool) throws {

@@ -58,7 +58,7 @@ struct JournalReserve {
 struct Disk {
     let totalBytes: Int
     let availableBytes: Int
-    /// Differs between disks.
+    /// The same for two folders of one disk; 0 where the file system tells nothing.
     let id: UInt
 
     /// Nil where there is no such folder.

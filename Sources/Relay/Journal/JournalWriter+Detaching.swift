@@ -15,7 +15,7 @@ struct SinkLags {
 enum DetachReason: String {
     /// It stayed behind for longer than its `maxBehind`.
     case age
-    /// The journal was full, and it was furthest behind.
+    /// The journal was full, and it was furthest behind, or disabled.
     case size
     /// The same of the journal's disk.
     case disk

@@ -31,7 +31,12 @@ extension SQLiteJournalInspection {
 
     /// Receipts from then on are kept; nil where none has gone yet.
     private static func receiptsSince(_ db: Database) throws -> Int64? {
-        let sql = "SELECT value + 1 FROM counters WHERE name = ?"
+        // Some had gone before they were counted where the first is not there any more.
+        let sql = """
+            SELECT coalesce(
+                (SELECT value + 1 FROM counters WHERE name = ?),
+                (SELECT settled_at FROM receipts WHERE id = (SELECT min(id) FROM receipts) AND id > 1))
+            """
         return try Int64.fetchOne(db, sql: sql, arguments: [JournalWriter.receiptsGoneCounter])
     }
 

@@ -131,10 +131,15 @@ public final class SQLiteJournalInspection: JournalInspection {
         try await onThread { db in
             var condition = filter.condition
             condition.add("dead_letters.id < ?", page.before)
-            // By their ids; one sink's letters by the sink, which may have few.
-            let join = filter.sink == nil ? "CROSS JOIN" : "JOIN"
-            let sql =
-                Self.deadLettersSQL(join, where: condition.text) + " ORDER BY dead_letters.id DESC LIMIT ?"
+            if let sink = filter.sink {
+                // Their ids are in an index; one sink may have few letters of many, and another nearly all.
+                condition.add(
+                    """
+                    dead_letters.id IN (SELECT id FROM dead_letters
+                        WHERE sink_id = (SELECT id FROM sinks WHERE name = ?))
+                    """, sink)
+            }
+            let sql = Self.deadLettersSQL(where: condition.text) + " ORDER BY dead_letters.id DESC LIMIT ?"
             return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
                 .map { try Self.deadLetter($0, body: nil) }
         }
@@ -314,11 +319,12 @@ extension SQLiteJournalInspection {
         return try (rows.map { try $0[1] as Int64 }.min() ?? since, since)
     }
 
-    private static func deadLettersSQL(_ join: String = "JOIN", where filter: String) -> String {
+    private static func deadLettersSQL(where filter: String) -> String {
+        // Crossed, so that SQLite goes by the letters' ids and not by the sink, whose letters it would sort.
         """
         SELECT dead_letters.id, sinks.name, rule, event_id, event_type, user_id, died_at, failures,
             body IS NULL
-        FROM dead_letters \(join) sinks ON sinks.id = sink_id
+        FROM dead_letters CROSS JOIN sinks ON sinks.id = sink_id
         WHERE \(filter)
         """
     }

@@ -103,7 +103,8 @@ extension HTTPSink {
                     "the lookup got HTTP \(response.status)", delivery, after: pause(of: response))
             // Who may not read may still be allowed to write: it says nothing of the sink, either way.
             case .denied:
-                return stillUnknown("the lookup got HTTP \(response.status)", delivery, .notAsked)
+                return stillUnknown(
+                    "the lookup got HTTP \(response.status)", delivery, .notAsked, status: response.status)
             // To ask again costs nothing, and who believes half an answer loses the contact or doubles it.
             case _ where response.isCutOff:
                 return stillUnknown("the lookup's answer was cut off", delivery)

@@ -167,7 +167,8 @@ struct HTTPUnknownTests {
             for user in 1...3 {
                 let unknown = try HTTPFixtures.create(user, isOutcomeUnknown: true)
                 let receipt = try #require(try await sink.deliver([unknown]).first)
-                guard case .retry = receipt.outcome, receipt.contact == .notAsked, receipt.isOutcomeUnknown
+                guard case .retry = receipt.outcome, receipt.contact == .notAsked,
+                    receipt.isOutcomeUnknown, receipt.status == status
                 else {
                     Issue.record("\(receipt)")
                     return
