@@ -101,15 +101,19 @@ extension HTTPSink {
                 if let error = trouble(verdict, response, step, delivery) { throw error }
                 return stillUnknown(
                     "the lookup got HTTP \(response.status)", delivery, after: pause(of: response))
-            // Who may not read may still be allowed to write: it says nothing of the sink, either way.
+            // Of one user alone it says nothing of the sink, either way.
             case .denied:
+                if let error = lookupRefused(response, step, delivery) { throw error }
                 return stillUnknown(
                     "the lookup got HTTP \(response.status)", delivery, .notAsked, status: response.status)
             // To ask again costs nothing, and who believes half an answer loses the contact or doubles it.
             case _ where response.isCutOff:
                 return stillUnknown("the lookup's answer was cut off", delivery)
-            case .delivered: return found(response, step, delivery)
+            case .delivered:
+                lookupAnswered()
+                return found(response, step, delivery)
             case .rejected where [404, 410].contains(response.status):
+                lookupAnswered()
                 try await waitForTurn(step)
                 return nil
             case .rejected, .retry:

@@ -35,7 +35,14 @@ public final class HTTPSink: DeliveryPreviewing {
         var limited = TroubleScope.none
         /// Answers that break the protocol.
         var garbled = TroubleScope.none
+        /// 401 and 403 to lookups.
+        var lookups = TroubleScope.none
+        /// When another request than a lookup was answered last, by a clock that nobody sets.
+        var answeredAt: Int64?
     }
+
+    /// Who may not read may still write: as long as something was answered, a refused lookup is one user's.
+    private static let answerSpeaks = Duration.seconds(300)
 
     /// - Parameter client: Shared by all HTTP sinks; whoever made it shuts it down, after the sinks.
     public init(
@@ -181,7 +188,7 @@ public final class HTTPSink: DeliveryPreviewing {
                 (refusals.denied, refusals.garbled) = (.none, .none)
                 return refusals.limited.met(who(delivery))
             case .delivered, .rejected, .retry:
-                refusals = Refusals()
+                refusals = Refusals(answeredAt: clock.uptime)
                 return false
             }
         }
@@ -190,6 +197,23 @@ public final class HTTPSink: DeliveryPreviewing {
         return .misconfigured(
             reason: "\(step.origin): HTTP \(response.status) for several users: check auth and its rights")
     }
+
+    /// A lookup was refused for want of rights; nil where that is about one user, or only about lookups.
+    func lookupRefused(
+        _ response: CurlResponse, _ step: HTTPMapping.Step, _ delivery: Delivery
+    ) -> SinkError? {
+        let now = clock.uptime
+        let isEverybodys = refusals.withLock { refusals in
+            let isSecond = refusals.lookups.met(who(delivery))
+            return isSecond && refusals.answeredAt.map { now - $0 > Self.answerSpeaks.nanoseconds } ?? true
+        }
+        guard isEverybodys else { return nil }
+        let text = "HTTP \(response.status) to lookups of several users"
+        return .misconfigured(reason: "\(step.origin): \(text): check auth and its rights")
+    }
+
+    /// A lookup got an answer, whatever that was.
+    func lookupAnswered() { refusals.withLock { $0.lookups = .none } }
 
     func who(_ delivery: Delivery) -> String { delivery.event.user?.id ?? delivery.event.id }
 

@@ -160,22 +160,37 @@ struct HTTPUnknownTests {
         }
     }
 
-    /// Who may not read may still write: it neither ends an outage nor begins one.
-    @Test(arguments: [401, 403]) func aRefusalOfLookupsSaysNothingOfTheSink(_ status: Int) async throws {
+    /// Who may not read may still write: as long as that is answered, a refusal is about lookups alone.
+    @Test(arguments: [401, 403]) func aRefusalOfLookupsIsTheSinksUnlessItsWritesAreAnswered(
+        _ status: Int
+    ) async throws {
         try await withReceiver({ .respond($0.method == "GET" ? status : 201) }) { receiver, client in
-            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
-            for user in 1...3 {
-                let unknown = try HTTPFixtures.create(user, isOutcomeUnknown: true)
-                let receipt = try #require(try await sink.deliver([unknown]).first)
-                guard case .retry = receipt.outcome, receipt.contact == .notAsked,
-                    receipt.isOutcomeUnknown, receipt.status == status
+            let clock = ManualClock()
+            let sink = HTTPSink(
+                name: "crm", configuration: try contacts(receiver) { .lookUp($0) }, client: client,
+                clock: clock)
+            func lookUp(_ user: Int) async throws -> Receipt? {
+                try await sink.deliver([HTTPFixtures.create(user, isOutcomeUnknown: true)]).first
+            }
+            for hasWritten in [false, true] {
+                if hasWritten {
+                    #expect(try await sink.deliver([HTTPFixtures.create(9)]).first?.outcome == .delivered)
+                    for user in 1...3 { #expect(try await lookUp(user)?.contact == .notAsked) }
+                    clock.advance(by: .seconds(301))
+                } else {
+                    let receipt = try #require(try await lookUp(1))
+                    #expect(receipt.contact == .notAsked && receipt.isOutcomeUnknown)
+                    #expect(receipt.status == status)
+                }
+                guard case .misconfigured(let reason) = await failure({ try await lookUp(2) }) as? SinkError
                 else {
-                    Issue.record("\(receipt)")
+                    Issue.record("not misconfigured")
                     return
                 }
+                #expect(reason.contains("HTTP \(status) to lookups of several users"))
+                // Nor is it over by itself.
+                #expect(await failure({ try await lookUp(2) }) is SinkError)
             }
-            let receipt = try await sink.deliver([HTTPFixtures.create(4)]).first
-            #expect(receipt?.outcome == .delivered)
         }
     }
 
