@@ -96,29 +96,23 @@ extension HTTPSink {
         switch await send(lookup) {
         case .success(let response):
             let verdict = HTTPVerdict(status: response.status, removes: false)
+            let text = "the lookup got HTTP \(response.status)"
             switch verdict {
             case .unavailable, .limited:
                 if let error = trouble(verdict, response, step, delivery) { throw error }
-                return stillUnknown(
-                    "the lookup got HTTP \(response.status)", delivery, after: pause(of: response))
+                return stillUnknown(text, delivery, after: pause(of: response))
             // Of one user alone it says nothing of the sink, either way.
             case .denied:
                 if let error = lookupRefused(response, step, delivery) { throw error }
-                return stillUnknown(
-                    "the lookup got HTTP \(response.status)", delivery, .notAsked, status: response.status)
-            // To ask again costs nothing, and who believes half an answer loses the contact or doubles it.
-            case _ where response.isCutOff:
-                return stillUnknown("the lookup's answer was cut off", delivery)
-            case .delivered:
-                lookupAnswered()
-                return found(response, step, delivery)
-            case .rejected where [404, 410].contains(response.status):
-                lookupAnswered()
-                try await waitForTurn(step)
-                return nil
-            case .rejected, .retry:
-                return stillUnknown("the lookup got HTTP \(response.status)", delivery)
+                return stillUnknown(text, delivery, .notAsked, status: response.status)
+            case .delivered, .rejected, .retry: lookupAnswered()
             }
+            // To ask again costs nothing, and who believes half an answer loses the contact or doubles it.
+            if response.isCutOff { return stillUnknown("the lookup's answer was cut off", delivery) }
+            if verdict == .delivered { return found(response, step, delivery) }
+            guard [404, 410].contains(response.status) else { return stillUnknown(text, delivery) }
+            try await waitForTurn(step)
+            return nil
         case .failure(.invalidRequest(let reason)):
             return deadLetter("lookup: \(reason)", delivery, .notAsked)
         case .failure(.badResponse(let reason)): return stillUnknown("lookup: \(reason)", delivery)

@@ -35,13 +35,11 @@ public final class HTTPSink: DeliveryPreviewing {
         var limited = TroubleScope.none
         /// Answers that break the protocol.
         var garbled = TroubleScope.none
-        /// 401 and 403 to lookups.
-        var lookups = TroubleScope.none
         /// When another request than a lookup was answered last, by a clock that nobody sets.
         var answeredAt: Int64?
     }
 
-    /// Who may not read may still write: as long as something was answered, a refused lookup is one user's.
+    /// Who may not read may still write: a lookup that is refused so shortly after an answer says no more.
     private static let answerSpeaks = Duration.seconds(300)
 
     /// - Parameter client: Shared by all HTTP sinks; whoever made it shuts it down, after the sinks.
@@ -204,16 +202,16 @@ public final class HTTPSink: DeliveryPreviewing {
     ) -> SinkError? {
         let now = clock.uptime
         let isEverybodys = refusals.withLock { refusals in
-            let isSecond = refusals.lookups.met(who(delivery))
-            return isSecond && refusals.answeredAt.map { now - $0 > Self.answerSpeaks.nanoseconds } ?? true
+            let mayWrite = refusals.answeredAt.map { now - $0 <= Self.answerSpeaks.nanoseconds } ?? false
+            return !mayWrite && refusals.denied.met(who(delivery))
         }
         guard isEverybodys else { return nil }
-        let text = "HTTP \(response.status) to lookups of several users"
+        let text = "HTTP \(response.status) for several users, at last to a lookup"
         return .misconfigured(reason: "\(step.origin): \(text): check auth and its rights")
     }
 
-    /// A lookup got an answer, whatever that was.
-    func lookupAnswered() { refusals.withLock { $0.lookups = .none } }
+    /// A lookup got an answer, so that its credentials are good.
+    func lookupAnswered() { refusals.withLock { $0.denied = .none } }
 
     func who(_ delivery: Delivery) -> String { delivery.event.user?.id ?? delivery.event.id }
 
