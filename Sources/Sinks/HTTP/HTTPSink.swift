@@ -31,6 +31,8 @@ public final class HTTPSink: DeliveryPreviewing {
     private struct Refusals {
         /// 401 and 403.
         var denied = TroubleScope.none
+        /// Whether one of these was about more than a lookup.
+        var hasDeniedRequest = false
         /// 429.
         var limited = TroubleScope.none
         /// Answers that break the protocol.
@@ -181,9 +183,11 @@ public final class HTTPSink: DeliveryPreviewing {
             case .unavailable: return true
             case .denied:
                 (refusals.limited, refusals.garbled) = (.none, .none)
+                refusals.hasDeniedRequest = true
                 return refusals.denied.met(who(delivery))
             case .limited:
                 (refusals.denied, refusals.garbled) = (.none, .none)
+                refusals.hasDeniedRequest = false
                 return refusals.limited.met(who(delivery))
             case .delivered, .rejected, .retry:
                 refusals = Refusals(answeredAt: clock.uptime)
@@ -210,8 +214,12 @@ public final class HTTPSink: DeliveryPreviewing {
         return .misconfigured(reason: "\(step.origin): \(text): check auth and its rights")
     }
 
-    /// A lookup got an answer, so that its credentials are good.
-    func lookupAnswered() { refusals.withLock { $0.denied = .none } }
+    /// A lookup got an answer, so that its credentials are good for reading.
+    func lookupAnswered() {
+        refusals.withLock { refusals in
+            if !refusals.hasDeniedRequest { refusals.denied = .none }
+        }
+    }
 
     func who(_ delivery: Delivery) -> String { delivery.event.user?.id ?? delivery.event.id }
 

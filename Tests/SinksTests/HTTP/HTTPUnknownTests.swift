@@ -205,6 +205,33 @@ struct HTTPUnknownTests {
         }
     }
 
+    /// Whose credentials are no good for a request, and whose for a lookup, are two users.
+    @Test(arguments: [false, true]) func aRefusedLookupAndARefusedRequestAreTwo(
+        _ isLookupFirst: Bool
+    ) async throws {
+        try await withReceiver({ .respond($0.target.hasSuffix("00u3") ? 200 : 403) }) { receiver, client in
+            let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
+            let both = [
+                try HTTPFixtures.create(1, isOutcomeUnknown: isLookupFirst),
+                try HTTPFixtures.create(2, isOutcomeUnknown: !isLookupFirst),
+            ]
+            guard case .retry = try await sink.deliver([both[0]]).first?.outcome else {
+                Issue.record("not one user's")
+                return
+            }
+            // Who may read may still not write.
+            if !isLookupFirst {
+                let found = try await sink.deliver([HTTPFixtures.create(3, isOutcomeUnknown: true)]).first
+                #expect(found?.outcome == .delivered)
+            }
+            guard case .misconfigured = await failure({ try await sink.deliver([both[1]]) }) as? SinkError
+            else {
+                Issue.record("not misconfigured")
+                return
+            }
+        }
+    }
+
     @Test func aLookupThatIsUnavailableIsTheSinks() async throws {
         try await withReceiver({ _ in .respond(503) }) { receiver, client in
             let sink = sink(try contacts(receiver) { .lookUp($0) }, client)
