@@ -26,8 +26,8 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=16
 # compares times is alone. The names are those of the types, whole.
 suites() { echo "^[A-Za-z]+\\.($(IFS='|'; echo "$*"))(/|\$)"; }
 slow=$(suites IntakeAdversityTests SQLConformanceTests ReplayTests ReplayCountTests JournalCareTests \
-    JournalLimitTests JournalRetentionTests JournalBackupTests ReplayRoomTests ConfigSchemaTests ArgumentTests TableCostTests \
-    SinkDryRunTests DeadLetterOperationTests SQLiteJournalTests SQLiteExchangeTests SQLValuesTests \
+    JournalLimitTests JournalRetentionTests JournalBackupTests ReplayRoomTests ConfigSchemaTests \
+    ArgumentTests TableCostTests SinkDryRunTests DeadLetterOperationTests SQLiteJournalTests SQLiteExchangeTests SQLValuesTests \
     PostgresChangedTableTests PostgresRefusedRowTests OktaSimulatorTests DeliveryEvidenceTests)
 busy=$(suites DeliverySimulationTests WeekendOutageTests HTTPWeekendOutageTests MassDeletionTests \
     JournalDiskTests JournalSizeTests JournalReliefTests JournalDetachingTests SinkOperationTests \

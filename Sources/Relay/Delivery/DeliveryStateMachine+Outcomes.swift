@@ -45,11 +45,9 @@ extension DeliveryStateMachine {
         }
         .first
         let isPoison = error != nil && strike(attempt)
-        let struck = error == nil ? [] : attempt.offsets.map { ($0, strikes[$0]) }
         for receipt in receipts {
             settle(receipt, with: attempt.merged[receipt.offset] ?? [], took: took, at: now)
         }
-        for (offset, strike) in struck where parked[offset] != nil { strikes[offset] = strike }
         keepLimitCounts(at: now)
         for lane in lanes {
             if let time = waiting[lane] { keepWaiting(lane, until: time) } else { release(lane) }
@@ -266,6 +264,11 @@ extension DeliveryStateMachine {
             if receipt.isOutcomeUnknown { unknown.formUnion(earlier + [offset]) }
             let error = AttemptError(reason: reason, status: receipt.status, took: took)
             postpone(offset, with: earlier, after: after, error, at: now)
+            // What is parked again without an answer keeps its strikes.
+            let isAnswered = if case .failed = receipt.contact { false } else { true }
+            for offset in earlier + [offset] where isAnswered || parked[offset] == nil {
+                strikes[offset] = nil
+            }
         case .deferred: return
         }
         if parked[offset] == nil {
@@ -333,7 +336,6 @@ extension DeliveryStateMachine {
         guard now - stoodStill < giveUpAt else { return giveUp(offset, with: earlier, error, at: now) }
         let attempts = failures.last?.number ?? 1
         let delay = schedule.delay(afterFailures: attempts, retryAfter: after, using: &generator)
-        for offset in earlier + [offset] { strikes[offset] = nil }
         settlement.countRetry()
         park(
             ParkedDelivery(

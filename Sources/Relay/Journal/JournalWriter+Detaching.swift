@@ -115,9 +115,7 @@ extension JournalWriter {
             let replay: String? = try row[3]
             looks += 1
             look.seenTo = offset
-            let waits =
-                try parked.contains(offset)
-                || offset > sink.cursor && numbers.contains(row[2]) && !sink.settledAbove.contains(offset)
+            let waits = try sink.waits(for: offset, route: row[2], routes: numbers, parked: parked)
             // What is sent to others again says nothing of how old this sink's entries are.
             guard waits || replay == nil else { continue }
             let came = try arrivals.instant(of: offset, receivedAt: row[1], replay: replay, db)

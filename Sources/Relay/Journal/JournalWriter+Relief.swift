@@ -191,11 +191,8 @@ extension JournalWriter {
                     guard let free else { continue }
                     last = try min(free.offset, lastToGiveUp(from: first.offset, db) ?? free.offset)
                 }
-                var waiting = try sink.entries(after: sink.cursor, through: last, routes: routes, db)
-                waiting.add(try sink.parkedEntries(through: last, db))
                 // Where nothing waits, its place goes on all the same.
-                let count = try giveUp(
-                    waiting, of: sink, through: last, because: reason.text, isOneOutage: true, at: now, db)
+                let count = try giveUpWaiting(of: sink, through: last, because: reason, at: now, db)
                 given = GivenUp(sinks: count > 0 ? [(sink.name, count)] : [], offsets: start + 1...last)
                 return
             }
@@ -218,16 +215,23 @@ extension JournalWriter {
             var step = GivenUp(offsets: pinned...last)
             let names = try sinks(pinning: pinned, db)
             for sink in try SinkPlace.all(db) where names.contains(sink.name) {
-                var waiting = try sink.entries(
-                    after: sink.cursor, through: last, routes: routes.ids(naming: sink.name, db), db)
-                waiting.add(try sink.parkedEntries(through: last, db))
-                let count = try giveUp(
-                    waiting, of: sink, through: last, because: reason.text, isOneOutage: true, at: now, db)
+                let count = try giveUpWaiting(of: sink, through: last, because: reason, at: now, db)
                 step.sinks.append((sink.name, count))
             }
             given = step
         }
         return given
+    }
+
+    /// Has a sink give up all that waits for it up to an offset, parked or not; how much that was.
+    private func giveUpWaiting(
+        of sink: SinkPlace, through last: Int64, because reason: DetachReason, at now: Int64, _ db: Database
+    ) throws -> Int {
+        var waiting = try sink.entries(
+            after: sink.cursor, through: last, routes: routes.ids(naming: sink.name, db), db)
+        waiting.add(try sink.parkedEntries(through: last, db))
+        return try giveUp(
+            waiting, of: sink, through: last, because: reason.text, isOneOutage: true, at: now, db)
     }
 
     private func mayGiveUpForDisk(at now: Int64, roomBytes: Int?, givenBack: Int) -> Bool {

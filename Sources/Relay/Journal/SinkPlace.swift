@@ -60,6 +60,16 @@ struct SinkPlace {
         return try Bool.fetchOne(db, sql: select, arguments: [id]) ?? false
     }
 
+    /// Whether an entry waits for it, parked or not.
+    ///
+    /// - Parameters:
+    ///   - routes: The numbers of the routes that name the sink.
+    ///   - parked: Its parked offsets about there.
+    func waits(for offset: Int64, route: Int64, routes: Set<Int64>, parked: Set<Int64>) -> Bool {
+        parked.contains(offset)
+            || offset > cursor && routes.contains(route) && !settledAbove.contains(offset)
+    }
+
     /// Behind here lies all that waits for it, parked or not.
     func start(_ db: Database) throws -> Int64 {
         let select = #"SELECT min("offset") FROM parked WHERE sink_id = ?"#
@@ -84,9 +94,7 @@ struct SinkPlace {
             arguments: [id, offset, seenTo])
         let routes = Set(routes)
         let entries = try rows.map { try (offset: $0[0] as Int64, route: $0[1] as Int64) }.filter { entry in
-            parked.contains(entry.offset)
-                || entry.offset > cursor && routes.contains(entry.route)
-                    && !settledAbove.contains(entry.offset)
+            waits(for: entry.offset, route: entry.route, routes: routes, parked: parked)
         }
         return (entries, seenTo, rows.count < JournalRetention.looksMax)
     }

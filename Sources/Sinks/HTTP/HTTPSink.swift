@@ -195,9 +195,7 @@ public final class HTTPSink: DeliveryPreviewing {
             }
         }
         guard isEverybodys else { return nil }
-        guard verdict == .denied else { return unavailable(response, step) }
-        return .misconfigured(
-            reason: "\(step.origin): HTTP \(response.status) for several users: check auth and its rights")
+        return verdict == .denied ? denied(response, step) : unavailable(response, step)
     }
 
     /// A lookup was refused for want of rights; nil where that is about one user, or only about lookups.
@@ -209,8 +207,13 @@ public final class HTTPSink: DeliveryPreviewing {
             let mayWrite = refusals.answeredAt.map { now - $0 <= Self.answerSpeaks.nanoseconds } ?? false
             return !mayWrite && refusals.denied.met(who(delivery))
         }
-        guard isEverybodys else { return nil }
-        let text = "HTTP \(response.status) for several users, at last to a lookup"
+        return isEverybodys ? denied(response, step, "at last to a lookup") : nil
+    }
+
+    private func denied(
+        _ response: CurlResponse, _ step: HTTPMapping.Step, _ what: String? = nil
+    ) -> SinkError {
+        let text = "HTTP \(response.status) for several users" + (what.map { ", \($0)" } ?? "")
         return .misconfigured(reason: "\(step.origin): \(text): check auth and its rights")
     }
 
