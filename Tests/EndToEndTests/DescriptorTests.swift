@@ -59,7 +59,9 @@ import Testing
     /// Who is connected is served, and what needs a descriptor waits.
     @Test func whereNoneIsLeftItWaitsAndGoesOn() async throws {
         receiver.stop()
-        let closing = try HTTPReceiver { _ in .respond(200, closes: true) }
+        // It says that it closes: otherwise a kept connection might be taken again just when it does, and the
+        // sink would be unavailable for that.
+        let closing = try HTTPReceiver { _ in .respond(200, headers: ["Connection: close"], closes: true) }
         defer { closing.stop() }
         let setup = try RelaySetup(
             sinks: [Destinations.sqlite, Destinations.messages(closing.url)].joined(separator: ","),
@@ -72,11 +74,9 @@ import Testing
         }
         let stranger = try? await onOwnThread { try IdleConnections(1, port: setup.port) }
         await relay.waitForLog("no connection can be taken for now")
-        await relay.waitForLog("Too many open files")
-        await relay.waitForLog("sink is unavailable")
+        await relay.waitForLog("no connection can be opened: Too many open files")
         stranger?.close()
         #expect(relay.exitStatus == nil, "\(relay.log)")
-        #expect(relay.log.contains("no connection can be opened: Too many open files"), "\(relay.log)")
 
         try await onOwnThread { try Self.limitOpenFiles(of: pid, to: 240) }
         try await waitUntil(every: .milliseconds(20)) { await setup.isHealthy() }
