@@ -28,7 +28,7 @@ suites() { echo "^[A-Za-z]+\\.($(IFS='|'; echo "$*"))(/|\$)"; }
 slow=$(suites IntakeAdversityTests SQLConformanceTests ReplayTests ReplayCountTests JournalCareTests \
     JournalLimitTests JournalRetentionTests JournalBackupTests ReplayRoomTests ConfigSchemaTests \
     ArgumentTests TableCostTests SinkDryRunTests DeadLetterOperationTests SQLiteJournalTests SQLiteExchangeTests SQLValuesTests \
-    PostgresChangedTableTests PostgresRefusedRowTests OktaSimulatorTests DeliveryEvidenceTests)
+    PostgresChangedTableTests PostgresRefusedRowTests OktaSimulatorTests DeliveryEvidenceTests ReceiptTests)
 busy=$(suites DeliverySimulationTests WeekendOutageTests HTTPWeekendOutageTests MassDeletionTests \
     JournalDiskTests JournalSizeTests JournalReliefTests JournalDetachingTests SinkOperationTests \
     SQLShuffleTests HTTPShuffleTests FuzzTests PatternPropertyTests PatternCostTests)

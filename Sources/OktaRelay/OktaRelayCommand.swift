@@ -19,8 +19,8 @@ struct OktaRelayCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, CheckCommand.self, ExplainCommand.self, SimulateCommand.self,
             TestRulesCommand.self, StatusCommand.self, SinksCommand.self, DeadLettersCommand.self,
-            QuarantineCommand.self, ReplayCommand.self, HistoryCommand.self, JournalCommand.self,
-            SchemaCommand.self,
+            QuarantineCommand.self, ReplayCommand.self, HistoryCommand.self, ReceiptsCommand.self,
+            JournalCommand.self, SchemaCommand.self,
         ]
     )
 }

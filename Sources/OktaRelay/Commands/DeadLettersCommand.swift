@@ -180,8 +180,8 @@ extension DeadLetterRecord {
             ? """
 
 
-            \(attemptCount) attempts: the first \(FailedAttempt.firstKept) and the newest \
-            \(FailedAttempt.newestKept) are kept
+            \(Wording.count(attemptsLeftOut, "attempt")) of \(attemptCount) \
+            \(attemptsLeftOut == 1 ? "is" : "are") not kept any more
             """ : ""
         let event = body.map { String(decoding: $0, as: UTF8.self) } ?? "its bytes are no longer kept"
         return """

@@ -10,6 +10,8 @@ extension PointInTime: ExpressibleByArgument {
 
 extension Replay.State: ExpressibleByArgument {}
 
+extension SettledOutcome: ExpressibleByArgument {}
+
 /// An empty text, of a variable that a script has not set, say, would fit everything, or nothing.
 func refuseEmpty(_ options: [(name: String, value: String?)]) throws {
     guard let empty = options.first(where: { $0.value?.isEmpty == true }) else { return }

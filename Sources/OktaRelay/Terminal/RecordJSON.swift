@@ -54,6 +54,14 @@ extension [Replay] {
     }
 }
 
+extension SettlementRecord: RecordJSON {
+    func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
+}
+
+extension ReceiptRecord: RecordJSON {
+    func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
+}
+
 extension OperationRecord: RecordJSON {
     func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
 }

@@ -132,7 +132,7 @@ struct AdminController: Sendable {
                 .notFound,
                 "nothing is here; there are /status /metrics /sinks /sinks/{name}/rows /events /dead-letters "
                     + "/dead-letters/{id} /quarantine /quarantine/{id} /replays /history /operations "
-                    + "/detached /healthz /readyz, and what is to be POSTed")
+                    + "/settlements /receipts /detached /healthz /readyz, and what is to be POSTed")
         }
     }
 

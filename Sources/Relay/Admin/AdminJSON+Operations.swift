@@ -124,6 +124,36 @@ extension AdminJSON {
         }
     }
 
+    /// What one settle recorded.
+    public static func write(_ record: SettlementRecord, to value: inout JSONWriter) {
+        value.object { object in
+            object.member("id", record.id)
+            object.member("at", instant(record.at))
+            object.member("sink", record.sink)
+            object.member("first", record.first.rawValue)
+            object.member("last", record.last.rawValue)
+            object.member("delivered", record.delivered)
+            object.member("superseded", record.superseded)
+            object.member("skipped", record.skipped)
+            object.member("dead", record.dead)
+        }
+    }
+
+    /// What is kept of one delivery.
+    public static func write(_ record: ReceiptRecord, to value: inout JSONWriter) {
+        value.object { object in
+            object.member("id", record.id)
+            object.member("at", instant(record.at))
+            object.member("sink", record.sink)
+            object.member("offset", record.offset.rawValue)
+            object.member("outcome", record.outcome?.rawValue)
+            object.member("detail", record.detail)
+            object.member("operation", record.operation)
+            object.member("userId", record.userID)
+            object.member("eventId", record.eventID)
+        }
+    }
+
     /// One thing that an operator did.
     public static func write(_ record: OperationRecord, to value: inout JSONWriter) {
         value.object { object in

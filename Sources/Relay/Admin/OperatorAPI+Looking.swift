@@ -81,6 +81,20 @@ extension OperatorAPI {
         return .list("operations", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
     }
 
+    @Sendable func settlements(_ parameters: AdminParameters) async throws -> HTTPAnswer {
+        let (filter, page) = try parameters.receipts(now: hands.clock.now)
+        let records = try await hands.inspection.settlements(filter, page.andOneMore)
+        if records.isEmpty { try await hands.know([.sink: filter.sink]) }
+        return .list("settlements", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
+    }
+
+    @Sendable func receipts(_ parameters: AdminParameters) async throws -> HTTPAnswer {
+        let (filter, page) = try parameters.receipts(now: hands.clock.now)
+        let records = try await hands.inspection.receipts(filter, page.andOneMore)
+        if records.isEmpty { try await hands.know([.sink: filter.sink]) }
+        return .list("receipts", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
+    }
+
     @Sendable func detached(_ parameters: AdminParameters) async throws -> HTTPAnswer {
         try parameters.only(["sink", "reason", "since", "until", "before", "limit"])
         let page = try parameters.page()
@@ -95,12 +109,26 @@ extension OperatorAPI {
 }
 
 extension AdminParameters {
-    fileprivate func replayState() throws(AdminProblem) -> Replay.State? {
-        guard let text = self["state"] else { return nil }
-        guard let state = Replay.State(rawValue: text) else {
-            let states = Replay.State.allCases.map(\.rawValue).joined(separator: ", ")
-            throw AdminProblem(.badRequest, "state must be one of \(states)")
+    fileprivate func replayState() throws(AdminProblem) -> Replay.State? { try choice("state") }
+
+    fileprivate func receipts(now: Int64) throws -> (ReceiptFilter, PageRequest) {
+        try only(["sink", "outcome", "since", "until", "before", "limit"])
+        let range = try range(now: now)
+        let filter = ReceiptFilter(
+            sink: try self.filter("sink"), outcome: try choice("outcome"), since: range.since,
+            until: range.until)
+        return (filter, try page())
+    }
+
+    /// One of a few words; nil where the parameter is not there.
+    private func choice<Value: RawRepresentable<String> & CaseIterable>(
+        _ name: String
+    ) throws(AdminProblem) -> Value? {
+        guard let text = self[name] else { return nil }
+        guard let value = Value(rawValue: text) else {
+            let words = Value.allCases.map(\.rawValue).joined(separator: ", ")
+            throw AdminProblem(.badRequest, "\(name) must be one of \(words)")
         }
-        return state
+        return value
     }
 }

@@ -96,6 +96,8 @@ public struct OperatorAPI: Sendable {
         case ("replays", 2): return Verb(get: { try await self.replay(path[1], $0) })
         case ("history", 1): return Verb(get: history)
         case ("operations", 1): return Verb(get: operations)
+        case ("settlements", 1): return Verb(get: settlements)
+        case ("receipts", 1): return Verb(get: receipts)
         case ("detached", 1): return Verb(get: detached)
         case ("sinks", 3): return sinkVerb(path[1], path[2])
         default: return nil

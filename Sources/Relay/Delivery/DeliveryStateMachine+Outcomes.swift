@@ -93,93 +93,6 @@ extension DeliveryStateMachine {
         rewindIfIdle()
     }
 
-    // MARK: - Strikes
-
-    /// The sink has failed as a whole with these; whether that is the event's own matter: it did so several
-    /// times, at last with the one alone, while others succeeded.
-    ///
-    /// - Parameter isSent: Whether the sink was given the attempt.
-    private mutating func strike(_ attempt: Attempt, isSent: Bool = true) -> Bool {
-        var isPoison = false
-        for offset in attempt.offsets {
-            var strike = strikes[offset] ?? Strikes(successesBefore: successes)
-            if strike.count == 0 { strike.successesBefore = successes }
-            if isSent { strike.count += 1 } else { strike.refusals += 1 }
-            strikes[offset] = strike
-            let isSentAlone = isSent && attempt.numbers.count == 1
-            // Of what is merged each member counts: a newer one must not have it begin anew.
-            let hasFailed = strike.count >= Self.strikesMax && successes > strike.successesBefore
-            isPoison = isPoison || (isSentAlone && hasFailed)
-        }
-        return isPoison
-    }
-
-    /// Whether a failure says something of the sink: where it is an event's own, the second in a row does.
-    private mutating func isSinks(_ isPoison: Bool, _ attempt: Attempt) -> Bool {
-        guard isPoison else { return true }
-        defer { lastPoison = successes }
-        // Each stays a suspect: its next failure needs no more than one success of another to count.
-        for offset in attempt.offsets where parked[offset] != nil {
-            strikes[offset] = Strikes(count: Self.strikesMax - 1, successesBefore: successes)
-        }
-        return lastPoison == successes
-    }
-
-    // MARK: - The breaker
-
-    /// An attempt shows that nothing can be delivered now.
-    ///
-    /// What had begun before the breaker opened says nothing new: only a preparation and the trial show
-    /// whether the sink is back.
-    private mutating func failed(_ error: SinkError, attempt id: Int, at now: Int64) {
-        if isDelivering, id > lastBeforeOutage { open(error, at: now) }
-    }
-
-    private mutating func open(_ error: SinkError, at now: Int64) {
-        lastBeforeOutage = nextAttemptID
-        if breaker.openSince == nil { settlement.awayChanged() }
-        var generator = self.generator
-        let schedule = self.schedule
-        breaker.failed(error, at: now) { failures, retryAfter in
-            schedule.delay(afterFailures: failures, retryAfter: retryAfter, using: &generator)
-        }
-        self.generator = generator
-        hasReadSinceOutage = false
-        letGo()
-    }
-
-    /// Nothing is delivered for a while, so nothing is kept ready for it.
-    mutating func letGo() {
-        giveBackReady(of: parkedReady)
-        rewindIfIdle()
-    }
-
-    /// Parked deliveries that were read and not tried wait for their time again.
-    mutating func giveBackReady(of offsets: [Offset]) {
-        for offset in offsets {
-            parked.giveBack(offset)
-            parkedEntries[offset] = nil
-        }
-        parkedReady.removeAll { offsets.contains($0) }
-    }
-
-    /// The retry clock stood still while the sink was unavailable.
-    mutating func countOutage(at now: Int64) {
-        guard let outage = breaker.takeOutage(at: now), outage > .zero else { return }
-        stoodStill += outage.nanoseconds
-        settlement.standStill(for: outage.nanoseconds)
-    }
-
-    /// While the sink is down, and nothing is on its way from it, the window is empty.
-    mutating func rewindIfIdle() {
-        guard !isDelivering, attempts.isEmpty, !window.isEmpty else { return }
-        window.rewind()
-        line.removeAll()
-        for lane in settling.removeAll() { line.go(lane) }
-        held = []
-        hasNews = true
-    }
-
     // MARK: - Lanes
 
     mutating func putBack(_ offset: Offset, _ lane: ParkedLanes.Lane) {
@@ -293,16 +206,21 @@ extension DeliveryStateMachine {
         guard receipt.detail != nil || removal != nil else { return }
         settlement.keep(
             DeliveryReceipt(
-                offset: receipt.offset, outcome: outcome, detail: receipt.detail, removal: removal))
+                offset: receipt.offset, outcome: outcome, detail: receipt.detail, eventID: event.id,
+                removal: removal))
     }
 
-    /// A delivery of which the destination was told nothing; that it removed a user is kept all the same.
+    /// A delivery of which the destination was told nothing; that it removed a user is kept all the same, and
+    /// why it was skipped.
     private mutating func end(_ offset: Offset, _ outcome: SettledOutcome, because reason: String? = nil) {
-        if let event = entry(offset)?.event,
+        if let event = entry(offset)?.event {
             let removal = DeliveryReceipt.Removal(userOperation(event), by: event)
-        {
-            settlement.keep(
-                DeliveryReceipt(offset: offset, outcome: outcome, detail: reason, removal: removal))
+            if removal != nil || reason != nil {
+                settlement.keep(
+                    DeliveryReceipt(
+                        offset: offset, outcome: outcome, detail: reason, eventID: event.id, removal: removal)
+                )
+            }
         }
         succeed(offset, outcome)
     }
@@ -329,11 +247,11 @@ extension DeliveryStateMachine {
     private mutating func postpone(
         _ offset: Offset, with earlier: [Offset], after: Duration?, _ error: AttemptError, at now: Int64
     ) {
-        let failures = failures(of: offset, with: earlier, and: error, at: now)
         let due = history(of: offset, with: earlier)?.giveUpAt
         if let due, due <= now - stoodStill { countOutage(at: now) }
         let giveUpAt = due ?? now - stoodStill + schedule.giveUpAfter.nanoseconds
         guard now - stoodStill < giveUpAt else { return giveUp(offset, with: earlier, error, at: now) }
+        let failures = failures(of: offset, with: earlier, and: error, at: now)
         let attempts = failures.last?.number ?? 1
         let delay = schedule.delay(afterFailures: attempts, retryAfter: after, using: &generator)
         settlement.countRetry()
@@ -354,17 +272,20 @@ extension DeliveryStateMachine {
 
     /// What is known of the attempts of a delivery: where events are merged, of the one that was tried most.
     func history(of offset: Offset, with earlier: [Offset]) -> ParkedDelivery? {
-        ([offset] + earlier).compactMap { parked[$0] }.max { $0.failures.count < $1.failures.count }
+        ([offset] + earlier).compactMap { parked[$0] }
+            .max { $0.failures.last?.number ?? 0 < $1.failures.last?.number ?? 0 }
     }
 
-    private func failures(
+    /// The attempts so far as a delivery keeps them, with this one, which is logged of all that were merged.
+    private mutating func failures(
         of offset: Offset, with earlier: [Offset], and error: AttemptError, at now: Int64
     ) -> [FailedAttempt] {
         var failures = history(of: offset, with: earlier)?.failures ?? []
-        failures.append(
-            FailedAttempt(
-                number: (failures.last?.number ?? 0) + 1, at: now, reason: error.reason, took: error.took,
-                status: error.status))
+        let failure = FailedAttempt(
+            number: (failures.last?.number ?? 0) + 1, at: now, reason: error.reason, took: error.took,
+            status: error.status)
+        for offset in earlier + [offset] { settlement.log(failure, of: offset) }
+        failures.append(failure)
         if failures.count > FailedAttempt.firstKept + FailedAttempt.newestKept {
             failures.remove(at: FailedAttempt.firstKept)
         }
@@ -392,6 +313,6 @@ extension DeliveryReceipt.Removal {
         guard operation == .deactivate || operation == .delete, let subject = event.subject else {
             return nil
         }
-        self.init(operation: operation, subject: subject, eventID: event.id)
+        self.init(operation: operation, subject: subject)
     }
 }

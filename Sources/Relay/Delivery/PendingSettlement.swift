@@ -12,6 +12,7 @@ struct PendingSettlement {
     private var states: [Subject: FoldState] = [:]
     private var ended: [Offset] = []
     private var receipts: [DeliveryReceipt] = []
+    private var attempts: [LoggedAttempt] = []
     private var hold: SinkHold?
     private var limitCounts: String?
     private var stoodStill: Int64 = 0
@@ -70,6 +71,11 @@ struct PendingSettlement {
     func isRecording(_ lane: ParkedLanes.Lane) -> Bool { recording.contains(lane) }
 
     mutating func keep(_ receipt: DeliveryReceipt) { receipts.append(receipt) }
+
+    /// It goes with what becomes of the delivery.
+    mutating func log(_ attempt: FailedAttempt, of offset: Offset) {
+        attempts.append(LoggedAttempt(offset: offset, attempt: attempt))
+    }
 
     mutating func hold(_ hold: SinkHold) {
         self.hold = hold
@@ -170,6 +176,7 @@ struct PendingSettlement {
             states: states,
             ended: ended,
             receipts: receipts,
+            attempts: attempts,
             hold: hold,
             limitCounts: limitCounts,
             unknown: parked.keys.filter(isUnknown).sorted(),

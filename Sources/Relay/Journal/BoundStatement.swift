@@ -23,6 +23,10 @@ package struct BoundStatement {
         sqlite3_bind_int64(handle, next(), value)
     }
 
+    package mutating func bind(_ value: Int64?) {
+        if let value { bind(value) } else { bindNull() }
+    }
+
     package mutating func bind(_ value: Double) {
         sqlite3_bind_double(handle, next(), value)
     }

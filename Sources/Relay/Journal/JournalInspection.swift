@@ -233,8 +233,8 @@ public struct DeadLetterRecord: Sendable {
     public let userID: String?
     /// Nanoseconds since 1970.
     public let diedAt: Int64
-    /// Attempts, oldest first: all, or of many the first ``FailedAttempt/firstKept`` and the newest
-    /// ``FailedAttempt/newestKept``.
+    /// Attempts, oldest first: all that are logged still; in lists, of many the first
+    /// ``FailedAttempt/firstKept`` and the newest ``FailedAttempt/newestKept``.
     public let failures: [FailedAttempt]
     /// The LogEvent's bytes; nil in lists, and when they are no longer kept.
     public let body: [UInt8]?

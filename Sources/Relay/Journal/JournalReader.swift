@@ -1,101 +1,37 @@
-import Foundation
 import GRDB
-import JSON
 
 /// Reads entries back from disk, on a thread and a connection of its own, for sinks that are behind the tail.
 final class JournalReader: Sendable {
-    /// Offsets looked through in one read, so that a sink with few entries cannot hold up the others.
-    private static let scanMax: Int64 = 50_000
-
-    /// What ``Cache/entry(_:sink:_:)`` reads, in the order of its columns.
-    private static let columns = """
-        SELECT entries."offset", received_at, hook_id, route_id, replay, envelope_id, body
-        FROM entries LEFT JOIN bodies ON bodies."offset" = entries."offset"
-        """
-    private static let rowsBehind = """
-        \(columns) WHERE entries."offset" > ? AND entries."offset" <= ?
-            AND route_id IN (SELECT value FROM json_each(?))
-        ORDER BY entries."offset" LIMIT ?
-        """
-    private static let rowsAt = """
-        \(columns) WHERE entries."offset" IN (SELECT value FROM json_each(?)) ORDER BY entries."offset"
-        """
-
     private let thread: SerialThread
     private let queue: DatabaseQueue
     /// Touched on the thread only.
-    private let cache: Cache
+    private let stored: Stored
 
     init(path: String) throws {
         queue = try JournalFile.openForReading(path)
         thread = SerialThread(name: "journal-reader")
-        cache = Cache()
+        stored = Stored()
     }
 
     func read(
         _ sink: String, after offset: Offset, horizon: Int64, limit: ReadLimit
     ) async throws(JournalError) -> JournalPage {
-        try await onThread { db, cache in
-            let last = min(horizon, offset.rawValue + Self.scanMax)
-            let routes = try cache.routes.ids(naming: sink, db)
-            var rows = try BoundStatement(db, Self.rowsBehind)
-            defer { rows.reset() }
-            rows.bind(offset.rawValue)
-            rows.bind(last)
-            rows.bind("\(routes)")
-            rows.bind(Int64(limit.entries))
-            var entries: [JournalEntry] = []
-            var bytes = 0
-            var isFull = false
-            while !isFull, try rows.nextRow() {
-                let entry = try cache.entry(rows, sink: sink, db)
-                bytes += entry.event.body.bytes.count
-                isFull = !entries.isEmpty && bytes > limit.bytes
-                if !isFull { entries.append(entry) }
-            }
-            let isCut = isFull || entries.count == limit.entries
-            return JournalPage(
-                entries: entries,
-                end: isCut ? entries.last?.offset ?? offset : Offset(rawValue: last),
-                isAtHorizon: !isCut && last == horizon
-            )
+        try await onThread { db, stored in
+            try stored.entries.page(sink, after: offset, horizon: horizon, limit: limit, db)
         }
     }
 
     func read(_ sink: String, at offsets: [Offset]) async throws(JournalError) -> [JournalEntry] {
-        try await onThread { db, cache in
-            var rows = try BoundStatement(db, Self.rowsAt)
-            defer { rows.reset() }
-            rows.bind("\(offsets.map(\.rawValue))")
-            var entries: [JournalEntry] = []
-            while try rows.nextRow() { entries.append(try cache.entry(rows, sink: sink, db)) }
-            return entries
-        }
+        try await onThread { db, stored in try stored.entries.entries(sink, at: offsets, db) }
     }
 
     func states(_ sink: String, of subjects: [Subject]) async throws(JournalError) -> [Subject: FoldState] {
-        try await onThread { db, _ in
-            var row = try BoundStatement(
-                db,
-                """
-                SELECT state FROM user_states
-                WHERE sink_id = (SELECT id FROM sinks WHERE name = ?) AND org = ? AND user_id = ?
-                """)
-            defer { row.reset() }
-            var states: [Subject: FoldState] = [:]
-            for subject in subjects {
-                row.bind(sink)
-                row.bind(subject.org)
-                row.bind(subject.userID)
-                while try row.nextRow() { states[subject] = FoldState(json: row.blob(0)) }
-            }
-            return states
-        }
+        try await onThread { db, _ in try StoredEntries.states(sink, of: subjects, db) }
     }
 
     /// Reads routes anew from now on, because sinks have other names.
     func forgetRoutes() async {
-        await thread.run { [cache] in cache.routes.forget() }
+        await thread.run { [stored] in stored.entries.forgetRoutes() }
     }
 
     func close() async {
@@ -103,10 +39,10 @@ final class JournalReader: Sendable {
     }
 
     private func onThread<T: Sendable>(
-        _ body: @escaping @Sendable (Database, Cache) throws -> T
+        _ body: @escaping @Sendable (Database, Stored) throws -> T
     ) async throws(JournalError) -> T {
-        let result = await thread.run { [queue, cache] in
-            Result { try queue.read { try body($0, cache) } }
+        let result = await thread.run { [queue, stored] in
+            Result { try queue.read { try body($0, stored) } }
         }
         do {
             return try result.get()
@@ -115,39 +51,8 @@ final class JournalReader: Sendable {
         }
     }
 
-    /// What the thread keeps between reads.
-    ///
     /// `@unchecked`: only closures that run on the reader's one thread touch it.
-    private final class Cache: @unchecked Sendable {
-        var routes = RouteCatalogue()
-        private var hooks: [Int64: (name: String, org: String)] = [:]
-
-        func entry(_ row: BoundStatement, sink: String, _ db: Database) throws -> JournalEntry {
-            let offset = row.integer(0)
-            let hook = try hook(row.integer(2), db)
-            let body = row.blob(6)
-            guard !body.isEmpty else {
-                throw JournalDamage(what: "the body of entry \(offset) is not there")
-            }
-            return JournalEntry(
-                offset: Offset(rawValue: offset),
-                event: try Event(
-                    body: try JSONDocument(body), hook: hook.name, org: hook.org, receivedAt: row.integer(1),
-                    envelopeID: row.text(5)),
-                rule: try routes.choices(of: row.integer(3), db)[sink] ?? "",
-                replay: row.text(4)
-            )
-        }
-
-        private func hook(_ id: Int64, _ db: Database) throws -> (name: String, org: String) {
-            if let hook = hooks[id] { return hook }
-            let select = "SELECT name, org FROM hooks WHERE id = ?"
-            guard let row = try StoredRow.fetchOne(db, sql: select, arguments: [id]) else {
-                throw JournalDamage(what: "the hook of an entry is not there")
-            }
-            let hook: (name: String, org: String) = try (row[0], row[1])
-            hooks[id] = hook
-            return hook
-        }
+    private final class Stored: @unchecked Sendable {
+        var entries = StoredEntries()
     }
 }

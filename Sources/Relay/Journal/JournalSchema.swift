@@ -3,7 +3,7 @@ import GRDB
 /// The journal's tables, as numbered migrations; a migration that has shipped is never edited.
 enum JournalSchema {
     /// The number of the newest migration; stored as the file's `user_version`.
-    static let version = 3
+    static let version = 4
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -18,6 +18,10 @@ enum JournalSchema {
         migrator.registerMigration("3") { db in
             try db.execute(sql: version3)
             try db.execute(sql: "PRAGMA user_version = 3")
+        }
+        migrator.registerMigration("4") { db in
+            try db.execute(sql: version4)
+            try db.execute(sql: "PRAGMA user_version = 4")
         }
         return migrator
     }
@@ -310,5 +314,20 @@ enum JournalSchema {
         -- `away_since`: since when it has been away, of what is not in there.
         ALTER TABLE sinks ADD COLUMN stood_still INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE sinks ADD COLUMN away_since INTEGER;
+        """
+
+    private static let version4 = """
+        -- Every attempt that failed: a parked row or a dead letter keeps the first and the newest alone.
+        CREATE TABLE attempts (
+            id INTEGER PRIMARY KEY,
+            sink_id INTEGER NOT NULL REFERENCES sinks (id),
+            "offset" INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            status INTEGER,
+            took_ms INTEGER
+        );
+        CREATE INDEX attempts_of_deliveries ON attempts (sink_id, "offset");
         """
 }

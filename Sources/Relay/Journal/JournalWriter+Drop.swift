@@ -7,6 +7,7 @@ extension JournalWriter {
     /// deliveries and dead letters are up to some 20 KB each.
     private static let dropSteps = [
         (table: "user_states", key: "org, user_id", rowsMax: 5_000),
+        (table: "attempts", key: #""offset", id"#, rowsMax: 5_000),
         (table: "dead_letters", key: #""offset""#, rowsMax: 500),
         (table: "parked", key: #""offset""#, rowsMax: 500),
     ]
@@ -60,7 +61,7 @@ extension JournalWriter {
             waiting.add(try place.parkedEntries(through: .max, db))
             try forget(waiting, of: place, at: now, db)
         }
-        for table in ["parked", "intents", "user_states", "dead_letters"] {
+        for table in ["parked", "intents", "user_states", "attempts", "dead_letters"] {
             try db.execute(sql: "DELETE FROM \(table) WHERE sink_id = ?", arguments: [place.id])
         }
         try db.execute(sql: "DELETE FROM replays WHERE sink = ?", arguments: [sink])

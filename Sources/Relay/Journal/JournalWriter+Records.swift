@@ -8,9 +8,10 @@ extension JournalWriter {
     private struct Records {
         let table: String
         let instant: String
-        /// Bytes a row takes, about, where rows may also be too many: together these tables take an eighth
-        /// of the journal's maximum each.
+        /// Bytes a row takes, about, and what part of the journal's maximum all of them may, where rows may
+        /// also be too many.
         var bytesPerRow: Int?
+        var share = 8
         /// What of a row is large.
         var bytes = "NULL"
     }
@@ -18,6 +19,7 @@ extension JournalWriter {
     private static let records = [
         Records(table: "settlements", instant: "settled_at", bytesPerRow: 64),
         Records(table: "receipts", instant: "settled_at", bytesPerRow: 160),
+        Records(table: "attempts", instant: "at", bytesPerRow: 96, share: 16),
         Records(table: "operations", instant: "at"),
         Records(table: "detached", instant: "at"),
         Records(table: "quarantine", instant: "received_at", bytes: "bytes"),
@@ -36,7 +38,7 @@ extension JournalWriter {
         var deleted = 0
         var isEarly = false
         try alone { db in
-            let rowsMax = records.bytesPerRow.map { space.sizeMaxOnDisk / 8 / $0 } ?? .max
+            let rowsMax = records.bytesPerRow.map { space.sizeMaxOnDisk / records.share / $0 } ?? .max
             let newest = try Int.fetchOne(db, sql: "SELECT max(id) FROM \(table)") ?? 0
             let rows = try StoredRow.fetchCursor(
                 db,

@@ -94,6 +94,7 @@ extension JournalWriter {
         try bury(settlement, sinkID: sinkID, at: now, db)
         try endIntents(settlement, sinkID: sinkID, isMoved: leased.change != .none, db)
         try writeReceipts(settlement, at: now, db)
+        try AttemptLog.write(settlement.attempts, sinkID: sinkID, db)
         if let hold = settlement.hold { try self.hold(settlement.sink, hold) }
         try write(settlement.states, sinkID: sinkID, db)
         return leased.change == .none ? .whole : .held(settlement)
@@ -279,7 +280,7 @@ extension JournalWriter {
             insert.bind(removal?.operation.rawValue)
             insert.bind(removal?.subject.org)
             insert.bind(removal?.subject.userID)
-            insert.bind(removal?.eventID)
+            insert.bind(receipt.eventID)
             try insert.run()
         }
     }

@@ -149,9 +149,16 @@ public final class SQLiteJournalInspection: JournalInspection {
         try await onThread { db in
             let sql = Self.deadLettersSQL(where: "dead_letters.id = ?")
             guard let row = try StoredRow.fetchOne(db, sql: sql, arguments: [id]) else { return nil }
-            let select = "SELECT body FROM dead_letters WHERE id = ?"
-            let body = try Data.fetchOne(db, sql: select, arguments: [id])
-            return try Self.deadLetter(row, body: body.map { Array($0) })
+            let letter = try Self.deadLetter(row, body: nil)
+            let select = #"SELECT body, sink_id, "offset" FROM dead_letters WHERE id = ?"#
+            guard let rest = try StoredRow.fetchOne(db, sql: select, arguments: [id]) else { return letter }
+            var logged: [FailedAttempt] = []
+            if letter.attemptsLeftOut > 0, let last = letter.failures.last {
+                logged = try AttemptLog.read(rest[1], rest[2], upTo: last, db)
+            }
+            return try Self.deadLetter(
+                row, body: (rest[0] as Data?).map { Array($0) },
+                failures: letter.failures.completed(by: logged))
         }
     }
 
@@ -329,7 +336,10 @@ extension SQLiteJournalInspection {
         """
     }
 
-    private static func deadLetter(_ row: StoredRow, body: [UInt8]?) throws -> DeadLetterRecord {
+    /// - Parameter failures: Nil: those that the row keeps.
+    private static func deadLetter(
+        _ row: StoredRow, body: [UInt8]?, failures: [FailedAttempt]? = nil
+    ) throws -> DeadLetterRecord {
         try DeadLetterRecord(
             id: row[0],
             sink: row[1],
@@ -338,7 +348,7 @@ extension SQLiteJournalInspection {
             eventType: row[4],
             userID: row[5],
             diedAt: row[6],
-            failures: FailedAttempt.failures(ofText: row[7]),
+            failures: failures ?? FailedAttempt.failures(ofText: row[7]),
             body: body,
             isExpired: row[8]
         )

@@ -75,7 +75,8 @@ public struct FailedAttempt: Sendable, Equatable {
     /// The HTTP status that the destination gave; nil where it gave none.
     public let status: Int?
 
-    /// Of one delivery's attempts the first and the newest are kept, because three days of them are many.
+    /// Of one delivery's attempts the first and the newest are kept with it, because three days of them are
+    /// many; all of them are in a log of their own (``LoggedAttempt``).
     public static let firstKept = 10
     /// See ``firstKept``.
     public static let newestKept = 40
@@ -126,13 +127,27 @@ public struct DeadLetter: Sendable, Equatable {
     }
 }
 
-/// What is kept of one delivery when its event's bytes are gone: what the destination answered, and whom a
-/// removal was about.
+/// One attempt that failed, for the log that keeps all of them for as long as receipts are kept.
+public struct LoggedAttempt: Sendable, Equatable {
+    public let offset: Offset
+    public let attempt: FailedAttempt
+
+    public init(offset: Offset, attempt: FailedAttempt) {
+        self.offset = offset
+        self.attempt = attempt
+    }
+}
+
+/// What is kept of one delivery when its event's bytes are gone: what the destination answered or why it was
+/// skipped, and whom a removal was about.
 public struct DeliveryReceipt: Sendable, Equatable {
     public let offset: Offset
     public let outcome: SettledOutcome
-    /// The destination's answer, such as an HTTP status and a remote id; nil where it gives none.
+    /// The destination's answer, such as an HTTP status and a remote id, or why it was not asked; nil where
+    /// it gives none.
     public let detail: String?
+    /// Okta's uuid.
+    public let eventID: String
     /// Nil unless the event removed its user.
     public let removal: Removal?
 
@@ -140,19 +155,20 @@ public struct DeliveryReceipt: Sendable, Equatable {
     public struct Removal: Sendable, Equatable {
         public let operation: Operation
         public let subject: Subject
-        public let eventID: String
 
-        public init(operation: Operation, subject: Subject, eventID: String) {
+        public init(operation: Operation, subject: Subject) {
             self.operation = operation
             self.subject = subject
-            self.eventID = eventID
         }
     }
 
-    public init(offset: Offset, outcome: SettledOutcome, detail: String?, removal: Removal? = nil) {
+    public init(
+        offset: Offset, outcome: SettledOutcome, detail: String?, eventID: String, removal: Removal? = nil
+    ) {
         self.offset = offset
         self.outcome = outcome
         self.detail = detail
+        self.eventID = eventID
         self.removal = removal
     }
 }
@@ -183,8 +199,10 @@ public struct Settlement: Sendable, Equatable {
     public var states: [Subject: FoldState]
     /// The deliveries that ended, well or as dead letters; each once, in no order.
     public var ended: [Offset]
-    /// Of those deliveries that are worth one: with an answer, or of a removal.
+    /// Of those deliveries that are worth one: with an answer, skipped for a reason, or of a removal.
     public var receipts: [DeliveryReceipt]
+    /// Attempts that failed, whatever became of their deliveries; of each delivery in order.
+    public var attempts: [LoggedAttempt]
     /// Holds the sink from now on, unless a person has changed anything since the lease; nil leaves it as it
     /// is.
     public var hold: SinkHold?
@@ -214,6 +232,7 @@ public struct Settlement: Sendable, Equatable {
         states: [Subject: FoldState] = [:],
         ended: [Offset] = [],
         receipts: [DeliveryReceipt] = [],
+        attempts: [LoggedAttempt] = [],
         hold: SinkHold? = nil,
         limitCounts: String? = nil,
         unknown: [Offset] = [],
@@ -233,6 +252,7 @@ public struct Settlement: Sendable, Equatable {
         self.states = states
         self.ended = ended
         self.receipts = receipts
+        self.attempts = attempts
         self.hold = hold
         self.limitCounts = limitCounts
         self.unknown = unknown

@@ -31,6 +31,16 @@ public protocol OperationsInspection: Sendable {
         _ filter: HistoryFilter, before place: HistoryPlace?, limit: Int, lookedAtMax: Int
     ) async throws(JournalError) -> UserHistory
 
+    /// What each settle recorded, newest first, for as long as receipts are kept.
+    func settlements(
+        _ filter: ReceiptFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [SettlementRecord]
+
+    /// What is kept of single deliveries, newest first.
+    func receipts(
+        _ filter: ReceiptFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [ReceiptRecord]
+
     /// What operators did, newest first.
     func operations(
         _ filter: OperationFilter, _ page: PageRequest

@@ -188,6 +188,19 @@ final class DeliveryLedger {
         return JournalPage(entries: entries, end: end, isAtHorizon: !isCut)
     }
 
+    /// What was read is what is there, all of it up to where the page says that it ends.
+    func check(_ page: JournalPage, after offset: Offset, _ limit: ReadLimit) {
+        let meant = routed.filter { $0.offset > offset && $0.offset <= page.end }
+        check(page.entries.map(\.offset) == meant.map(\.offset), "a page leaves out what lies in it")
+        for (entry, row) in zip(page.entries, meant) {
+            check(entry.event.id == row.event.id && entry.rule == "rule", "\(row.offset) is another event")
+        }
+        check(page.entries.count <= limit.entries, "a page of \(page.entries.count) entries")
+        let isAtEnd = page.end.rawValue >= Int64(rows.count)
+        check(page.isAtHorizon == isAtEnd || page.entries.last?.offset == page.end, "a page ends nowhere")
+        check(!page.entries.isEmpty || page.isAtHorizon, "a page without an entry")
+    }
+
     func entries(at offsets: [Offset]) -> [JournalEntry] {
         rows.filter { offsets.contains($0.offset) }.map(entry)
     }

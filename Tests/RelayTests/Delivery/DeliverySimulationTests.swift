@@ -5,7 +5,7 @@ import Testing
 @Suite struct DeliverySimulationTests {
     /// `OKTA_RELAY_SIMULATION_SEED=n` replays one seed, `OKTA_RELAY_SIMULATION_SEEDS=n` runs that many.
     @Test func deliveryKeepsItsPromisesUnderRandomFaults() async {
-        let seeds = Soak.seeds("SIMULATION", short: 1_000, long: 50_000)
+        let seeds = Soak.seeds("SIMULATION", short: 1_000, long: 20_000)
         let started = ContinuousClock.now
         for failure in await Self.failures(of: seeds).prefix(5) {
             Issue.record(

@@ -235,6 +235,25 @@ import Testing
         #expect(failures.count <= 50 && failures.first?.number == 1)
         #expect(failures.last?.number == 120)
         #expect(failures.count == FailedAttempt.firstKept + FailedAttempt.newestKept)
+        // All of them are logged, and the last of those that it kept is the last of these.
+        let logged = bench.settlements.flatMap(\.attempts)
+        #expect(logged.map(\.attempt.number) == Array(1...120))
+        #expect(logged.allSatisfy { $0.offset == Offset(rawValue: 1) })
+        #expect(logged.last?.attempt == failures.last)
+        bench.answer(1, .rejected(reason: "HTTP 400"))
+        #expect(bench.settlements.last?.attempts.map(\.attempt.number) == [121])
+        #expect(bench.deadLetters.count == 1)
+    }
+
+    /// Also of an event that removes nobody.
+    @Test func whatIsSkippedLeavesItsReason() {
+        let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2"])
+        bench.answer(1, .skipped("not in its department"))
+        bench.answer(2, .superseded)
+        let receipts = bench.settlements.flatMap(\.receipts)
+        #expect(receipts.map(\.detail) == ["not in its department"])
+        #expect(receipts.map(\.outcome) == [.skipped] && receipts.map(\.removal) == [nil])
+        #expect(receipts.map(\.eventID) == [bench.log[0].event.id])
     }
 
     @Test func anAttemptKeepsTheStatusThatTheDestinationGave() {

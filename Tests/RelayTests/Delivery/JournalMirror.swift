@@ -5,14 +5,18 @@ import RelayTesting
 import Rules
 import Synchronization
 
-/// The real journal's writer, on a database in memory, beside the ledger of a simulation: given the same
-/// appends, settlements and operations it must hand out the same leases.
+/// The real journal's core, on a database in memory, beside the ledger of a simulation: given the same
+/// appends, settlements and operations it must hand out the same leases, entries and states.
+///
+/// Its tail is so short that it reads back as often as not.
 final class JournalMirror {
     /// Where all mirrors have their one reserve.
     private static let folder = Result { try TemporaryFolder() }
 
     private let queue: DatabaseQueue
     private let clock = Clock()
+    private let tail = JournalTail(entriesMax: 6)
+    private var stored = StoredEntries()
     private var writer: JournalWriter
     private var count = 0
     private var epoch: Int64 = 0
@@ -26,21 +30,47 @@ final class JournalMirror {
         func sleep(for duration: Duration) async throws(CancellationError) {}
     }
 
+    /// Databases of runs that are over, to be used again: to make the tables, and to compile the statements
+    /// anew, takes longer than a run.
+    private static let spare = Mutex<[DatabaseQueue]>([])
+
     init() throws {
-        queue = try DatabaseQueue()
-        try JournalSchema.migrator.migrate(queue)
-        writer = try Self.open(queue, clock)
+        queue = try Self.spare.withLock { $0.popLast() } ?? JournalSchema.fresh()
+        try queue.write { try Self.empty($0) }
+        writer = try Self.open(queue, clock, tail)
     }
 
-    private static func open(_ queue: DatabaseQueue, _ clock: Clock) throws -> JournalWriter {
+    deinit { Self.spare.withLock { $0.append(queue) } }
+
+    private static func empty(_ db: Database) throws {
+        let tables = try String.fetchAll(
+            db,
+            sql: """
+                SELECT name FROM sqlite_master
+                WHERE type = 'table' AND name NOT LIKE 'sqlite%'
+                    AND name NOT IN ('grdb_migrations', 'counters')
+                """)
+        // What refers to others goes first, and all of it is gone in the end.
+        try db.execute(sql: "PRAGMA defer_foreign_keys = ON")
+        for table in tables { try db.execute(sql: "DELETE FROM \(table)") }
+        try db.execute(sql: "UPDATE counters SET value = 0")
+    }
+
+    private static func open(
+        _ queue: DatabaseQueue, _ clock: Clock, _ tail: JournalTail
+    ) throws -> JournalWriter {
         try JournalWriter(
             queue, clock: clock,
             limits: JournalConfiguration(path: folder.get().file("mirror"), retention: .seconds(86_400)),
-            logger: .quiet, publish: { _, _ in }, checkpointIsDue: { _ in })
+            logger: .quiet, publish: { tail.publish($0, upTo: $1) }, checkpointIsDue: { _ in })
     }
 
     /// The process died, and another opens what it had committed.
-    func reopen() throws { writer = try Self.open(queue, clock) }
+    func reopen() throws {
+        writer = try Self.open(queue, clock, tail)
+        tail.begin(at: Int64(count))
+        stored = StoredEntries()
+    }
 
     // MARK: - What the worker does
 
@@ -77,6 +107,21 @@ final class JournalMirror {
         return whole
     }
 
+    func page(after offset: Offset, limit: ReadLimit) throws -> JournalPage {
+        if let page = tail.read("sink", after: offset.rawValue, limit: limit) { return page }
+        return try queue.read {
+            try stored.page("sink", after: offset, horizon: tail.horizon, limit: limit, $0)
+        }
+    }
+
+    func entries(at offsets: [Offset]) throws -> [JournalEntry] {
+        try queue.read { try stored.entries("sink", at: offsets, $0) }
+    }
+
+    func states(of subjects: [Subject]) throws -> [Subject: FoldState] {
+        try queue.read { try StoredEntries.states("sink", of: subjects, $0) }
+    }
+
     // MARK: - What an operator does, and retention
 
     func pause(reason: String, at now: Int64) throws {
@@ -110,8 +155,22 @@ final class JournalMirror {
         }
     }
 
-    /// What its counts say that is not so, when everything is delivered.
-    func problem(givenUp: Int) throws -> String? {
+    /// What its counts and letters say that is not so, when everything is delivered.
+    func problem(givenUp: Int, dead: Set<Offset>) throws -> String? {
+        let letters = try queue.read {
+            try Row.fetchAll($0, sql: #"SELECT "offset", failures, sink_id FROM dead_letters"#)
+        }
+        let buried = Set(letters.map { Offset(rawValue: $0[0]) })
+        guard dead.isSubset(of: buried) else { return "\(dead.subtracting(buried)) are no dead letters" }
+        for letter in letters {
+            guard let last = FailedAttempt.failures(ofText: letter[1]).last else {
+                return "it died of nothing"
+            }
+            let logged = try queue.read {
+                try AttemptLog.read(letter[2], letter[0], upTo: last, $0)
+            }
+            if logged.first != last { return "attempt \(last.number) is not logged" }
+        }
         let select = "SELECT detached, \(SinkPlace.waitingSQL) FROM sinks"
         guard let row = try queue.read({ try Row.fetchOne($0, sql: select) }) else { return "no sink" }
         let (found, waiting): (Int, Int) = (row[0], row[1])

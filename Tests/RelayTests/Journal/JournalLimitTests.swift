@@ -220,7 +220,9 @@ import Testing
             try await journal.settle(
                 Settlement(
                     sink: "a", epoch: lease.epoch, cursor: offset, ended: [offset],
-                    receipts: [DeliveryReceipt(offset: offset, outcome: .delivered, detail: "200")])
+                    receipts: [
+                        DeliveryReceipt(offset: offset, outcome: .delivered, detail: "200", eventID: "1")
+                    ])
             )
         }
         func count(_ table: String) throws -> Int {

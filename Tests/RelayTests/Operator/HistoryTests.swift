@@ -28,10 +28,11 @@ import Testing
                 receipts: [
                     DeliveryReceipt(
                         offset: Offset(rawValue: 1), outcome: .delivered, detail: "HTTP 200",
-                        removal: DeliveryReceipt.Removal(
-                            operation: .deactivate, subject: ada, eventID: "event-1")),
+                        eventID: "event-1",
+                        removal: DeliveryReceipt.Removal(operation: .deactivate, subject: ada)),
                     DeliveryReceipt(
-                        offset: Offset(rawValue: 4), outcome: .delivered, detail: "HTTP 201"),
+                        offset: Offset(rawValue: 4), outcome: .delivered, detail: "HTTP 201",
+                        eventID: "event-4"),
                 ]))
         let answer = try await fixture.ask("/history?user=ada", method: "GET")
         let records = answer.json["history"]?.elements.map { $0 } ?? []
@@ -102,14 +103,14 @@ import Testing
         try await fixture.append(1...1, type: "user.lifecycle.deactivate", user: "u77")
         let lease = try await fixture.journal.lease("crm")
         let removal = DeliveryReceipt.Removal(
-            operation: .deactivate, subject: Subject(org: "okta", userID: "u77"), eventID: "event-1")
+            operation: .deactivate, subject: Subject(org: "okta", userID: "u77"))
         try await fixture.journal.settle(
             Settlement(
                 sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 1), outcomes: [.delivered: 1],
                 receipts: [
                     DeliveryReceipt(
                         offset: Offset(rawValue: 1), outcome: .delivered, detail: "HTTP 200",
-                        removal: removal)
+                        eventID: "event-1", removal: removal)
                 ]))
         try await fixture.append(2...61, user: "u77")
         try await fixture.append(62...121, to: ["audit"], user: "u77")
@@ -195,9 +196,8 @@ import Testing
                 sink: "crm", epoch: lease.epoch, cursor: lease.cursor,
                 receipts: [
                     DeliveryReceipt(
-                        offset: Offset(rawValue: 3), outcome: .skipped, detail: nil,
-                        removal: DeliveryReceipt.Removal(
-                            operation: .delete, subject: subject, eventID: "event-3"))
+                        offset: Offset(rawValue: 3), outcome: .skipped, detail: nil, eventID: "event-3",
+                        removal: DeliveryReceipt.Removal(operation: .delete, subject: subject))
                 ]))
         for _ in 0..<2 { _ = try await fixture.ask("/sinks/crm/pause") }
         try fixture.execute(
