@@ -20,7 +20,7 @@ import Testing
         #expect(!few.text.contains("kept any more"))
         #expect(few.text.contains("STATUS") && few.text.contains("422"))
         let many = letter(attempts: 1...10, 81...120)
-        #expect(many.text.contains("70 attempts of 120 are not kept any more"))
+        #expect(many.text.contains("70 attempts of 120 are not kept any more, or with another event"))
         #expect([many].table.text().contains("     120  "))
         let json = String(decoding: many.json, as: UTF8.self)
         #expect(json.contains(#""attemptCount":120,"attemptsLeftOut":70"#))

@@ -181,7 +181,7 @@ extension DeadLetterRecord {
 
 
             \(Wording.count(attemptsLeftOut, "attempt")) of \(attemptCount) \
-            \(attemptsLeftOut == 1 ? "is" : "are") not kept any more
+            \(attemptsLeftOut == 1 ? "is" : "are") not kept any more, or with another event that went along
             """ : ""
         let event = body.map { String(decoding: $0, as: UTF8.self) } ?? "its bytes are no longer kept"
         return """

@@ -167,8 +167,9 @@ extension DeliveryStateMachine {
         case .delivered:
             keep(receipt, .delivered, with: earlier)
             succeed(offset, .delivered)
-            for offset in earlier { end(offset, .superseded) }
-        case .superseded: for offset in earlier + [offset] { end(offset, .superseded) }
+            for offset in earlier { end(offset, .superseded, because: "went together with a newer event") }
+        case .superseded:
+            for offset in earlier + [offset] { end(offset, .superseded, because: "a newer event was there") }
         case .skipped(let reason): for offset in earlier + [offset] { end(offset, .skipped, because: reason) }
         case .rejected(let reason):
             let error = AttemptError(reason: reason, status: receipt.status, took: took)
@@ -210,17 +211,13 @@ extension DeliveryStateMachine {
                 removal: removal))
     }
 
-    /// A delivery of which the destination was told nothing; that it removed a user is kept all the same, and
-    /// why it was skipped.
-    private mutating func end(_ offset: Offset, _ outcome: SettledOutcome, because reason: String? = nil) {
+    /// A delivery of which the destination was told nothing: why is kept, and whom it would have removed.
+    private mutating func end(_ offset: Offset, _ outcome: SettledOutcome, because reason: String) {
         if let event = entry(offset)?.event {
-            let removal = DeliveryReceipt.Removal(userOperation(event), by: event)
-            if removal != nil || reason != nil {
-                settlement.keep(
-                    DeliveryReceipt(
-                        offset: offset, outcome: outcome, detail: reason, eventID: event.id, removal: removal)
-                )
-            }
+            settlement.keep(
+                DeliveryReceipt(
+                    offset: offset, outcome: outcome, detail: reason, eventID: event.id,
+                    removal: DeliveryReceipt.Removal(userOperation(event), by: event)))
         }
         succeed(offset, outcome)
     }

@@ -38,7 +38,7 @@ struct SinkReporter {
             logger.warning(
                 "event dead-lettered",
                 metadata: [
-                    "offset": "\(letter.offset)", "attempts": "\(letter.failures.count)",
+                    "offset": "\(letter.offset)", "attempts": "\(letter.failures.last?.number ?? 0)",
                     "reason": "\(letter.failures.last?.reason ?? "")",
                 ]
             )

@@ -11,7 +11,7 @@ struct ColumnTypes: Sendable {
     /// Tables that grow with the events: to look at all of their rows takes long.
     private static let growing: Set = [
         "entries", "bodies", "seen_pages", "dead_letters", "quarantine", "user_states", "settlements",
-        "receipts", "operations", "detached",
+        "receipts", "removals", "attempts", "operations", "detached",
     ]
 
     let table: String

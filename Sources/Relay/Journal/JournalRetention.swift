@@ -66,8 +66,8 @@ struct JournalRetention {
     var deleted = Counts()
     /// By table, for the next step and the next pass.
     var counted: [String: CountedRows] = [:]
-    /// Whether the log has that receipts go before their time.
-    var hasToldOfReceipts = false
+    /// The tables of which the log has that their rows go before their time.
+    var toldEarly: Set<String> = []
     /// When the last pass ended, in nanoseconds since 1970.
     private var restedAt: Int64?
     private(set) var deletedBefore = Counts()

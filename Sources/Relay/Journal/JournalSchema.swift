@@ -329,5 +329,31 @@ enum JournalSchema {
             took_ms INTEGER
         );
         CREATE INDEX attempts_of_deliveries ON attempts (sink_id, "offset");
+
+        -- Whom deactivations and deletions were about, apart from the receipts of all deliveries, which may
+        -- be so many that they go early.
+        CREATE TABLE removals (
+            id INTEGER PRIMARY KEY,
+            sink TEXT NOT NULL,
+            settled_at INTEGER NOT NULL,
+            "offset" INTEGER NOT NULL,
+            outcome TEXT NOT NULL,
+            detail TEXT,
+            operation TEXT NOT NULL,
+            org TEXT NOT NULL,
+            user_id TEXT NOT NULL,
+            event_id TEXT NOT NULL
+        );
+        INSERT INTO removals (sink, settled_at, "offset", outcome, detail, operation, org, user_id, event_id)
+            SELECT sink, settled_at, "offset", outcome, detail, operation, org, user_id, event_id
+            FROM receipts
+            WHERE user_id IS NOT NULL AND org IS NOT NULL AND operation IS NOT NULL AND event_id IS NOT NULL
+            ORDER BY id;
+        CREATE INDEX removals_of_users ON removals (user_id);
+        DROP INDEX receipts_of_users;
+        -- Some had gone before that was counted where the first is not there any more.
+        INSERT OR IGNORE INTO counters (name, value)
+            SELECT 'receipts_gone', settled_at - 1 FROM receipts
+            WHERE id = (SELECT min(id) FROM receipts) AND id > 1;
         """
 }

@@ -12,6 +12,8 @@ extension JournalWriter {
         /// also be too many.
         var bytesPerRow: Int?
         var share = 8
+        /// Small rows may come faster than large ones go.
+        var rowsPerStep: Int { JournalRetention.recordsMax * (bytesPerRow == nil ? 1 : 5) }
         /// What of a row is large.
         var bytes = "NULL"
     }
@@ -19,6 +21,7 @@ extension JournalWriter {
     private static let records = [
         Records(table: "settlements", instant: "settled_at", bytesPerRow: 64),
         Records(table: "receipts", instant: "settled_at", bytesPerRow: 160),
+        Records(table: "removals", instant: "settled_at", bytesPerRow: 160, share: 16),
         Records(table: "attempts", instant: "at", bytesPerRow: 96, share: 16),
         Records(table: "operations", instant: "at"),
         Records(table: "detached", instant: "at"),
@@ -48,28 +51,26 @@ extension JournalWriter {
                         SELECT id FROM \(table) ORDER BY id LIMIT ?)
                     ORDER BY id
                     """,
-                arguments: [oldest, newest - min(newest, rowsMax), JournalRetention.recordsMax])
+                arguments: [oldest, newest - min(newest, rowsMax), records.rowsPerStep])
             let ids = try JournalRetention.withinBytes(rows)
             guard let last = ids.last else { return }
-            if table == "receipts" {
-                let select = "SELECT settled_at FROM receipts WHERE id = ?"
-                let instant = try Int64.fetchOne(db, sql: select, arguments: [last]) ?? 0
-                // A clock that was ahead would have all of them gone.
-                try raise(Self.receiptsGoneCounter, to: min(instant, now), db)
-                isEarly = instant >= oldest
-            }
+            let select = "SELECT \(records.instant) FROM \(table) WHERE id = ?"
+            let instant = try Int64.fetchOne(db, sql: select, arguments: [last]) ?? 0
+            isEarly = instant >= oldest
+            // A clock that was ahead would have all of them gone.
+            if table == "removals" { try raise(Self.removalsGoneCounter, to: min(instant, now), db) }
             try db.execute(
                 sql: "DELETE FROM \(table) WHERE id IN (SELECT value FROM json_each(?))",
                 arguments: ["\(ids)"])
             deleted = ids.count
         }
-        if isEarly { tellEarlyReceipts() }
+        if isEarly { tellEarly(records) }
         retention.deleted.records += deleted
         if deleted == 0 { retention.stage = .records(index + 1) }
     }
 
-    /// When the newest receipt that is not kept any more was settled, in nanoseconds since 1970.
-    static let receiptsGoneCounter = "receipts_gone"
+    /// When the newest removal whose receipt is not kept any more was settled, in nanoseconds since 1970.
+    static let removalsGoneCounter = "receipts_gone"
 
     private func raise(_ counter: String, to value: Int64, _ db: Database) throws {
         try db.execute(
@@ -80,14 +81,13 @@ extension JournalWriter {
             arguments: [counter, value])
     }
 
-    /// Once, for it goes on for as long as the traffic does.
-    private func tellEarlyReceipts() {
-        guard !retention.hasToldOfReceipts else { return }
-        retention.hasToldOfReceipts = true
+    /// Once for each kind, for it goes on for as long as the traffic does.
+    private func tellEarly(_ records: Records) {
+        guard retention.toldEarly.insert(records.table).inserted else { return }
         logger.warning(
             """
-            receipts go before journal.receipts is over, for they take an eighth of journal.maxSize; raise \
-            that if history has to reach further back
+            \(records.table) go before journal.receipts is over, for they take 1/\(records.share) of \
+            journal.maxSize; raise that if what is listed of them has to reach further back
             """)
     }
 

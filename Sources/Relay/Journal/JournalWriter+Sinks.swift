@@ -263,26 +263,21 @@ extension JournalWriter {
             ])
         }
         guard !settlement.receipts.isEmpty else { return }
-        var insert = try BoundStatement(
-            db,
-            """
-            INSERT INTO receipts (sink, settled_at, "offset", outcome, detail, operation, org, user_id,
-                event_id)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """)
+        var insert = try BoundStatement(db, Self.receiptSQL(into: "receipts"))
         for receipt in settlement.receipts {
-            let removal = receipt.removal
-            insert.bind(settlement.sink)
-            insert.bind(now)
-            insert.bind(receipt.offset.rawValue)
-            insert.bind(receipt.outcome.rawValue)
-            insert.bind(receipt.detail)
-            insert.bind(removal?.operation.rawValue)
-            insert.bind(removal?.subject.org)
-            insert.bind(removal?.subject.userID)
-            insert.bind(receipt.eventID)
-            try insert.run()
+            try insert.run(receipt, of: settlement.sink, at: now)
         }
+        let removals = settlement.receipts.filter { $0.removal != nil }
+        guard !removals.isEmpty else { return }
+        var remove = try BoundStatement(db, Self.receiptSQL(into: "removals"))
+        for receipt in removals { try remove.run(receipt, of: settlement.sink, at: now) }
+    }
+
+    private static func receiptSQL(into table: String) -> String {
+        """
+        INSERT INTO \(table) (sink, settled_at, "offset", outcome, detail, operation, org, user_id, event_id)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
     }
 
     private func park(_ settlement: Settlement, sinkID: Int64, _ db: Database) throws {
@@ -302,6 +297,22 @@ extension JournalWriter {
             try db.cachedStatement(sql: #"DELETE FROM parked WHERE sink_id = ? AND "offset" = ?"#)
                 .execute(arguments: [sinkID, offset.rawValue])
         }
+    }
+}
+
+extension BoundStatement {
+    /// Inserts what is kept of one delivery.
+    fileprivate mutating func run(_ receipt: DeliveryReceipt, of sink: String, at now: Int64) throws {
+        bind(sink)
+        bind(now)
+        bind(receipt.offset.rawValue)
+        bind(receipt.outcome.rawValue)
+        bind(receipt.detail)
+        bind(receipt.removal?.operation.rawValue)
+        bind(receipt.removal?.subject.org)
+        bind(receipt.removal?.subject.userID)
+        bind(receipt.eventID)
+        try run()
     }
 }
 

@@ -29,15 +29,11 @@ extension SQLiteJournalInspection {
             givenUp: givenUp, receiptsSince: since)
     }
 
-    /// Receipts from then on are kept; nil where none has gone yet.
+    /// Receipts of removals from then on are kept; nil where none has gone yet.
     private static func receiptsSince(_ db: Database) throws -> Int64? {
-        // Some had gone before they were counted where the first is not there any more.
-        let sql = """
-            SELECT coalesce(
-                (SELECT value + 1 FROM counters WHERE name = ?),
-                (SELECT settled_at FROM receipts WHERE id = (SELECT min(id) FROM receipts) AND id > 1))
-            """
-        return try Int64.fetchOne(db, sql: sql, arguments: [JournalWriter.receiptsGoneCounter])
+        try Int64.fetchOne(
+            db, sql: "SELECT value + 1 FROM counters WHERE name = ?",
+            arguments: [JournalWriter.removalsGoneCounter])
     }
 
     /// A record of one of the kinds, with what its kind is ordered by.
@@ -63,7 +59,7 @@ extension SQLiteJournalInspection {
         var condition = filter.condition(sink: "sink", at: "settled_at")
         condition.add("id < ?", before.receipt)
         let sql = """
-            SELECT settled_at, sink, outcome, operation, org, event_id, detail, id FROM receipts
+            SELECT settled_at, sink, outcome, operation, org, event_id, detail, id FROM removals
             WHERE \(condition.text) ORDER BY id DESC LIMIT ?
             """
         return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
@@ -78,7 +74,11 @@ extension SQLiteJournalInspection {
 
     /// How many receipts have an outcome or an operation that is none.
     static func damagedReceipts(_ db: Database) throws -> Int {
-        let sql = "SELECT outcome, operation, count(*) FROM receipts GROUP BY outcome, operation"
+        let both = ["receipts", "removals"].map { "SELECT outcome, operation FROM \($0)" }
+        let sql = """
+            SELECT outcome, operation, count(*) FROM (\(both.joined(separator: " UNION ALL ")))
+            GROUP BY outcome, operation
+            """
         return try StoredRow.fetchAll(db, sql: sql).reduce(0) { damaged, row in
             let operation = try (row[1] as String?).map { Operation(rawValue: $0) }
             let isWhole = SettledOutcome(rawValue: try row[0]) != nil && operation != .some(nil)

@@ -211,6 +211,9 @@ import Testing
             bench.advance(by: .seconds(7))
         }
         #expect(bench.deadLetters == [1] && bench.parked.isEmpty)
+        // Each is logged once, the last one too.
+        let logged = bench.settlements.flatMap(\.attempts).map(\.attempt)
+        #expect(logged == bench.settlements.flatMap(\.deadLetters).first?.failures)
     }
 
     @Test func theRetryClockStandsStillWhileTheBreakerIsOpen() throws {
@@ -246,14 +249,15 @@ import Testing
     }
 
     /// Also of an event that removes nobody.
-    @Test func whatIsSkippedLeavesItsReason() {
+    @Test func whatIsNotDeliveredLeavesItsReason() {
         let bench = DeliveryBench(DeliveryBench.http, users: ["u1", "u2"])
         bench.answer(1, .skipped("not in its department"))
         bench.answer(2, .superseded)
         let receipts = bench.settlements.flatMap(\.receipts)
-        #expect(receipts.map(\.detail) == ["not in its department"])
-        #expect(receipts.map(\.outcome) == [.skipped] && receipts.map(\.removal) == [nil])
-        #expect(receipts.map(\.eventID) == [bench.log[0].event.id])
+        #expect(receipts.map(\.detail) == ["not in its department", "a newer event was there"])
+        #expect(
+            receipts.map(\.outcome) == [.skipped, .superseded] && receipts.allSatisfy { $0.removal == nil })
+        #expect(receipts.map(\.eventID) == bench.log.map(\.event.id))
     }
 
     @Test func anAttemptKeepsTheStatusThatTheDestinationGave() {

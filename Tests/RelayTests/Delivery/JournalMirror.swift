@@ -160,6 +160,10 @@ final class JournalMirror {
         let letters = try queue.read {
             try Row.fetchAll($0, sql: #"SELECT "offset", failures, sink_id FROM dead_letters"#)
         }
+        let twice = """
+            SELECT count(*) FROM (SELECT 1 FROM attempts GROUP BY "offset", number, at HAVING count(*) > 1)
+            """
+        if try queue.read({ try Int.fetchOne($0, sql: twice) }) != 0 { return "an attempt is logged twice" }
         let buried = Set(letters.map { Offset(rawValue: $0[0]) })
         guard dead.isSubset(of: buried) else { return "\(dead.subtracting(buried)) are no dead letters" }
         for letter in letters {

@@ -269,8 +269,9 @@ import Testing
         merging.advance(by: .seconds(2))
         merging.answer(3)
         let receipts = merging.settlements.flatMap(\.receipts)
-        #expect(receipts.map(\.offset.rawValue) == [1])
-        #expect(receipts.map(\.outcome) == [.superseded])
+        #expect(receipts.map(\.offset.rawValue) == [1, 2])
+        #expect(receipts.map(\.outcome) == [.superseded, .superseded])
+        #expect(receipts.map { $0.removal?.operation } == [.deactivate, nil])
     }
 
     /// A log of events has no row to lose, and its limits count nothing; who keeps no users is not told.

@@ -101,6 +101,31 @@ import Testing
         try queue.close()
     }
 
+    /// Until version 3 the receipts of removals were among all others, and might go early with them.
+    @Test func anUpgradeTakesTheReceiptsOfRemovalsAlong() async throws {
+        let queue = try DatabaseQueue(path: fixture.path)
+        try JournalSchema.migrator.migrate(queue, upTo: "3")
+        let now = fixture.clock.now
+        try await queue.write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO receipts (
+                        id, sink, settled_at, "offset", outcome, detail, operation, org, user_id, event_id)
+                    VALUES (7, 'crm', ?1, 1, 'delivered', 'HTTP 200', NULL, NULL, NULL, NULL),
+                        (8, 'crm', ?1, 2, 'delivered', 'HTTP 204', 'delete', 'acme', 'ada', 'event-2')
+                    """,
+                arguments: [now])
+        }
+        try queue.close()
+        let journal = try await fixture.open()
+        let inspection = try SQLiteJournalInspection(path: fixture.path)
+        let history = try await inspection.history(HistoryFilter(user: "ada"), limit: 5)
+        #expect(history.records.map(\.eventID) == ["event-2"] && history.receiptsSince == now)
+        #expect(try await inspection.receipts(ReceiptFilter(), PageRequest()).map(\.id) == [8, 7])
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
     private func version(_ path: String) throws -> Int? {
         try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "PRAGMA user_version") }
     }

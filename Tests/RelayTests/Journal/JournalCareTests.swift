@@ -45,7 +45,7 @@ import Testing
         "UPDATE grdb_migrations SET identifier = '9' WHERE identifier = '1'",
         #"UPDATE parked SET "offset" = 999"#,
         "DROP TRIGGER dead_letters_go",
-        "DROP INDEX receipts_of_users",
+        "DROP INDEX removals_of_users",
         "ALTER TABLE sinks DROP COLUMN exempt_to",
     ]
 
@@ -63,7 +63,7 @@ import Testing
 
     /// What one part of it cannot read, the others leave out, and find what they find.
     @Test(arguments: [
-        ("DROP TABLE receipts", ["its table receipts is missing", "its index receipts_of_users is missing"]),
+        ("DROP TABLE removals", ["its table removals is missing", "its index removals_of_users is missing"]),
         ("DROP TRIGGER dead_letters_go", ["its trigger dead_letters_go is missing"]),
         ("ALTER TABLE sinks DROP COLUMN exempt_to", ["its table sinks is not as this version made it"]),
         (

@@ -187,29 +187,61 @@ import Testing
         await journal.close()
     }
 
-    /// Receipts of a year are more than a small journal has room for, and who asks is told.
-    @Test func receiptsTakeAnEighthOfTheJournal() async throws {
+    /// Receipts of a year are more than a small journal has room for, and who asks is told; but whom removals
+    /// were about is not forgotten for what was skipped.
+    @Test(arguments: [("removals", 16), ("receipts", 8)])
+    func receiptsTakeAPartOfTheJournal(_ table: String, _ share: Int) async throws {
         let journal = try await fixture.open(sizeMax: 16 << 20)
-        let kept = (16 << 20) / 8 / 160
+        let kept = (16 << 20) / share / 160
         let start = fixture.clock.now - 1_000_000
         try await journal.committer.commit { writer in
             try writer.database.execute(
                 sql: """
                     WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
-                    INSERT INTO receipts (sink, settled_at, "offset", outcome, org, user_id, event_id)
-                    SELECT 'crm', ? + n, n, 'delivered', 'acme', 'u' || n, 'e' || n FROM numbers
+                    INSERT INTO \(table)
+                        (sink, settled_at, "offset", outcome, operation, org, user_id, event_id)
+                    SELECT 'crm', ? + n, n, 'delivered', 'delete', 'acme', 'u' || n, 'e' || n FROM numbers
                     """,
                 arguments: [kept + 250, start])
         }
         let inspection = try SQLiteJournalInspection(path: fixture.path)
         #expect(try await inspection.history(HistoryFilter(user: "u7"), limit: 5).receiptsSince == nil)
         for _ in 0..<2 { _ = try await journal.retain() }
-        let rows = try fixture.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM receipts") }
+        let rows = try fixture.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)") }
         #expect(rows == kept)
-        #expect(
-            try await inspection.history(HistoryFilter(user: "u7"), limit: 5).receiptsSince == start + 251)
-        #expect(fixture.log.lines.count { $0.contains("receipts go before journal.receipts is over") } == 1)
+        let since = try await inspection.history(HistoryFilter(user: "u7"), limit: 5).receiptsSince
+        #expect(since == (table == "removals" ? start + 251 : nil))
+        #expect(fixture.log.lines.count { $0.contains("\(table) go before journal.receipts is over") } == 1)
         await journal.close()
+    }
+
+    @Test func attemptsTakeASixteenthOfTheJournal() async throws {
+        let journal = try await fixture.open(sizeMax: 16 << 20)
+        let kept = (16 << 20) / 16 / 96
+        let lease = try await journal.lease("crm")
+        let now = fixture.clock.now
+        let attempts = (1...kept + 250).map { number in
+            LoggedAttempt(
+                offset: .zero, attempt: FailedAttempt(number: number, at: now, reason: "HTTP 503"))
+        }
+        try await journal.settle(
+            Settlement(sink: "crm", epoch: lease.epoch, cursor: lease.cursor, attempts: attempts))
+        for _ in 0..<2 { _ = try await journal.retain() }
+        let left = try fixture.read {
+            try Int.fetchAll($0, sql: "SELECT number FROM attempts ORDER BY id")
+        }
+        #expect(left == Array(251...kept + 250))
+        await journal.close()
+    }
+
+    /// What is looked at when the journal is opened is what stays small.
+    @Test func whatGrowsIsNotReadAtTheStart() throws {
+        let small = try ColumnTypes.all().filter { !$0.isGrowing }.map(\.table)
+        #expect(
+            small == [
+                "counters", "grdb_migrations", "hooks", "intents", "parked", "replays", "routes", "seen_runs",
+                "sinks",
+            ])
     }
 
     @Test func receiptsAndRecordsGoWithTheirOwnAge() async throws {

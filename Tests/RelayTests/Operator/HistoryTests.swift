@@ -202,7 +202,7 @@ import Testing
         for _ in 0..<2 { _ = try await fixture.ask("/sinks/crm/pause") }
         try fixture.execute(
             """
-            UPDATE receipts SET outcome = 'zz'; UPDATE operations SET detail = 'zz' WHERE id = 1;
+            UPDATE removals SET outcome = 'zz'; UPDATE operations SET detail = 'zz' WHERE id = 1;
             UPDATE parked SET failures = 'zz', org = 'okta', user_id = 'user-3'
             """)
         let records = try await ask(fixture, "user-3").records
