@@ -22,7 +22,7 @@ struct BenchmarkOptions {
     /// Prints each run.
     var isVerbose = false
 
-    static let allRows = "abcdefghijp"
+    static let allRows = "abcdefghijkp"
 
     static let help = """
         Usage: Benchmarks [--full] [--rows LETTERS] [--pairs N] [--seconds S] [--envelopes N] [--backlog N]
@@ -41,6 +41,7 @@ struct BenchmarkOptions {
           --relay BINARY   the relay to measure; the one beside this program without it
           --json FILE      where the figures go as JSON, after each of them (bench.json)
           --verbose        prints each run
+        Rows h and k compare with Node and with Fluent Bit, and say so where those are not installed.
         """
 
     init(_ arguments: [String]) throws {

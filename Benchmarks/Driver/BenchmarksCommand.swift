@@ -13,7 +13,7 @@ struct BenchmarksCommand {
         do {
             switch arguments.first {
             case "load": try LoadGenerator(arguments).run()
-            case "receive": try Receiver().run()
+            case "receive": try Receiver(arguments).run()
             case "no-op": try await NoOpServer.run(arguments)
             case "-h", "--help": say(BenchmarkOptions.help)
             default: try measure(BenchmarkOptions(arguments))

@@ -29,6 +29,9 @@ struct EventSource {
 
     var count: Int { events.count }
 
+    /// The events' ids, in the order of the envelopes with one event each.
+    var ids: [String] { events.map { Self.event($0, receivedAt: 0).id } }
+
     /// The same events, fifty an envelope.
     func batches(of size: Int) -> [[UInt8]] {
         stride(from: 0, to: events.count, by: size).map { start in

@@ -53,10 +53,14 @@ struct Figure: Codable {
         isMet = goal.map { median(runs) <= $0 }
     }
 
-    /// A figure that stands alone, and that no run may have above the goal.
-    init(_ row: String, _ unit: String, most runs: [Double], atMost goal: Double) {
+    /// A figure that no run may have above the goal, whatever the baseline's runs have, if there are any.
+    init(
+        _ row: String, _ unit: String, most runs: [Double], atMost goal: Double, baseline: [Double] = []
+    ) {
         self.init(row, unit, runs: runs)
         value = runs.max() ?? 0
+        baselineRuns = baseline
+        self.baseline = baseline.max()
         self.goal = "≤ \(formatted(goal))"
         isMet = value <= goal
     }

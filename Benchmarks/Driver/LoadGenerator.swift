@@ -9,6 +9,8 @@ import Foundation
 struct LoadGenerator {
     private struct Connection {
         var descriptor: Int32
+        /// The request of the pool that it sends.
+        var request = 0
         var start: Int64 = 0
         var isBusy = false
         var unsent: Range<Int> = 0..<0
@@ -30,6 +32,9 @@ struct LoadGenerator {
     private var next: Int
     private var latencies: [Int64] = []
     private var failures = 0
+    /// Where the acknowledged requests' places in the pool are written, one a line; nowhere where nil.
+    private let listPath: String?
+    private var acknowledged: [Int] = []
 
     init(_ arguments: [String]) throws {
         func value(_ name: String) -> String? {
@@ -39,6 +44,7 @@ struct LoadGenerator {
             throw BenchmarkError("load needs --pool and --port")
         }
         pool = try RequestPool(mapping: path)
+        listPath = value("--acknowledged")
         let seconds = value("--seconds").flatMap { Double($0) } ?? 3
         let rate = value("--rate").flatMap { Double($0) }
         length = Int64(seconds * 1e9)
@@ -64,6 +70,10 @@ struct LoadGenerator {
         let start = monotonic()
         load.drive(from: start)
         let took = Double(monotonic() - start) / 1e9
+        if let path = load.listPath {
+            let list = load.acknowledged.map { "\($0)\n" }.joined()
+            try list.write(toFile: path, atomically: false, encoding: .utf8)
+        }
         load.latencies.sort()
         let result = LoadResult(
             requests: load.latencies.count, failures: load.failures,
@@ -84,6 +94,8 @@ struct LoadGenerator {
             let now = monotonic()
             let isOver = next >= requests.upperBound || (interval == nil && now >= deadline)
             if isOver, busy == 0 { return }
+            // A server that was killed takes no connection again.
+            guard connections.contains(where: { $0.descriptor >= 0 }) else { return }
             guard now < deadline + Self.patience else {
                 failures += busy
                 return
@@ -111,6 +123,7 @@ struct LoadGenerator {
             }
             connections[index].isBusy = true
             connections[index].start = due
+            connections[index].request = next
             connections[index].unsent = pool[next]
             next += 1
             started += 1
@@ -150,6 +163,7 @@ struct LoadGenerator {
         let isAcknowledged = connections[index].received.starts(with: "HTTP/1.1 200".utf8)
         if isAcknowledged {
             latencies.append(monotonic() - connections[index].start)
+            if listPath != nil { acknowledged.append(connections[index].request) }
         } else {
             failures += 1
         }

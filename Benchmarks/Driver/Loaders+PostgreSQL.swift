@@ -39,6 +39,16 @@ final class PostgresClient {
         return Int(String(cString: text)) ?? 0
     }
 
+    /// The values of a query's one column.
+    func texts(_ sql: String) throws -> [String] {
+        let result = PQexec(connection, sql)
+        defer { PQclear(result) }
+        guard PQresultStatus(result) == PGRES_TUPLES_OK else { throw failure }
+        return (0..<PQntuples(result)).compactMap { row in
+            PQgetvalue(result, row, 0).map { String(cString: $0) }
+        }
+    }
+
     /// Puts users into a sink's upsert table `t` as if it had written each when they were created, years ago:
     /// rows, and states in the sink's own form.
     func prefill(users: Int) throws {

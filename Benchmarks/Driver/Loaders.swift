@@ -137,6 +137,20 @@ enum Loaders {
         return Int(sqlite3_column_int64(statement, 0))
     }
 
+    /// The values of a query's one column.
+    static func sqliteTexts(_ path: String, _ sql: String) throws -> [String] {
+        let database = try openSQLite(path)
+        defer { sqlite3_close(database) }
+        let statement = try prepare(sql, database)
+        defer { sqlite3_finalize(statement) }
+        var texts: [String] = []
+        while case let code = sqlite3_step(statement), code != SQLITE_DONE {
+            guard code == SQLITE_ROW else { throw BenchmarkError("\(sql) failed in \(path)") }
+            if let text = sqlite3_column_text(statement, 0) { texts.append(String(cString: text)) }
+        }
+        return texts
+    }
+
     private static func openSQLite(_ path: String) throws -> OpaquePointer? {
         var database: OpaquePointer?
         guard sqlite3_open(path, &database) == SQLITE_OK else { throw BenchmarkError("cannot open \(path)") }

@@ -4,14 +4,44 @@ import Foundation
 ///
 /// A `GET` is not counted: its answer says how many requests there were, and ends the connection.
 struct Receiver {
+    private struct Connection {
+        var received: [UInt8] = []
+        /// Bytes of the request that is coming in, as soon as its head says so.
+        var length: Int?
+
+        /// The bytes of the first request, once it is whole.
+        mutating func requestLength() -> Int? {
+            if length == nil { length = Receiver.requestLength(received) }
+            guard let length, length <= received.count else { return nil }
+            return length
+        }
+
+        mutating func removeRequest(_ length: Int) {
+            received.removeFirst(length)
+            self.length = nil
+        }
+    }
+
     private static let answer = Array("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".utf8)
+    private static let headEnd = Array("\r\n\r\n".utf8)
+    private static let keyField = "\r\nIdempotency-Key: "
+
+    /// Where each request's key and body are written, as a line with a tab between; nowhere where nil.
+    private let keepPath: String?
+
+    /// - Parameter arguments: `--keep FILE`, or nothing.
+    init(_ arguments: [String]) {
+        keepPath = arguments.firstIndex(of: "--keep").flatMap { arguments.dropFirst($0 + 1).first }
+    }
 
     /// Prints its port and serves until it is ended.
     func run() throws {
+        let kept = keepPath.map { open($0, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600) }
+        if let kept, kept < 0 { throw BenchmarkError("cannot write \(keepPath ?? "")") }
         let (listener, port) = try Sockets.listen()
         say("\(port)")
         var polls = [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)]
-        var buffers: [Int32: [UInt8]] = [:]
+        var connections: [Int32: Connection] = [:]
         var chunk = [UInt8](repeating: 0, count: 65_536)
         var requests = 0
         while poll(&polls, nfds_t(polls.count), -1) >= 0 {
@@ -21,13 +51,16 @@ struct Receiver {
                 guard count > 0 else {
                     close(descriptor)
                     polls[index].fd = -1
-                    buffers[descriptor] = nil
+                    connections[descriptor] = nil
                     continue
                 }
-                buffers[descriptor, default: []].append(contentsOf: chunk[..<count])
-                while let length = Self.requestLength(buffers[descriptor, default: []]) {
-                    let isQuestion = buffers[descriptor]?.starts(with: "GET ".utf8) == true
-                    buffers[descriptor]?.removeFirst(length)
+                connections[descriptor, default: Connection()].received.append(contentsOf: chunk[..<count])
+                while let length = connections[descriptor]?.requestLength() {
+                    let isQuestion = connections[descriptor]?.received.starts(with: "GET ".utf8) == true
+                    if let kept, !isQuestion {
+                        try Self.keep(connections[descriptor]?.received.prefix(length) ?? [], in: kept)
+                    }
+                    connections[descriptor]?.removeRequest(length)
                     requests += isQuestion ? 0 : 1
                     let answer = isQuestion ? Array("HTTP/1.1 200 OK\r\n\r\n\(requests)".utf8) : Self.answer
                     _ = send(descriptor, answer, answer.count, 0)
@@ -42,7 +75,18 @@ struct Receiver {
         }
     }
 
-    /// Bytes of the first request in a buffer; nil while it is not whole.
+    /// Writes a request down before it is answered: what is not answered may come again.
+    private static func keep(_ request: ArraySlice<UInt8>, in file: Int32) throws {
+        let bodyStart = request.firstRange(of: headEnd)?.upperBound ?? request.endIndex
+        let head = String(decoding: request[..<bodyStart], as: UTF8.self)
+        let key = head.range(of: keyField).map { head[$0.upperBound...].prefix { $0 != "\r\n" } } ?? ""
+        let line = Array("\(key)\t".utf8) + request[bodyStart...] + [0x0A]
+        guard write(file, line, line.count) == line.count else {
+            throw BenchmarkError("the receiver cannot write what it gets")
+        }
+    }
+
+    /// Bytes of the first request in a buffer; nil while its head is not whole.
     private static func requestLength(_ bytes: [UInt8]) -> Int? {
         guard !bytes.isEmpty else { return nil }
         return (bytes + [0]).withUnsafeBytes { buffer -> Int? in
@@ -52,8 +96,7 @@ struct Receiver {
             let head = UnsafePointer(end) - start + 4
             guard let field = strstr(start, "ontent-Length: "), UnsafePointer(field) < UnsafePointer(end)
             else { return head }
-            let body = atol(field + 15)
-            return head + body <= bytes.count ? head + body : nil
+            return head + atol(field + 15)
         }
     }
 }
@@ -63,8 +106,9 @@ final class ReceiverProcess {
     let port: Int
     private let child: Child
 
-    init() throws {
-        child = try Child.own(["receive"])
+    /// - Parameter path: Where it writes down what it is sent, if anywhere; see ``Deliveries``.
+    init(keeping path: String? = nil) throws {
+        child = try Child.own(["receive"] + (path.map { ["--keep", $0] } ?? []))
         guard let port = Int(child.line()) else { throw BenchmarkError("the receiver did not start") }
         self.port = port
     }

@@ -80,7 +80,7 @@ extension Suite {
                 "e. drained into PostgreSQL, \(table.mode)\(place)", "events/s", pairs: pairs, atLeast: 0.5))
     }
 
-    private static func tableSink(_ type: String, _ mode: String) -> String {
+    static func tableSink(_ type: String, _ mode: String) -> String {
         "{\"type\": \(type), \"table\": \"t\", \"mode\": \"\(mode)\", \"limits\": null}"
     }
 

@@ -49,6 +49,7 @@ final class Suite {
         if options.has("h") { try expressRows() }
         if options.has("i") { try sustainedRow() }
         if options.has("j") { try oldJournalRow() }
+        if options.has("k") { try fluentBitRows() }
         if options.has("p") { try partRows() }
         try memoryRows()
         say("\n" + Figure.table(figures))
@@ -145,10 +146,14 @@ final class Suite {
     }
 
     /// The same after a second of load that does not count.
-    func warmLoad(_ server: some LoadedServer) throws -> LoadResult {
+    func warmLoad(_ server: some LoadedServer) throws -> LoadResult { try loadTwice(server).result }
+
+    /// The same with what the first second was.
+    func loadTwice(_ server: some LoadedServer) throws -> (warmUp: LoadResult, result: LoadResult) {
         let warmUp = try load(server, seconds: 1)
         // Where a second took most of the pool, it is the no-op server's, which may get it again.
-        return try load(server, first: warmUp.requests < options.envelopes / 2 ? warmUp.requests : 0)
+        let first = warmUp.requests < options.envelopes / 2 ? warmUp.requests : 0
+        return (warmUp, try load(server, first: first))
     }
 
     /// The same for the no-op server.
