@@ -24,7 +24,7 @@ enum JournalFile {
             try db.execute(sql: "PRAGMA secure_delete = FAST")
             // Savepoints keep their pages in memory, not in a file that is made and removed each time.
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
-            try db.execute(sql: "PRAGMA cache_size = -16384")
+            try db.execute(sql: "PRAGMA cache_size = -8192")
             // A row that is replaced goes for the triggers that count, too.
             try db.execute(sql: "PRAGMA recursive_triggers = ON")
         }
