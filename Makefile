@@ -3,7 +3,8 @@
 SHELL  := /bin/bash
 SWIFT  ?= swift
 CONFIG ?= sinks.example.json
-BENCH  := $(if $(ROWS),--rows $(ROWS)) $(if $(PAIRS),--pairs $(PAIRS))
+BENCH  := $(if $(ROWS),--rows $(ROWS)) $(if $(PAIRS),--pairs $(PAIRS)) $(if $(BACKLOG),--backlog $(BACKLOG)) \
+          $(if $(ENTRIES),--entries $(ENTRIES))
 # The suites of the table in CONTRIBUTING.md; scripts/tidy.sh compares.
 SOAK   := CrashTests LifecycleModelTests HTTPShuffleTests SQLShuffleTests DeliverySimulationTests IsolationTests \
           WeekendOutageTests HTTPWeekendOutageTests MassDeletionTests DiskTests WriteProtectionTests \

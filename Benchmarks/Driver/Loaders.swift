@@ -66,7 +66,7 @@ struct LoaderTable {
 
     /// Throws where a sink that took all of it cannot have left so many rows.
     func check(_ count: Int) throws {
-        guard isUpsert ? count > 0 : count == rows.count else {
+        guard count == (isUpsert ? Set(rows.map(\.key)).count : rows.count) else {
             throw BenchmarkError("\(rows.count) events were delivered, and the table has \(count) rows")
         }
     }

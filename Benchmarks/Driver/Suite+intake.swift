@@ -13,6 +13,7 @@ extension Suite {
         var plain: [(Double, Double)] = []
         var processor: [(Double, Double)] = []
         var stored: [(Double, Double)] = []
+        var storedProcessor: [(Double, Double)] = []
         var lags: [Double] = []
         for _ in 0..<options.pairs {
             let noOp = try noOp()
@@ -24,6 +25,7 @@ extension Suite {
             if options.has("b") {
                 let result = try withRelay("b", [Self.upsertSink]) { try warmLoad($0) }
                 stored.append((result.rate, noOp.rate))
+                storedProcessor.append((result.processor, noOp.processor))
                 lags.append(Double(result.waiting) / result.rate)
             }
         }
@@ -33,20 +35,29 @@ extension Suite {
         }
         if !stored.isEmpty {
             try add(Figure("b. acknowledged, SQLite upsert", "req/s", pairs: stored, atLeast: 0.5))
+            try add(Figure("b. processor time", "us/req", pairs: storedProcessor, atLeast: nil))
             try add(Figure("b. what waits at the end, as seconds of load", "s", most: lags, atMost: 1))
         }
     }
 
-    /// Row c: half the rate of row a.
+    /// Row c: half the rates of rows a and b.
     func latencyRows() throws {
-        let rate = try (median(of: "a. ") ?? withRelay("a") { try warmLoad($0).rate }) / 2
+        for (row, name, sinks) in [("a", "", []), ("b", ", SQLite upsert", [Self.upsertSink])] {
+            let full = try median(of: "\(row). ") ?? withRelay(row, sinks) { try warmLoad($0).rate }
+            try latencyRows(at: full / 2, sinks, name)
+        }
+    }
+
+    private func latencyRows(
+        at rate: Double, _ sinks: [(name: String, settings: String)], _ name: String
+    ) throws {
         let results = try (0..<options.pairs).map { _ in
-            try withRelay("c") { try load($0, rate: rate) }
+            try withRelay("c", sinks) { try load($0, rate: rate) }
         }
         guard results.allSatisfy({ $0.unsent == 0 }) else {
             throw BenchmarkError("requests that were due in row c could not be sent")
         }
-        let at = "at \(Int(rate))/s"
+        let at = "at \(Int(rate))/s\(name)"
         try add(Figure("c. latency p50 \(at)", "ms", runs: results.map(\.p50)))
         try add(Figure("c. latency p99 \(at)", "ms", runs: results.map(\.p99), atMost: 25))
         try add(Figure("c. latency max \(at)", "ms", most: results.map(\.max), atMost: 1_000))

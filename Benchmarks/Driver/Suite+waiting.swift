@@ -20,6 +20,8 @@ extension Suite {
             empty.append(first)
             more.append(relay.startSeconds * 1_000 - first)
             try silent.waitForRequest()
+            // It reads ahead of what waits.
+            usleep(1_000_000)
             notePeak("f", of: relay)
             let start = monotonic()
             relay.stop()

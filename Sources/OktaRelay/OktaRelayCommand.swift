@@ -18,9 +18,9 @@ struct OktaRelayCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ServeCommand.self, CheckCommand.self, ExplainCommand.self, SimulateCommand.self,
-            TestRulesCommand.self, StatusCommand.self, SinksCommand.self, DeadLettersCommand.self,
-            QuarantineCommand.self, ReplayCommand.self, HistoryCommand.self, ReceiptsCommand.self,
-            JournalCommand.self, SchemaCommand.self,
+            TestRulesCommand.self, StatusCommand.self, SinksCommand.self, EventsCommand.self,
+            DeadLettersCommand.self, QuarantineCommand.self, ReplayCommand.self, HistoryCommand.self,
+            ReceiptsCommand.self, JournalCommand.self, SchemaCommand.self,
         ]
     )
 }

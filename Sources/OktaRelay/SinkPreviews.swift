@@ -27,16 +27,27 @@ struct SinkPreviews {
     }
 
     /// What a sink would do with an event's first attempt; nil where it is not there or cannot tell.
-    func answer(_ event: Event, _ choice: Route.Choice, replay: String? = nil) -> Answer? {
+    ///
+    /// - Parameter state: What the sink was told of the user; becomes what it would have been told then.
+    func answer(
+        _ event: Event, _ choice: Route.Choice, replay: String? = nil, state: inout FoldState?
+    ) -> Answer? {
         switch sinks[choice.sink] {
         case .success(let sink):
             guard let sink = sink as? any DeliveryPreviewing else { return nil }
             let delivery = Delivery(
-                offset: .zero, event: event, rule: choice.rule, attempt: 1, replay: replay)
+                offset: .zero, event: event, rule: choice.rule, attempt: 1, replay: replay, state: state)
+            state = sink.state(after: delivery) ?? state
             return .success(sink.preview(delivery).masked(by: mask))
         case .failure(let error): return .failure(.misconfigured(reason: mask.masked(error.reason)))
         case nil: return nil
         }
+    }
+
+    /// The same for the first event that the sink gets of its user.
+    func answer(_ event: Event, _ choice: Route.Choice) -> Answer? {
+        var state: FoldState?
+        return answer(event, choice, state: &state)
     }
 
     /// Lets go of the threads that sinks have.

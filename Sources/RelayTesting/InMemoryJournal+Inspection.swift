@@ -17,21 +17,18 @@ extension InMemoryJournal: JournalInspection {
         }
     }
 
-    public func events(_ page: PageRequest) async throws(JournalError) -> [EventRecord] {
+    public func events(
+        _ filter: EventFilter, _ page: PageRequest
+    ) async throws(JournalError) -> [EventRecord] {
         try open { log in
-            log.rows.reversed().lazy.filter { $0.offset.rawValue < page.before ?? .max }
-                .prefix(page.limit).map { row in
-                    EventRecord(
-                        id: row.offset.rawValue,
-                        receivedAt: row.event.receivedAt,
-                        hook: row.event.hook,
-                        eventID: row.event.id,
-                        eventType: row.event.type,
-                        envelopeID: row.event.envelopeID,
-                        route: row.route.choices.map { ($0.sink, $0.rule) }
-                    )
-                }
+            Array(
+                log.rows.reversed().lazy.map { $0.record() }
+                    .filter { $0.id < page.before ?? .max && filter.accepts($0) }.prefix(page.limit))
         }
+    }
+
+    public func event(id: Int64) async throws(JournalError) -> EventRecord? {
+        try open { log in log.rows.first { $0.offset.rawValue == id }?.record(withBody: true) }
     }
 
     public func deadLetters(
@@ -90,6 +87,21 @@ extension InMemoryJournal {
             }
             return StoredEventPage(events: events, end: min(last, log.horizon), horizon: log.horizon)
         }
+    }
+}
+
+extension MemoryLog.Row {
+    fileprivate func record(withBody: Bool = false) -> EventRecord {
+        EventRecord(
+            id: offset.rawValue,
+            receivedAt: event.receivedAt,
+            hook: event.hook,
+            eventID: event.id,
+            eventType: event.type,
+            envelopeID: event.envelopeID,
+            route: route.choices.map { ($0.sink, $0.rule) },
+            body: withBody ? event.body.bytes : nil
+        )
     }
 }
 

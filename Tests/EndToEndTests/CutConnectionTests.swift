@@ -40,7 +40,8 @@ import Testing
         let status = try await setup.status()
         #expect(status.sink("crm")?["dead"]?.int == 0 && status.sink("feed")?["dead"]?.int == 0)
         #expect(await relay.stop() == 0)
-        #expect(relay.log.contains("sink is unavailable"))
+        #expect(relay.log.contains("reason=\(receiver.url): "), "\(relay.log)")
+        #expect(relay.log.contains("sink is unavailable"), "\(relay.log)")
 
         let query = "SELECT event_id FROM entries ORDER BY \"offset\""
         let order = try await Rows.sqlite(setup.folder.file("journal.sqlite"), query).compactMap { $0[0] }

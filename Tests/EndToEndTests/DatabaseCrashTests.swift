@@ -59,6 +59,7 @@ import Testing
         try await setup.waitUntilSettled()
         #expect(await relay.stop() == 0)
         #expect(relay.log.contains("sink is unavailable"), "\(relay.log)")
+        #expect(relay.log.contains("reason=PostgreSQL: the connection is lost"), "\(relay.log)")
         try await expectEverything(of: first, second)
     }
 

@@ -158,12 +158,11 @@ struct DeliveryOracle {
     }
 
     /// A user's requests come in the journal's order, the next only when the one before was taken: all of one
-    /// life of the relay, and over all lives those that come for the first time.
+    /// life of the relay, and over all lives: a crash may repeat one, and none behind its successor.
     private func expectOrder(_ arrivals: [Arrival], of sender: PatientSender) async throws {
         let places = Dictionary(uniqueKeysWithValues: try await journaled().enumerated().map { ($1, $0) })
         var lanes: [String: (place: Int, isTaken: Bool)] = [:]
         var newest: [String: (place: Int, event: String)] = [:]
-        var known: Set<String> = []
         var taken: Set<String> = []
         for arrival in arrivals {
             let place = try #require(places[arrival.event])
@@ -173,10 +172,8 @@ struct DeliveryOracle {
                 let isNext = last.isTaken ? last.place < place : last.place == place
                 #expect(isNext, "\(arrival.event) of \(lane) came late, twice, or before its turn")
             }
-            if known.insert(arrival.event).inserted,
-                let last = newest.updateValue((place, arrival.event), forKey: user)
-            {
-                let isNext = last.place < place && taken.contains(last.event)
+            if let last = newest.updateValue((place, arrival.event), forKey: user) {
+                let isNext = last.place == place || (last.place < place && taken.contains(last.event))
                 #expect(isNext, "\(arrival.event) of \(user) came late, or before its turn")
             }
             if arrival.isTaken { taken.insert(arrival.event) }

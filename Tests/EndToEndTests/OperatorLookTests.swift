@@ -20,6 +20,52 @@ import Testing
             .compactMap { $0[0] }
     }
 
+    /// What no rule matched is listed, and shown so that `explain` can tell why.
+    @Test func anEventThatWentNowhereIsFoundAndExplained() async throws {
+        let setup = try RelaySetup(
+            sinks: Destinations.sqlite,
+            rules: #"{ "name": "new", "events": ["user.lifecycle.create"], "sinks": ["users"] }"#)
+        let relay = try await setup.start()
+        #expect(try await setup.post(events(1...2)) == 200)
+        #expect(try await setup.post(events(3...3, type: "user.lifecycle.suspend")) == 200)
+        try await setup.waitUntilSettled()
+        #expect(await relay.stop() == 0)
+        let found = try await setup.json("events", "list", "--unrouted", "--since", "1d")
+        #expect(found.elements.map { $0["eventId"]?.string } == ["event-3"])
+        let all = try await setup.run("events", "list", "--type", "user.lifecycle.*")
+        #expect(all.output.contains("users (new)") && all.output.contains("nowhere"), "\(all.errors)")
+        let id = try #require(found.elements.first { _ in true }?["id"]?.int)
+        let shown = try await setup.run("events", "show", "\(id)", "--raw")
+        #expect(shown.status == 0, "\(shown.errors)")
+        let file = setup.folder.file("event.json")
+        try shown.output.write(toFile: file, atomically: true, encoding: .utf8)
+        let explained = try await setup.run("explain", file)
+        #expect(explained.output.contains("user.lifecycle.suspend"), "\(explained.errors)")
+        let unknown = try await setup.run("events", "show", "99")
+        #expect(unknown.status == 1 && unknown.errors.contains("there is no event 99"))
+    }
+
+    /// What a sink was told of a user decides what it would send now.
+    @Test func aRenderedReplayKnowsWhatTheSinkWasTold() async throws {
+        let receiver = try HTTPReceiver()
+        defer { receiver.stop() }
+        let setup = try RelaySetup(
+            sinks: Destinations.contacts(receiver.url, posts: true), rules: Destinations.rule(to: "crm"))
+        let relay = try await setup.start()
+        #expect(try await setup.post(events(1...2)) == 200)
+        try await setup.waitUntilSettled()
+        #expect(await relay.stop() == 0)
+        let sent = receiver.requests.count
+        let file = setup.folder.file("requests.jsonl")
+        let rendered = try await setup.run("replay", "--sink", "crm", "--since", "1d", "--render", file)
+        #expect(rendered.status == 0, "\(rendered.errors)")
+        let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+            .map { try JSONDocument(Array($0.utf8)).root }
+        // Both are contacts already, so none is created again.
+        #expect(lines.map { $0["request"]?["method"]?.string } == ["PUT", "PUT"])
+        #expect(receiver.requests.count == sent)
+    }
+
     @Test(arguments: [true, false]) func whatASinkGaveUpIsListedAndCanBeReplayed(
         _ whileRunning: Bool
     ) async throws {

@@ -29,29 +29,44 @@ struct ReceiptsCommand: AsyncParsableCommand {
     @Option(help: "Only what ended so: delivered, superseded or skipped.")
     var outcome: SettledOutcome?
 
+    @Option(help: ArgumentHelp("Only of this event, by Okta's uuid.", valueName: "uuid"))
+    var event: String?
+
+    @Option(help: ArgumentHelp("Only of removals of this user, by the id at Okta.", valueName: "id"))
+    var user: String?
+
     @OptionGroup var time: TimeOption
 
     @Flag(help: "What each transaction settled, in numbers.")
     var settlements = false
 
-    func validate() throws { try refuseEmpty([("--sink", sink)]) }
+    func validate() throws {
+        try refuseEmpty([("--sink", sink), ("--event", event), ("--user", user)])
+        guard settlements, event != nil || user != nil else { return }
+        throw ValidationError("--event and --user are about single deliveries, and go without --settlements")
+    }
 
     func run() async throws {
         let configuration = try ConfigurationFile.load(file.config)
         let now = SystemClock().now
         let filter = ReceiptFilter(
-            sink: sink, outcome: outcome, since: time.since?.nanoseconds(now: now),
-            until: time.until?.nanoseconds(now: now))
+            sink: sink, outcome: outcome, eventID: event, user: user,
+            since: time.since?.nanoseconds(now: now), until: time.until?.nanoseconds(now: now))
+        var bar = ProgressBar("receipts")
+        defer { bar.finish() }
+        bar.show("looking through the receipts")
         if settlements {
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
                 try await journal.settlements(filter, page.request)
             }
+            bar.finish()
             let shown = page.size.page(of: records)
             try await tell(shown, records.map(\.id), shown.table, configuration)
         } else {
             let records = try await Journals.ask(configuration) { journal throws(JournalError) in
                 try await journal.receipts(filter, page.request)
             }
+            bar.finish()
             let shown = page.size.page(of: records)
             try await tell(shown, records.map(\.id), shown.table, configuration)
         }

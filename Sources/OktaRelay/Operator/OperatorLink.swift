@@ -65,7 +65,7 @@ struct OperatorLink {
             let inspection = try SQLiteJournalInspection.ofAnyVersion(
                 path: configuration.journal.path, sizeMax: configuration.journal.sizeMax)
             let journal = try await SQLiteJournal(
-                configuration.journal, clock: clock, logger: logger)
+                configuration.journal, clock: clock, logger: logger, retains: false)
             let hands = Operator(
                 journal: journal, inspection: inspection, settings: configuration.operatorSettings,
                 clock: clock, logger: logger, restart: { _ in [] })

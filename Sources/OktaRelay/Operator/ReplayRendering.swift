@@ -17,7 +17,8 @@ struct ReplayRendering {
         var isWhole: Bool
     }
 
-    /// Writes one JSON object a line, for each event that would go to the sink.
+    /// Writes one JSON object a line, for each event that would go to the sink, as the sink would take it
+    /// after what it was told until now, and after those before it in the replay.
     ///
     /// - Parameter path: A new file, which only its owner may read, and which is not there where this fails;
     ///   `-` is standard output.
@@ -48,6 +49,7 @@ struct ReplayRendering {
             let (first, last) = (span.after, span.last)
             result.isWhole = try await journal.isWhole(span)
             var position = first
+            var states: [Subject: FoldState] = [:]
             while position < last {
                 let replay = Replay(
                     id: "render",
@@ -58,8 +60,10 @@ struct ReplayRendering {
                 let page = try await journal.storedEvents(
                     after: position, through: last, since: order.since)
                 let step = settings.step(replay, through: page)
+                let unknown = Set(step.events.compactMap(\.event.subject)).filter { states[$0] == nil }
+                states.merge(try await journal.states(order.sink, of: Array(unknown))) { $1 }
                 var text: [UInt8] = []
-                for event in step.events { text += line(event, previews) }
+                for event in step.events { text += line(event, previews, &states) }
                 try file.write(contentsOf: Data(text))
                 result.lines += step.events.count
                 result.isWhole = result.isWhole && step.isWhole
@@ -76,7 +80,11 @@ struct ReplayRendering {
         return result
     }
 
-    private func line(_ routed: Submission.RoutedEvent, _ previews: SinkPreviews) -> [UInt8] {
+    private func line(
+        _ routed: Submission.RoutedEvent, _ previews: SinkPreviews, _ states: inout [Subject: FoldState]
+    ) -> [UInt8] {
+        var state = routed.event.subject.flatMap { states[$0] }
+        defer { if let subject = routed.event.subject { states[subject] = state } }
         var writer = JSONWriter()
         writer.object { object in
             object.member("eventId", routed.event.id)
@@ -84,9 +92,10 @@ struct ReplayRendering {
             for choice in routed.route.choices {
                 object.member("sink", choice.sink)
                 object.member("rule", choice.rule)
-                guard let answer = previews.answer(routed.event, choice, replay: routed.replay) else {
-                    continue
-                }
+                guard
+                    let answer = previews.answer(
+                        routed.event, choice, replay: routed.replay, state: &state)
+                else { continue }
                 PreviewJSON.write(answer, to: &object)
             }
         }

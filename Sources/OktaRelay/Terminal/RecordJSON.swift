@@ -26,6 +26,10 @@ extension Array where Element: RecordJSON {
     }
 }
 
+extension EventRecord: RecordJSON {
+    func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
+}
+
 extension DeadLetterRecord: RecordJSON {
     func write(to writer: inout JSONWriter) { AdminJSON.write(self, to: &writer) }
 }

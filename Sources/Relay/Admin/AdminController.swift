@@ -123,6 +123,7 @@ struct AdminController: Sendable {
         case ("sinks", 1): return try await sinks(query)
         case ("sinks", 3) where parts[2] == "rows": return try await rows(of: parts[1], query)
         case ("events", 1): return try await events(query)
+        case ("events", 2): return try await event(parts[1], query)
         case ("dead-letters", 1): return try await deadLetters(query)
         case ("dead-letters", 2): return try await deadLetter(parts[1], query)
         case ("quarantine", 1): return try await quarantine(query)
@@ -130,9 +131,10 @@ struct AdminController: Sendable {
         default:
             throw AdminProblem(
                 .notFound,
-                "nothing is here; there are /status /metrics /sinks /sinks/{name}/rows /events /dead-letters "
-                    + "/dead-letters/{id} /quarantine /quarantine/{id} /replays /history /operations "
-                    + "/settlements /receipts /detached /healthz /readyz, and what is to be POSTed")
+                "nothing is here; there are /status /metrics /sinks /sinks/{name}/rows /events /events/{id} "
+                    + "/dead-letters /dead-letters/{id} /quarantine /quarantine/{id} /replays "
+                    + "/history /operations /settlements /receipts /detached /healthz /readyz, and what is "
+                    + "to be POSTed")
         }
     }
 
@@ -185,10 +187,23 @@ struct AdminController: Sendable {
     }
 
     private func events(_ query: AdminParameters) async throws -> HTTPAnswer {
-        try query.only(["before", "limit"])
+        try query.only(AdminParameters.eventNames + ["before", "limit"])
         let page = try query.page()
-        let events = try await sources.journal.events(page.andOneMore)
+        let filter = try query.eventFilter(now: clock.now)
+        let events = try await sources.journal.events(filter, page.andOneMore)
+        if events.isEmpty { try await sources.hands?.know([.hook: filter.hook]) }
         return .list("events", events, page, id: \.id) { AdminJSON.write($0, to: &$1) }
+    }
+
+    private func event(_ id: String, _ query: AdminParameters) async throws -> HTTPAnswer {
+        try query.only([])
+        guard let id = Int64(id), let found = try await sources.journal.event(id: id) else {
+            throw AdminProblem(
+                .notFound, "no event has this id, or it is not kept any more; /events lists them")
+        }
+        var writer = JSONWriter()
+        AdminJSON.write(found, to: &writer)
+        return HTTPAnswer(.ok, fields: [.contentType: "application/json"], body: writer.bytes)
     }
 
     private func deadLetters(_ query: AdminParameters) async throws -> HTTPAnswer {

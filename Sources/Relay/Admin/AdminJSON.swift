@@ -76,7 +76,7 @@ public enum AdminJSON {
         }
     }
 
-    /// One accepted event.
+    /// One accepted event; `event` is there only where the record has its body.
     public static func write(_ event: EventRecord, to value: inout JSONWriter) {
         value.object { object in
             object.member("id", event.id)
@@ -96,6 +96,7 @@ public enum AdminJSON {
                     }
                 }
             }
+            if let body = event.body { object.member("event", raw: body) }
         }
     }
 

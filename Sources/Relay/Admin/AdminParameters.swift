@@ -155,6 +155,7 @@ struct AdminParameters {
     // MARK: - What several requests share
 
     static let deadLetterNames = ["ids", "sink", "rule", "type", "user", "error", "since", "until"]
+    static let eventNames = ["unrouted", "hook", "type", "event", "since", "until"]
     static let quarantineNames = ["ids", "hook", "reason", "type", "user", "since", "until"]
     private static let positionNames = ["after", "through", "remaining", "operation"]
     static let stepNames = ["limit", "dryRun"] + positionNames
@@ -166,6 +167,14 @@ struct AdminParameters {
             ids: try ids(), sink: try filter("sink"), rule: try filter("rule"),
             eventType: try filter("type").map { EventTypePattern($0) }, user: try filter("user"),
             error: try filter("error"), since: range.since, until: range.until)
+    }
+
+    func eventFilter(now: Int64) throws(AdminProblem) -> EventFilter {
+        let range = try range(now: now)
+        return EventFilter(
+            isUnrouted: try flag("unrouted"), hook: try filter("hook"),
+            eventType: try filter("type").map { EventTypePattern($0) }, eventID: try filter("event"),
+            since: range.since, until: range.until)
     }
 
     func quarantineFilter(now: Int64) throws(AdminProblem) -> QuarantineFilter {

@@ -89,7 +89,7 @@ extension OperatorAPI {
     }
 
     @Sendable func receipts(_ parameters: AdminParameters) async throws -> HTTPAnswer {
-        let (filter, page) = try parameters.receipts(now: hands.clock.now)
+        let (filter, page) = try parameters.receipts(of: ["event", "user"], now: hands.clock.now)
         let records = try await hands.inspection.receipts(filter, page.andOneMore)
         if records.isEmpty { try await hands.know([.sink: filter.sink]) }
         return .list("receipts", records, page, id: \.id) { AdminJSON.write($0, to: &$1) }
@@ -111,11 +111,15 @@ extension OperatorAPI {
 extension AdminParameters {
     fileprivate func replayState() throws(AdminProblem) -> Replay.State? { try choice("state") }
 
-    fileprivate func receipts(now: Int64) throws -> (ReceiptFilter, PageRequest) {
-        try only(["sink", "outcome", "since", "until", "before", "limit"])
+    /// - Parameter single: Filters by what only a single delivery has.
+    fileprivate func receipts(
+        of single: [String] = [], now: Int64
+    ) throws -> (ReceiptFilter, PageRequest) {
+        try only(["sink", "outcome"] + single + ["since", "until", "before", "limit"])
         let range = try range(now: now)
         let filter = ReceiptFilter(
-            sink: try self.filter("sink"), outcome: try choice("outcome"), since: range.since,
+            sink: try self.filter("sink"), outcome: try choice("outcome"),
+            eventID: try self.filter("event"), user: try self.filter("user"), since: range.since,
             until: range.until)
         return (filter, try page())
     }

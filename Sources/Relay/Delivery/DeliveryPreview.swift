@@ -3,8 +3,17 @@ public protocol DeliveryPreviewing: Sink {
     /// What ``Sink/deliver(_:)`` would write or send, computed by the same code.
     ///
     /// Needs no ``Sink/prepare()`` and touches nothing outside. What the destination holds already is not
-    /// looked at, so this is the answer for an event that is the newest of its user.
+    /// looked at: without the delivery's ``Delivery/state`` this is the answer for an event that is the
+    /// newest of its user, and its first.
     func preview(_ delivery: Delivery) -> DeliveryPreview
+
+    /// What the sink would have been told of the delivery's user then; nil where it keeps nothing of users,
+    /// or that stays as it is.
+    func state(after delivery: Delivery) -> FoldState?
+}
+
+extension DeliveryPreviewing {
+    public func state(after delivery: Delivery) -> FoldState? { nil }
 }
 
 /// What a sink would do with one delivery.

@@ -234,10 +234,14 @@ extension DeliveryStateMachine {
         let failures = failures(of: offset, with: earlier, and: error, at: now)
         for offset in earlier + [offset] {
             let subject = subject(offset)
+            let removal = entry(offset).flatMap {
+                DeliveryReceipt.Removal(userOperation($0.event), by: $0.event)
+            }
             strikes[offset] = nil
             unknown.remove(offset)
             unpark(offset)
-            settlement.deadLetter(DeadLetter(offset: offset, subject: subject, failures: failures))
+            settlement.deadLetter(
+                DeadLetter(offset: offset, subject: subject, failures: failures, removal: removal))
         }
     }
 

@@ -120,11 +120,11 @@ final class GroupCommitter: Sendable {
                 pace.begins(at: Self.now)
                 commit(work, writer)
                 commits += 1
-                if commits.isMultiple(of: Self.commitsPerStep) { _ = writer.retentionStep() }
+                if commits.isMultiple(of: Self.commitsPerStep) { _ = writer.idleStep() }
             case .gather(let rest): _ = wake.wait(timeout: .now() + .nanoseconds(Int(rest)))
             case .idle:
                 // Retention goes in small steps, and looks for work after each.
-                if !writer.retentionStep() { _ = wake.wait(timeout: .now() + Self.idleLook) }
+                if !writer.idleStep() { _ = wake.wait(timeout: .now() + Self.idleLook) }
             case .end: return
             }
         }

@@ -2,8 +2,10 @@
 public protocol JournalInspection: Sendable {
     /// Counts and cursors as they are now.
     func status() async throws(JournalError) -> JournalStatus
-    /// Newest first.
-    func events(_ page: PageRequest) async throws(JournalError) -> [EventRecord]
+    /// Those that the filter names, newest first; the event is only in ``event(id:)``.
+    func events(_ filter: EventFilter, _ page: PageRequest) async throws(JournalError) -> [EventRecord]
+    /// One of those, with its bytes while they are kept.
+    func event(id: Int64) async throws(JournalError) -> EventRecord?
     /// Those that the filter names, newest first; the event is only in ``deadLetter(id:)``.
     func deadLetters(
         _ filter: DeadLetterFilter, _ page: PageRequest
@@ -206,10 +208,13 @@ public struct EventRecord: Sendable {
     public let replay: String?
     /// Sink and rule pairs; empty for an unrouted event.
     public let route: [(sink: String, rule: String)]
+    /// The LogEvent's bytes; nil in lists.
+    public let body: [UInt8]?
 
     public init(
         id: Int64, receivedAt: Int64, hook: String, eventID: String, eventType: String,
-        envelopeID: String? = nil, replay: String? = nil, route: [(sink: String, rule: String)]
+        envelopeID: String? = nil, replay: String? = nil, route: [(sink: String, rule: String)],
+        body: [UInt8]? = nil
     ) {
         self.id = id
         self.receivedAt = receivedAt
@@ -219,6 +224,7 @@ public struct EventRecord: Sendable {
         self.envelopeID = envelopeID
         self.replay = replay
         self.route = route
+        self.body = body
     }
 }
 

@@ -54,18 +54,9 @@ struct JournalRetention {
         return numbers
     }
 
-    /// How many rows a table has while the count of its bytes stays what it was: nothing comes or goes
-    /// without changing that.
-    struct CountedRows {
-        let rows: Int
-        let bytes: Int
-    }
-
     let limits: JournalConfiguration
     var stage = Stage.resting
     var deleted = Counts()
-    /// By table, for the next step and the next pass.
-    var counted: [String: CountedRows] = [:]
     /// The tables of which the log has that their rows go before their time.
     var toldEarly: Set<String> = []
     /// When the last pass ended, in nanoseconds since 1970.

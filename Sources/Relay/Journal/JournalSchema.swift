@@ -355,5 +355,37 @@ enum JournalSchema {
         INSERT OR IGNORE INTO counters (name, value)
             SELECT 'receipts_gone', settled_at - 1 FROM receipts
             WHERE id = (SELECT min(id) FROM receipts) AND id > 1;
+
+        -- What dead letters and the quarantine take besides the bytes of their events: a letter's attempts
+        -- may be many times as long as the rest of its row.
+        INSERT INTO counters (name, value) VALUES
+            ('dead_letter_row_bytes', (SELECT coalesce(sum(512 + length(failures)), 0) FROM dead_letters)),
+            ('quarantine_row_bytes', (SELECT 128 * count(*) FROM quarantine));
+        UPDATE counters SET value = value + (SELECT coalesce(sum(length(failures)), 0) FROM dead_letters)
+            WHERE name = 'dead_letter_bytes';
+        DROP TRIGGER dead_letters_come;
+        DROP TRIGGER dead_letters_go;
+        DROP TRIGGER quarantine_comes;
+        DROP TRIGGER quarantine_goes;
+        CREATE TRIGGER dead_letters_come AFTER INSERT ON dead_letters BEGIN
+            UPDATE counters SET value = value + 512 + length(new.failures) + coalesce(length(new.body), 0)
+            WHERE name = 'dead_letter_bytes';
+            UPDATE counters SET value = value + 512 + length(new.failures)
+            WHERE name = 'dead_letter_row_bytes';
+        END;
+        CREATE TRIGGER dead_letters_go AFTER DELETE ON dead_letters BEGIN
+            UPDATE counters SET value = value - 512 - length(old.failures) - coalesce(length(old.body), 0)
+            WHERE name = 'dead_letter_bytes';
+            UPDATE counters SET value = value - 512 - length(old.failures)
+            WHERE name = 'dead_letter_row_bytes';
+        END;
+        CREATE TRIGGER quarantine_comes AFTER INSERT ON quarantine BEGIN
+            UPDATE counters SET value = value + 128 + length(new.bytes) WHERE name = 'quarantine_bytes';
+            UPDATE counters SET value = value + 128 WHERE name = 'quarantine_row_bytes';
+        END;
+        CREATE TRIGGER quarantine_goes AFTER DELETE ON quarantine BEGIN
+            UPDATE counters SET value = value - 128 - length(old.bytes) WHERE name = 'quarantine_bytes';
+            UPDATE counters SET value = value - 128 WHERE name = 'quarantine_row_bytes';
+        END;
         """
 }

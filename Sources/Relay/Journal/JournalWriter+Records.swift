@@ -101,34 +101,29 @@ extension JournalWriter {
 
     // MARK: - Bytes
 
-    /// A table with bytes of events, and a count of what it takes that triggers keep: those bytes, and the
-    /// same for each row.
+    /// A table with bytes of events, and counts of what it takes that triggers keep: of its rows by
+    /// themselves, and of those with the bytes.
     private struct Bodies {
         let table: String
         let column: String
         /// What the column becomes; it may be null or not.
         let gone: String
+        /// What a row counts for by itself.
+        let rowBytes: String
         let bytesCounter: String
-        let bytesPerRow: Int
+        let rowBytesCounter: String
         let expiredCounter: String
-        /// Counts the rows without reading those bytes, which lie among them.
-        let rowsSQL: String
     }
 
     private static let bodies = [
         Bodies(
-            table: "dead_letters", column: "body", gone: "NULL", bytesCounter: "dead_letter_bytes",
-            bytesPerRow: 512, expiredCounter: "dead_letters_expired",
-            rowsSQL: "SELECT count(*) FROM dead_letters"),
+            table: "dead_letters", column: "body", gone: "NULL", rowBytes: "512 + length(failures)",
+            bytesCounter: "dead_letter_bytes", rowBytesCounter: "dead_letter_row_bytes",
+            expiredCounter: "dead_letters_expired"),
         Bodies(
-            table: "quarantine", column: "bytes", gone: "x''", bytesCounter: "quarantine_bytes",
-            bytesPerRow: 128, expiredCounter: "quarantine_expired",
-            // No index has all rows. The oldest have lost their bytes, and the others are in one.
-            rowsSQL: """
-                SELECT (SELECT count(*) FROM quarantine WHERE has_bytes = 1)
-                    + (SELECT count(*) FROM quarantine WHERE id < coalesce(
-                        (SELECT min(id) FROM quarantine WHERE has_bytes = 1), \(Int64.max)))
-                """),
+            table: "quarantine", column: "bytes", gone: "x''", rowBytes: "128",
+            bytesCounter: "quarantine_bytes", rowBytesCounter: "quarantine_row_bytes",
+            expiredCounter: "quarantine_expired"),
     ]
 
     /// One step that takes the bytes from the oldest records of a table whose bytes are too many, and deletes
@@ -158,28 +153,11 @@ extension JournalWriter {
     private func shrink(
         _ bodies: Bodies, to bytesMax: Int, _ db: Database
     ) throws -> (deleted: Int, expired: Int) {
+        let rowBytes = try counter(bodies.rowBytesCounter, db)
+        let surplus = rowBytes - space.sizeMaxOnDisk / 16
+        if surplus > 0 { return try deleteOldest(bodies, surplus, db) }
         let bytes = try counter(bodies.bytesCounter, db)
-        let rowBytesMax = space.sizeMaxOnDisk / 16
-        guard bytes > min(bytesMax, rowBytesMax) else { return (0, 0) }
-        let rowsMax = max(1, rowBytesMax / bodies.bytesPerRow)
-        // To count the rows takes longer; there are no more than their numbers reach over.
-        let reach = "SELECT (SELECT max(id) FROM \(bodies.table)) - (SELECT min(id) FROM \(bodies.table)) + 1"
-        let mostRows = try Int.fetchOne(db, sql: reach) ?? 0
-        let leastExcess = bytes - mostRows * bodies.bytesPerRow - bytesMax
-        if mostRows <= rowsMax, leastExcess > 0 { return (0, try expire(bodies, leastExcess, db)) }
-        let rows: Int
-        if let counted = retention.counted[bodies.table], counted.bytes == bytes {
-            rows = counted.rows
-        } else {
-            rows = try Int.fetchOne(db, sql: bodies.rowsSQL) ?? 0
-        }
-        var gone = try deleteOldest(bodies, rows - rowsMax, db)
-        if gone.deleted == 0 {
-            gone.expired = try expire(bodies, bytes - rows * bodies.bytesPerRow - bytesMax, db)
-        }
-        retention.counted[bodies.table] = JournalRetention.CountedRows(
-            rows: rows - gone.deleted, bytes: try counter(bodies.bytesCounter, db))
-        return gone
+        return (0, try expire(bodies, bytes - rowBytes - bytesMax, db))
     }
 
     private func counter(_ name: String, _ db: Database) throws -> Int {
@@ -209,22 +187,24 @@ extension JournalWriter {
 
     /// Deletes the oldest records, which are those that have lost their bytes where any have.
     ///
+    /// - Parameter surplus: Bytes that the rows take too many.
     /// - Returns: How many, and how many of them had their bytes.
     private func deleteOldest(
         _ bodies: Bodies, _ surplus: Int, _ db: Database
     ) throws -> (deleted: Int, expired: Int) {
-        guard surplus > 0 else { return (0, 0) }
-        let rows = try StoredRow.fetchCursor(
-            db,
-            sql: """
-                SELECT id, coalesce(length(\(bodies.column)), 0) FROM \(bodies.table) ORDER BY id LIMIT ?
-                """,
-            arguments: [min(surplus, JournalRetention.recordsMax)])
-        let ids = try JournalRetention.withinBytes(rows)
+        // As many as free that much, and no more at once than a step may.
+        let oldest = "SELECT id FROM \(bodies.table) ORDER BY id LIMIT \(JournalRetention.recordsMax)"
+        func ids(_ bytes: String, enough: Int = .max) throws -> [Int64] {
+            let sql = "SELECT id, \(bytes) FROM \(bodies.table) WHERE id IN (\(oldest)) ORDER BY id"
+            return try JournalRetention.withinBytes(
+                try StoredRow.fetchCursor(db, sql: sql), enough: enough)
+        }
+        let ids = try ids("coalesce(length(\(bodies.column)), 0)")
+            .prefix(ids(bodies.rowBytes, enough: surplus).count)
         let isMeant = "id IN (SELECT value FROM json_each(?))"
         let select = "SELECT count(*) FROM \(bodies.table) WHERE has_bytes = 1 AND \(isMeant)"
-        let withBytes = try Int.fetchOne(db, sql: select, arguments: ["\(ids)"]) ?? 0
-        try db.execute(sql: "DELETE FROM \(bodies.table) WHERE \(isMeant)", arguments: ["\(ids)"])
+        let withBytes = try Int.fetchOne(db, sql: select, arguments: ["\(Array(ids))"]) ?? 0
+        try db.execute(sql: "DELETE FROM \(bodies.table) WHERE \(isMeant)", arguments: ["\(Array(ids))"])
         try count(bodies.expiredCounter, withBytes, db)
         return (ids.count, withBytes)
     }

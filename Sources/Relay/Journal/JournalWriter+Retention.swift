@@ -8,6 +8,9 @@ import Logging
 /// An entry goes once every sink the journal knows, and that it is routed to, has it behind its cursor, and
 /// no parked delivery needs it. The newest entry always stays: offsets go on behind it.
 extension JournalWriter {
+    /// One small step, where there is nothing else to do.
+    func idleStep() -> Bool { retainsByItself && retentionStep() }
+
     /// One small step in a transaction of its own; false where nothing is due.
     ///
     /// A failure ends the pass: the next one tries again.

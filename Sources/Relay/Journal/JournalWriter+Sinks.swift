@@ -216,6 +216,31 @@ extension JournalWriter {
             insert.bind(rule ?? "")
             try insert.run()
         }
+        try remember(settlement.deadLetters.filter { $0.removal != nil }, of: settlement.sink, at: now, db)
+    }
+
+    /// That a removal has died is known as long as others' receipts are, whatever becomes of the letter.
+    private func remember(_ letters: [DeadLetter], of sink: String, at now: Int64, _ db: Database) throws {
+        guard !letters.isEmpty else { return }
+        var insert = try BoundStatement(
+            db,
+            """
+            INSERT INTO removals (
+                sink, settled_at, "offset", outcome, detail, operation, org, user_id, event_id)
+            SELECT ?, ?, ?, 'dead', ?, ?, ?, ?, coalesce(
+                (SELECT event_id FROM entries WHERE "offset" = ?), '')
+            """)
+        for letter in letters {
+            insert.bind(sink)
+            insert.bind(now)
+            insert.bind(letter.offset.rawValue)
+            insert.bind(letter.failures.last?.reason)
+            insert.bind(letter.removal?.operation.rawValue)
+            insert.bind(letter.removal?.subject.org)
+            insert.bind(letter.removal?.subject.userID)
+            insert.bind(letter.offset.rawValue)
+            try insert.run()
+        }
     }
 
     /// An intent ends with its delivery, and where that is parked with a known outcome.

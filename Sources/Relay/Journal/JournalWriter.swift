@@ -43,6 +43,9 @@ final class JournalWriter {
     private var committedOffset: Int64
     private var lastReceivedAt: Int64 = 0
 
+    /// Whether what is old goes where there is nothing else to do, or only when it is asked for.
+    var retainsByItself = true
+
     /// The connection, while a transaction runs.
     private var current: Database?
     private var appended: [JournalTail.Entry] = []

@@ -169,7 +169,7 @@ extension ReplayFilter {
 
 extension EventTypePattern {
     /// The same in SQLite's words, to which `?` and `[` mean something, too.
-    fileprivate var glob: String {
+    var glob: String {
         description.replacing("[", with: "[[]").replacing("?", with: "[?]")
     }
 }

@@ -26,11 +26,13 @@ public final class SQLiteJournal: Journal {
     /// - Parameters:
     ///   - limits: The file, whose folder is made where it is missing, and how much is kept for how long.
     ///   - logger: Told of what goes wrong between commits, where no caller waits for an answer.
+    ///   - retains: Whether it deletes by itself what is older than the limits say; a command that works on
+    ///     the file where no relay runs leaves that to the relay.
     /// - Throws: ``JournalError/unusable(reason:)`` where another relay has the file, where a newer version
     ///   wrote it, or where it is damaged.
     public init(
         _ limits: JournalConfiguration, clock: any RelayClock,
-        logger: Logger = Logger(label: "okta-relay.journal")
+        logger: Logger = Logger(label: "okta-relay.journal"), retains: Bool = true
     ) async throws(JournalError) {
         var limits = limits
         do {
@@ -59,6 +61,7 @@ public final class SQLiteJournal: Journal {
                 },
                 checkpointIsDue: { checkpointer.checkpoint($0) }
             )
+            writer.retainsByItself = retains
             tail.begin(at: writer.lastOffset)
             return writer
         }

@@ -162,7 +162,13 @@ extension SQLiteJournalInspection {
             "SELECT count(*) FROM entries")
         try compare(
             "bytes of dead letters", counter("dead_letter_bytes"),
-            "SELECT sum(512 + coalesce(length(body), 0)) FROM dead_letters")
+            "SELECT sum(512 + length(failures) + coalesce(length(body), 0)) FROM dead_letters")
+        try compare(
+            "rows of dead letters", counter("dead_letter_row_bytes"),
+            "SELECT sum(512 + length(failures)) FROM dead_letters")
+        try compare(
+            "rows of the quarantine", counter("quarantine_row_bytes"),
+            "SELECT 128 * count(*) FROM quarantine")
         try compare(
             "bytes of the quarantine", counter("quarantine_bytes"),
             "SELECT sum(128 + length(bytes)) FROM quarantine")

@@ -58,16 +58,20 @@ extension SQLiteJournalInspection {
     ) throws -> [Found] {
         var condition = filter.condition(sink: "sink", at: "settled_at")
         condition.add("id < ?", before.receipt)
+        // What is a dead letter still is found among those.
         let sql = """
             SELECT settled_at, sink, outcome, operation, org, event_id, detail, id FROM removals
-            WHERE \(condition.text) ORDER BY id DESC LIMIT ?
+            WHERE \(condition.text) AND (outcome <> 'dead' OR NOT EXISTS (
+                SELECT 1 FROM dead_letters JOIN sinks ON sinks.id = sink_id
+                WHERE dead_letters."offset" = removals."offset" AND sinks.name = removals.sink))
+            ORDER BY id DESC LIMIT ?
             """
         return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [limit]).map { row in
-            let outcome = SettledOutcome(rawValue: try row[2]).map(HistoryRecord.Outcome.settled)
-            return try Found(
+            try Found(
                 id: row[7],
                 record: HistoryRecord(
-                    at: row[0], sink: row[1], outcome: outcome ?? .unreadable, eventType: nil,
+                    at: row[0], sink: row[1], outcome: HistoryRecord.Outcome(ofReceipt: row[2]),
+                    eventType: nil,
                     operation: row[3], org: row[4], eventID: row[5], detail: row[6]))
         }
     }
@@ -81,7 +85,8 @@ extension SQLiteJournalInspection {
             """
         return try StoredRow.fetchAll(db, sql: sql).reduce(0) { damaged, row in
             let operation = try (row[1] as String?).map { Operation(rawValue: $0) }
-            let isWhole = SettledOutcome(rawValue: try row[0]) != nil && operation != .some(nil)
+            let isKnown = HistoryRecord.Outcome(ofReceipt: try row[0]) != .unreadable
+            let isWhole = isKnown && operation != .some(nil)
             return try damaged + (isWhole ? 0 : row[2])
         }
     }
@@ -173,6 +178,16 @@ extension SQLiteJournalInspection {
             try places.sinks(withWaiting: rest, since: filter.since, until: filter.until, db)
         }
         return (found, look)
+    }
+}
+
+extension HistoryRecord.Outcome {
+    /// As a receipt keeps it.
+    fileprivate init(ofReceipt text: String) {
+        switch SettledOutcome(rawValue: text) {
+        case let outcome?: self = .settled(outcome)
+        case nil: self = text == "dead" ? .dead : .unreadable
+        }
     }
 }
 

@@ -41,6 +41,12 @@ extension SQLiteJournalInspection: OperationsInspection {
         }
     }
 
+    public func states(
+        _ sink: String, of subjects: [Subject]
+    ) async throws(JournalError) -> [Subject: FoldState] {
+        try await onThread { try StoredEntries.states(sink, of: subjects, $0) }
+    }
+
     public func operations(
         _ filter: OperationFilter, _ page: PageRequest
     ) async throws(JournalError) -> [OperationRecord] {

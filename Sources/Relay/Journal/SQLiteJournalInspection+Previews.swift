@@ -25,6 +25,7 @@ extension SQLiteJournalInspection {
                     (SELECT count(*) FROM dead_letters WHERE sink_id = sinks.id),
                     (SELECT count(*) FROM user_states WHERE sink_id = sinks.id)
                     + (SELECT count(*) FROM parked WHERE sink_id = sinks.id)
+                    + (SELECT count(*) FROM attempts WHERE sink_id = sinks.id)
                 FROM sinks WHERE name = ?
                 """
             return try StoredRow.fetchOne(db, sql: sql, arguments: [sink]).map { row in

@@ -29,6 +29,8 @@ extension SQLiteJournalInspection {
         try await onThread { db in
             var condition = filter.condition
             condition.add("outcome = ?", filter.outcome?.rawValue)
+            condition.add("event_id = ?", filter.eventID)
+            condition.add("user_id = ?", filter.user)
             condition.add("id < ?", page.before)
             let sql = """
                 SELECT id, sink, settled_at, "offset", outcome, detail, operation, user_id, event_id

@@ -100,31 +100,6 @@ public final class SQLiteJournalInspection: JournalInspection {
         }
     }
 
-    public func events(_ page: PageRequest) async throws(JournalError) -> [EventRecord] {
-        try await onThread { db in
-            var routes = RouteCatalogue()
-            let sql = """
-                SELECT "offset", received_at, hooks.name, event_id, event_type, route_id, envelope_id, replay
-                FROM entries JOIN hooks ON hooks.id = hook_id
-                WHERE "offset" < ? ORDER BY "offset" DESC LIMIT ?
-                """
-            let rows = try StoredRow.fetchAll(db, sql: sql, arguments: [page.before ?? .max, page.limit])
-            return try rows.map { row in
-                try EventRecord(
-                    id: row[0],
-                    receivedAt: row[1],
-                    hook: row[2],
-                    eventID: row[3],
-                    eventType: row[4],
-                    envelopeID: row[6],
-                    replay: row[7],
-                    route: routes.choices(of: row[5], db).map { (sink: $0, rule: $1) }
-                        .sorted { $0.sink < $1.sink }
-                )
-            }
-        }
-    }
-
     public func deadLetters(
         _ filter: DeadLetterFilter, _ page: PageRequest
     ) async throws(JournalError) -> [DeadLetterRecord] {

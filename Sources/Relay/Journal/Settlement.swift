@@ -119,11 +119,17 @@ public struct DeadLetter: Sendable, Equatable {
     public let offset: Offset
     public let subject: Subject?
     public let failures: [FailedAttempt]
+    /// Nil unless the event would have removed its user.
+    public let removal: DeliveryReceipt.Removal?
 
-    public init(offset: Offset, subject: Subject?, failures: [FailedAttempt]) {
+    public init(
+        offset: Offset, subject: Subject?, failures: [FailedAttempt],
+        removal: DeliveryReceipt.Removal? = nil
+    ) {
         self.offset = offset
         self.subject = subject
         self.failures = failures
+        self.removal = removal
     }
 }
 

@@ -31,6 +31,11 @@ public protocol OperationsInspection: Sendable {
         _ filter: HistoryFilter, before place: HistoryPlace?, limit: Int, lookedAtMax: Int
     ) async throws(JournalError) -> UserHistory
 
+    /// What a sink was told of users, as far as it keeps that.
+    func states(
+        _ sink: String, of subjects: [Subject]
+    ) async throws(JournalError) -> [Subject: FoldState]
+
     /// What each settle recorded, newest first, for as long as receipts are kept.
     func settlements(
         _ filter: ReceiptFilter, _ page: PageRequest
@@ -185,7 +190,7 @@ public struct WaitingCount: Sendable, Equatable {
 public struct DropPreview: Sendable, Equatable {
     public let waiting: Int
     public let deadLetters: Int
-    /// Rows that are deleted one by one: dead letters, and what is known of users.
+    /// Rows that are deleted one by one: dead letters, attempts, what is parked, what is known of users.
     public let rows: Int
 }
 

@@ -3,16 +3,23 @@ public struct ReceiptFilter: Sendable, Equatable {
     public var sink: String?
     /// Receipts that tell of this; settlements by which at least one delivery ended so.
     public var outcome: SettledOutcome?
+    /// Receipts of the event with this uuid of Okta's; no settlement has one.
+    public var eventID: String?
+    /// Receipts of removals of this user, by the id at Okta; no settlement has one.
+    public var user: String?
     /// What was settled then or later, in nanoseconds since 1970.
     public var since: Int64?
     /// What was settled before.
     public var until: Int64?
 
     public init(
-        sink: String? = nil, outcome: SettledOutcome? = nil, since: Int64? = nil, until: Int64? = nil
+        sink: String? = nil, outcome: SettledOutcome? = nil, eventID: String? = nil, user: String? = nil,
+        since: Int64? = nil, until: Int64? = nil
     ) {
         self.sink = sink
         self.outcome = outcome
+        self.eventID = eventID
+        self.user = user
         self.since = since
         self.until = until
     }

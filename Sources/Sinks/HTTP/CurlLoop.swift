@@ -9,6 +9,11 @@ import Synchronization
 final class CurlLoop {
     /// Easy handles kept for reuse; about 50 KiB each.
     private static let idleHandlesMax = 64
+    /// Connections that are kept; no more come together than there are requests at once.
+    ///
+    /// Without a number libcurl keeps four for each request under way, and closes others where few are: each
+    /// burst would open some anew (https://curl.se/libcurl/c/CURLMOPT_MAXCONNECTS.html).
+    private static let keptConnectionsMax = 10_000
     /// Milliseconds; libcurl's own timers and the mailbox wake the loop earlier.
     private static let pollTimeout: Int32 = 60_000
 
@@ -31,6 +36,7 @@ final class CurlLoop {
     /// Returns after the client was closed.
     func run() {
         guard let multi = curl_multi_init() else { return mailbox.closed() }
+        relay_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, Self.keptConnectionsMax)
         mailbox.open(multi: multi)
         while true {
             let post = mailbox.take()

@@ -22,6 +22,14 @@ extension HTTPMapping {
         }
     }
 
+    /// What the user's state is when the delivery has gone through.
+    func state(after delivery: Delivery) -> FoldState? {
+        switch plan(delivery) {
+        case .settled(let receipt): receipt.state
+        case .send(let step): step.state
+        }
+    }
+
     /// Whether a header proves the relay to the endpoint, by `auth` or by what its name says.
     private func isSecret(_ name: String) -> Bool {
         let name = name.lowercased()

@@ -83,6 +83,8 @@ public final class HTTPSink: DeliveryPreviewing {
 
     public func preview(_ delivery: Delivery) -> DeliveryPreview { mapping.preview(delivery) }
 
+    public func state(after delivery: Delivery) -> FoldState? { mapping.state(after: delivery) }
+
     /// Opens a connection to each host, TLS included, and closes it again; sends nothing.
     public func probe() async throws(SinkError) {
         for origin in try origins() {

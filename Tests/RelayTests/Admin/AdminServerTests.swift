@@ -140,6 +140,17 @@ import Testing
             #expect(events["next"]?.int == 2)
             let older = try await admin.get("/events?limit=1&before=2").json
             #expect(older["events"]?.elements.map { $0["eventId"]?.string } == ["1"])
+            let shown = try await admin.get("/events/2").json
+            #expect(
+                shown["event"]?["uuid"]?.string == "2"
+                    && older["events"]?.elements.first { _ in true }?["event"] == nil)
+            for (query, ids) in [
+                ("unrouted=true", []), ("event=1", ["1"]), ("type=user.*", ["2", "1"]), ("type=app.*", []),
+                ("hook=main", ["2", "1"]), ("until=1970-01-01T00:00:00Z", []),
+            ] {
+                let found = try await admin.get("/events?\(query)").json["events"]
+                #expect(found?.elements.map { $0["eventId"]?.string } == ids, "\(query)")
+            }
             let letters = try await admin.get("/dead-letters?sink=users").json
             #expect(letters["deadLetters"]?.elements.map { $0["reason"]?.string } == ["no user"])
             #expect(letters["next"]?.isNull == true)
@@ -150,7 +161,7 @@ import Testing
             let input = try await admin.get("/quarantine/1").json
             #expect(input["base64"]?.string == "/wA=" && input["reason"]?.string == "not JSON")
             #expect(try await admin.get("/quarantine").json["quarantine"]?.elements.map { _ in 1 } == [1])
-            for path in ["/dead-letters/9", "/dead-letters/x", "/quarantine/9", "/nothing"] {
+            for path in ["/events/9", "/dead-letters/9", "/dead-letters/x", "/quarantine/9", "/nothing"] {
                 let (status, json) = try await admin.get(path)
                 #expect(status == 404 && json["error"]?.string != nil)
             }

@@ -2,10 +2,10 @@ import Foundation
 import RelayTesting
 import Testing
 
-@Suite struct DeliverySimulationTests {
+@Suite(.timeLimit(.minutes(10))) struct DeliverySimulationTests {
     /// `OKTA_RELAY_SIMULATION_SEED=n` replays one seed, `OKTA_RELAY_SIMULATION_SEEDS=n` runs that many.
     @Test func deliveryKeepsItsPromisesUnderRandomFaults() async {
-        let seeds = Soak.seeds("SIMULATION", short: 1_000, long: 20_000)
+        let seeds = Soak.seeds("SIMULATION", short: 2_000, long: 20_000)
         let started = ContinuousClock.now
         for failure in await Self.failures(of: seeds).prefix(5) {
             Issue.record(
@@ -26,12 +26,16 @@ import Testing
     /// Each core takes every so many-th seed.
     private static func failures(of seeds: Range<UInt64>) async -> [Failure] {
         let cores = UInt64(ProcessInfo.processInfo.activeProcessorCount)
+        SeedsUnderWay.tellAtATrap()
         return await withTaskGroup(of: [Failure].self) { group in
             for core in 0..<cores {
                 group.addTask {
                     stride(from: seeds.lowerBound + core, to: seeds.upperBound, by: Int(cores)).compactMap {
                         seed in
-                        DeliverySimulation(seed: seed).run().first.map { Failure(seed: seed, violation: $0) }
+                        SeedsUnderWay.begin(seed, core: Int(core))
+                        return DeliverySimulation(seed: seed).run().first.map {
+                            Failure(seed: seed, violation: $0)
+                        }
                     }
                 }
             }

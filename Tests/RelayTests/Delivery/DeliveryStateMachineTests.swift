@@ -1,5 +1,6 @@
 import Config
 @testable import Relay
+import Rules
 import Testing
 
 /// The rules of delivery, one fact at a time.
@@ -246,6 +247,15 @@ import Testing
         bench.answer(1, .rejected(reason: "HTTP 400"))
         #expect(bench.settlements.last?.attempts.map(\.attempt.number) == [121])
         #expect(bench.deadLetters.count == 1)
+    }
+
+    @Test func aRemovalThatDiesIsTold() {
+        let bench = DeliveryBench(DeliveryBench.http, users: [])
+        bench.append(("account.update_profile", 1), ("lifecycle.delete.initiated", 2))
+        for offset in 1...2 { bench.answer(Int64(offset), .rejected(reason: "HTTP 422")) }
+        let removals = bench.settlements.flatMap(\.deadLetters).map(\.removal)
+        #expect(removals.map { $0?.operation } == [nil, .delete])
+        #expect(removals[1]?.subject == Subject(org: "acme", userID: "u"))
     }
 
     /// Also of an event that removes nobody.

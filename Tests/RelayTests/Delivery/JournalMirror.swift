@@ -109,17 +109,17 @@ final class JournalMirror {
 
     func page(after offset: Offset, limit: ReadLimit) throws -> JournalPage {
         if let page = tail.read("sink", after: offset.rawValue, limit: limit) { return page }
-        return try queue.read {
+        return try queue.unsafeRead {
             try stored.page("sink", after: offset, horizon: tail.horizon, limit: limit, $0)
         }
     }
 
     func entries(at offsets: [Offset]) throws -> [JournalEntry] {
-        try queue.read { try stored.entries("sink", at: offsets, $0) }
+        try queue.unsafeRead { try stored.entries("sink", at: offsets, $0) }
     }
 
     func states(of subjects: [Subject]) throws -> [Subject: FoldState] {
-        try queue.read { try StoredEntries.states("sink", of: subjects, $0) }
+        try queue.unsafeRead { try StoredEntries.states("sink", of: subjects, $0) }
     }
 
     // MARK: - What an operator does, and retention
@@ -157,26 +157,28 @@ final class JournalMirror {
 
     /// What its counts and letters say that is not so, when everything is delivered.
     func problem(givenUp: Int, dead: Set<Offset>) throws -> String? {
-        let letters = try queue.read {
+        let letters = try queue.unsafeRead {
             try Row.fetchAll($0, sql: #"SELECT "offset", failures, sink_id FROM dead_letters"#)
         }
         let twice = """
             SELECT count(*) FROM (SELECT 1 FROM attempts GROUP BY "offset", number, at HAVING count(*) > 1)
             """
-        if try queue.read({ try Int.fetchOne($0, sql: twice) }) != 0 { return "an attempt is logged twice" }
+        if try queue.unsafeRead({ try Int.fetchOne($0, sql: twice) }) != 0 {
+            return "an attempt is logged twice"
+        }
         let buried = Set(letters.map { Offset(rawValue: $0[0]) })
         guard dead.isSubset(of: buried) else { return "\(dead.subtracting(buried)) are no dead letters" }
         for letter in letters {
             guard let last = FailedAttempt.failures(ofText: letter[1]).last else {
                 return "it died of nothing"
             }
-            let logged = try queue.read {
+            let logged = try queue.unsafeRead {
                 try AttemptLog.read(letter[2], letter[0], upTo: last, $0)
             }
             if logged.first != last { return "attempt \(last.number) is not logged" }
         }
         let select = "SELECT detached, \(SinkPlace.waitingSQL) FROM sinks"
-        guard let row = try queue.read({ try Row.fetchOne($0, sql: select) }) else { return "no sink" }
+        guard let row = try queue.unsafeRead({ try Row.fetchOne($0, sql: select) }) else { return "no sink" }
         let (found, waiting): (Int, Int) = (row[0], row[1])
         if found != givenUp { return "the journal has given up \(found), not \(givenUp)" }
         return waiting == 0 ? nil : "the journal counts \(waiting) that wait"

@@ -235,7 +235,7 @@ import Testing
         }
         return [
             try await refusal { _ = try await reading.status() },
-            try await refusal { _ = try await reading.events(page) },
+            try await refusal { _ = try await reading.events(EventFilter(), page) },
             try await refusal { _ = try await reading.deadLetters(DeadLetterFilter(), page) },
             try await refusal { _ = try await reading.quarantine(QuarantineFilter(), page) },
             try await refusal { _ = try await reading.detached(DetachedFilter(), page) },

@@ -234,6 +234,33 @@ import Testing
         await journal.close()
     }
 
+    /// A letter's attempts may be many times as long as the rest of it.
+    @Test func deadLettersWithManyAttemptsTakeASixteenthOfTheJournal() async throws {
+        let journal = try await fixture.open(sizeMax: 16 << 20)
+        let lease = try await journal.lease("a")
+        let failures = (1...50).map {
+            FailedAttempt(number: $0, at: fixture.clock.now, reason: String(repeating: "x", count: 100))
+        }
+        _ = try await journal.append(try fixture.submission(0..<600, to: ["a"]))
+        try await journal.settle(
+            Settlement(
+                sink: "a", epoch: lease.epoch, cursor: Offset(rawValue: 600),
+                deadLetters: (1...600).map {
+                    DeadLetter(offset: Offset(rawValue: $0), subject: nil, failures: failures)
+                }))
+        for _ in 0..<2 { _ = try await journal.retain() }
+        let left = try fixture.read {
+            try Row.fetchOne(
+                $0, sql: "SELECT count(*), sum(512 + length(failures)), max(id) FROM dead_letters")
+        }
+        let (count, bytes, newest): (Int, Int, Int) = try (
+            #require(left)[0], #require(left)[1], #require(left)[2]
+        )
+        #expect(bytes <= 1 << 20 && bytes > (1 << 20) * 9 / 10 && newest == 600, "\(count) take \(bytes)")
+        #expect(try await fixture.verify().problems == [])
+        await journal.close()
+    }
+
     /// What is looked at when the journal is opened is what stays small.
     @Test func whatGrowsIsNotReadAtTheStart() throws {
         let small = try ColumnTypes.all().filter { !$0.isGrowing }.map(\.table)

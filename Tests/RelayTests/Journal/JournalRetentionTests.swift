@@ -1,3 +1,4 @@
+import Config
 import Foundation
 import GRDB
 import JSON
@@ -42,6 +43,21 @@ import Testing
     func kept() throws -> [Int64] {
         let queue = try DatabaseQueue(path: path)
         return try queue.read { try Int64.fetchAll($0, sql: #"SELECT "offset" FROM bodies ORDER BY 1"#) }
+    }
+
+    /// A command that only counts, where no relay runs, deletes nothing.
+    @Test func aJournalThatRetainsNothingByItselfKeepsAll() async throws {
+        let limits = JournalConfiguration(path: path, retention: .seconds(86_400 * 30))
+        let journal = try await SQLiteJournal(limits, clock: clock, retains: false)
+        _ = try await journal.append(try submission(0..<5, sinks: []))
+        clock.advance(by: day * 31)
+        for _ in 0..<3 { #expect(try await journal.committer.commit { $0.idleStep() } == false) }
+        #expect(try kept().count == 5)
+        await journal.close()
+        let relay = try await open()
+        _ = try await relay.retain()
+        #expect(try kept() == [5])
+        await relay.close()
     }
 
     @Test func whatEverySinkHasSettledGoesAndTheRestStays() async throws {

@@ -214,8 +214,28 @@ import Testing
         #expect(letters.map(\.eventID) == ["event-1"])
         let letter = try #require(try await inspection.deadLetter(id: letters[0].id))
         #expect(letter.failures.map(\.reason) == ["HTTP 400"] && letter.body != nil && letter.rule == "r")
-        #expect(try await inspection.events(PageRequest(limit: 2)).map(\.eventID) == ["event-5", "event-4"])
-        #expect(try await inspection.events(PageRequest(limit: 1)).map(\.envelopeID) == ["envelope 5"])
+        #expect(
+            try await inspection.events(EventFilter(), PageRequest(limit: 2)).map(\.eventID) == [
+                "event-5", "event-4",
+            ])
+        for (filter, ids) in [
+            (EventFilter(isUnrouted: true), ["event-5"]), (EventFilter(eventID: "event-3"), ["event-3"]),
+            (EventFilter(hook: "nope"), []), (EventFilter(since: 2), []), (EventFilter(until: 1), []),
+            (EventFilter(eventType: EventTypePattern("app.*")), []),
+            (
+                EventFilter(isUnrouted: true, eventType: EventTypePattern("*"), since: 1, until: 2),
+                ["event-5"]
+            ),
+        ] {
+            #expect(try await inspection.events(filter, PageRequest()).map(\.eventID) == ids, "\(filter)")
+        }
+        let event = try #require(try await inspection.event(id: 6))
+        #expect(event.body != nil && event.route.isEmpty && event.eventID == "event-5")
+        #expect(try await inspection.event(id: 7) == nil)
+        #expect(
+            try await inspection.events(EventFilter(), PageRequest(limit: 1)).map(\.envelopeID) == [
+                "envelope 5"
+            ])
         await journal.close()
     }
 

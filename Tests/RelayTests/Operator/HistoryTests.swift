@@ -62,6 +62,32 @@ import Testing
         }
     }
 
+    /// Whether a removal was tried is asked long after its dead letter was discarded.
+    @Test func aRemovalThatDiedIsKnownWhenItsLetterIsGone() async throws {
+        let fixture = try await OperatorFixture()
+        let ada = Subject(org: "okta", userID: "ada")
+        let lease = try await fixture.journal.lease("crm")
+        try await fixture.append(1...1, type: "user.lifecycle.delete.initiated", user: "ada")
+        let failure = FailedAttempt(number: 1, at: fixture.clock.now, reason: "HTTP 422")
+        try await fixture.journal.settle(
+            Settlement(
+                sink: "crm", epoch: lease.epoch, cursor: Offset(rawValue: 1),
+                deadLetters: [
+                    DeadLetter(
+                        offset: Offset(rawValue: 1), subject: ada, failures: [failure],
+                        removal: DeliveryReceipt.Removal(operation: .delete, subject: ada))
+                ]))
+        for isThere in [true, false] {
+            let records = try await ask(fixture, "ada").records
+            #expect(records.map { $0["outcome"]?.string } == ["dead letter"])
+            #expect(records.map { $0["eventId"]?.string } == ["event-1"])
+            #expect(records.map { $0["detail"]?.string } == ["HTTP 422"])
+            if isThere { _ = try await fixture.ask("/dead-letters/discard", #"{"ids":[1]}"#) }
+        }
+        #expect(try await fixture.letters().isEmpty)
+        #expect(try await fixture.verify().problems == [])
+    }
+
     // MARK: - What waits, and what is gone
 
     /// The records of a user, and the rest of the answer.

@@ -80,6 +80,7 @@ import Testing
         }
         let count = "SELECT count(*) FROM attempts"
         #expect(try fixture.rows(count) == [["24000"]])
+        #expect(try await fixture.inspection.dropPreview("old")?.rows == 12_000)
         let dropped = try await fixture.ask("/sinks/old/drop", #"{"force":true}"#)
         #expect(dropped.status == 200, "\(dropped.json)")
         #expect(try fixture.rows(count) == [["12000"]])
@@ -136,6 +137,11 @@ import Testing
             #expect(try await list(fixture, "settlements", query).count == counts.0, "\(query)")
             #expect(try await list(fixture, "receipts", query).count == counts.1, "\(query)")
         }
+        for (query, ids) in [("?event=event-1", ["event-1"]), ("?user=ada", ["event-2"]), ("?user=eve", [])] {
+            #expect(
+                try await list(fixture, "receipts", query).map { $0["eventId"]?.string } == ids, "\(query)")
+        }
+        #expect(try await fixture.ask("/settlements?user=ada", method: "GET").status == 400)
         let wrong = try await fixture.ask("/receipts?outcome=dead", method: "GET")
         #expect(wrong.status == 400)
         #expect(wrong.json["error"]?.string?.contains("delivered, superseded, skipped") == true)

@@ -40,7 +40,7 @@ import Testing
         #expect(entries.map(\.event.id) == ["event-1", "event-2", "event-3"])
         #expect(entries.allSatisfy { $0.replay == id && $0.rule == "staff" })
         #expect(try await fixture.entries("audit", after: horizon).isEmpty)
-        let listed = try await fixture.inspection.events(PageRequest(limit: 4))
+        let listed = try await fixture.inspection.events(EventFilter(), PageRequest(limit: 4))
         #expect(listed.map(\.replay) == [id, id, id, nil])
         let done = try await fixture.ask("/replays/\(id)", method: "GET").json
         #expect(done["appended"]?.int == 3 && done["share"]?.double == 1 && done["endedAt"]?.isNull == false)

@@ -245,6 +245,22 @@ struct CurlClientTests {
         }
     }
 
+    /// Many at once, few, and many again: nobody opens anew what was there.
+    @Test func burstsKeepTheirConnections() async throws {
+        try await withReceiver({ _ in .gather(8, 200) }) { receiver, client in
+            for _ in 0..<5 {
+                try await withThrowingTaskGroup { group in
+                    for _ in 0..<8 {
+                        let request = request("PUT", receiver.url + "/")
+                        group.addTask { _ = try await client.send(request) }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+            #expect(receiver.connections == 8)
+        }
+    }
+
     @Test func aCutHeadIsNoResponseAndACutBodyIsOne() async throws {
         let script: @Sendable (HTTPReceiver.Request) -> HTTPReceiver.Behaviour = { request in
             request.target == "/head" ? .cutHead : .cutBody(201)
