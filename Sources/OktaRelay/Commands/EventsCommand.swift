@@ -31,7 +31,7 @@ struct EventsCommand: AsyncParsableCommand {
         @OptionGroup var page: PageOption
         @OptionGroup var output: OutputOption
 
-        @Flag(help: "Only those that no rule matched.")
+        @Flag(help: "Only those that went to no sink: no rule matched, or one stopped them.")
         var unrouted = false
 
         @Option(help: ArgumentHelp("Only this hook's.", valueName: "name"))

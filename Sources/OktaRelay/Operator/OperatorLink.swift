@@ -19,7 +19,7 @@ struct OperatorLink {
     private static let patience = Duration.seconds(120)
     /// Between two looks at work that goes on in a relay.
     private static let pause = Duration.milliseconds(200)
-    /// How often a replay is tried in this process: for six seconds, in which the journal may make room.
+    /// How often a replay is tried in this process: for six seconds, in which others may give room back.
     private static let attempts = 30
 
     private let client: AdminClient

@@ -359,24 +359,28 @@ enum JournalSchema {
         -- What dead letters and the quarantine take besides the bytes of their events: a letter's attempts
         -- may be many times as long as the rest of its row.
         INSERT INTO counters (name, value) VALUES
-            ('dead_letter_row_bytes', (SELECT coalesce(sum(512 + length(failures)), 0) FROM dead_letters)),
+            ('dead_letter_row_bytes', (SELECT coalesce(sum(512 + length(CAST(failures AS BLOB))), 0)
+                FROM dead_letters)),
             ('quarantine_row_bytes', (SELECT 128 * count(*) FROM quarantine));
-        UPDATE counters SET value = value + (SELECT coalesce(sum(length(failures)), 0) FROM dead_letters)
+        UPDATE counters SET value = value + (SELECT coalesce(sum(length(CAST(failures AS BLOB))), 0)
+            FROM dead_letters)
             WHERE name = 'dead_letter_bytes';
         DROP TRIGGER dead_letters_come;
         DROP TRIGGER dead_letters_go;
         DROP TRIGGER quarantine_comes;
         DROP TRIGGER quarantine_goes;
         CREATE TRIGGER dead_letters_come AFTER INSERT ON dead_letters BEGIN
-            UPDATE counters SET value = value + 512 + length(new.failures) + coalesce(length(new.body), 0)
+            UPDATE counters SET value = value + 512 + length(CAST(new.failures AS BLOB))
+                + coalesce(length(new.body), 0)
             WHERE name = 'dead_letter_bytes';
-            UPDATE counters SET value = value + 512 + length(new.failures)
+            UPDATE counters SET value = value + 512 + length(CAST(new.failures AS BLOB))
             WHERE name = 'dead_letter_row_bytes';
         END;
         CREATE TRIGGER dead_letters_go AFTER DELETE ON dead_letters BEGIN
-            UPDATE counters SET value = value - 512 - length(old.failures) - coalesce(length(old.body), 0)
+            UPDATE counters SET value = value - 512 - length(CAST(old.failures AS BLOB))
+                - coalesce(length(old.body), 0)
             WHERE name = 'dead_letter_bytes';
-            UPDATE counters SET value = value - 512 - length(old.failures)
+            UPDATE counters SET value = value - 512 - length(CAST(old.failures AS BLOB))
             WHERE name = 'dead_letter_row_bytes';
         END;
         CREATE TRIGGER quarantine_comes AFTER INSERT ON quarantine BEGIN

@@ -117,7 +117,8 @@ extension JournalWriter {
 
     private static let bodies = [
         Bodies(
-            table: "dead_letters", column: "body", gone: "NULL", rowBytes: "512 + length(failures)",
+            table: "dead_letters", column: "body", gone: "NULL",
+            rowBytes: "512 + length(CAST(failures AS BLOB))",
             bytesCounter: "dead_letter_bytes", rowBytesCounter: "dead_letter_row_bytes",
             expiredCounter: "dead_letters_expired"),
         Bodies(

@@ -24,11 +24,14 @@ extension JournalWriter {
     func afterWriting(_ bytes: Int) {
         guard space.wrote(bytes) else { return }
         measure()
+        // A command takes no room but for what it appends.
+        guard retainsByItself || hasAppended else { return }
+        let makeRoom = retainsByItself ? retentionStep : { self.relieve(at: self.clock.now) }
         // The sink that is behind may settle something in each commit, and what comes be settled at once: to
         // look at both comes before anything is given up, and must not be all that there is time for.
         let end = DispatchTime.now() + Self.relievingTime
         var steps = 0
-        while space.isNearLimit, steps < Self.relievingStepsMin || DispatchTime.now() < end, retentionStep() {
+        while space.isNearLimit, steps < Self.relievingStepsMin || DispatchTime.now() < end, makeRoom() {
             steps += 1
         }
     }

@@ -49,6 +49,8 @@ final class JournalWriter {
     /// The connection, while a transaction runs.
     private var current: Database?
     private var appended: [JournalTail.Entry] = []
+    /// Whether the newest transaction took something in.
+    private(set) var hasAppended = false
     private var counts = AppendCounts()
     private var bytesSinceCheckpoint = 0
     /// Those of them that ``space`` knows of.
@@ -119,7 +121,8 @@ final class JournalWriter {
             throw error
         }
         seen.didCommit()
-        if lastOffset > committedOffset { publish(appended, lastOffset) }
+        hasAppended = lastOffset > committedOffset
+        if hasAppended { publish(appended, lastOffset) }
         committedOffset = lastOffset
         committedKept = kept
         appended.removeAll(keepingCapacity: true)

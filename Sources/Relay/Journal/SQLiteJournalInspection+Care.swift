@@ -162,10 +162,10 @@ extension SQLiteJournalInspection {
             "SELECT count(*) FROM entries")
         try compare(
             "bytes of dead letters", counter("dead_letter_bytes"),
-            "SELECT sum(512 + length(failures) + coalesce(length(body), 0)) FROM dead_letters")
+            "SELECT sum(512 + length(CAST(failures AS BLOB)) + coalesce(length(body), 0)) FROM dead_letters")
         try compare(
             "rows of dead letters", counter("dead_letter_row_bytes"),
-            "SELECT sum(512 + length(failures)) FROM dead_letters")
+            "SELECT sum(512 + length(CAST(failures AS BLOB))) FROM dead_letters")
         try compare(
             "rows of the quarantine", counter("quarantine_row_bytes"),
             "SELECT 128 * count(*) FROM quarantine")

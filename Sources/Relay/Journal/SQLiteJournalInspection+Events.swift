@@ -6,10 +6,10 @@ extension SQLiteJournalInspection {
     public func events(
         _ filter: EventFilter, _ page: PageRequest
     ) async throws(JournalError) -> [EventRecord] {
-        try await onThread { db in
+        try await list("entries", by: #""offset""#, page) { range, limit, db in
             var condition = filter.condition
-            condition.add(#""offset" < ?"#, page.before)
-            return try Self.events("NULL", condition, limit: page.limit, db)
+            condition.add(#""offset""#, in: range)
+            return try Self.events("NULL", condition, limit: limit, db)
         }
     }
 

@@ -5,15 +5,15 @@ extension SQLiteJournalInspection {
     public func settlements(
         _ filter: ReceiptFilter, _ page: PageRequest
     ) async throws(JournalError) -> [SettlementRecord] {
-        try await onThread { db in
+        try await list("settlements", by: "id", page) { range, limit, db in
             var condition = filter.condition
             if let outcome = filter.outcome { condition.add("\(outcome.rawValue) >= ?", 1) }
-            condition.add("id < ?", page.before)
+            condition.add("id", in: range)
             let sql = """
                 SELECT id, sink, settled_at, first_offset, last_offset, delivered, superseded, skipped, dead
                 FROM settlements WHERE \(condition.text) ORDER BY id DESC LIMIT ?
                 """
-            return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
+            return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [limit])
                 .map { row in
                     try SettlementRecord(
                         id: row[0], sink: row[1], at: row[2], first: Offset(rawValue: row[3]),
@@ -26,17 +26,17 @@ extension SQLiteJournalInspection {
     public func receipts(
         _ filter: ReceiptFilter, _ page: PageRequest
     ) async throws(JournalError) -> [ReceiptRecord] {
-        try await onThread { db in
+        try await list("receipts", by: "id", page) { range, limit, db in
             var condition = filter.condition
             condition.add("outcome = ?", filter.outcome?.rawValue)
             condition.add("event_id = ?", filter.eventID)
             condition.add("user_id = ?", filter.user)
-            condition.add("id < ?", page.before)
+            condition.add("id", in: range)
             let sql = """
                 SELECT id, sink, settled_at, "offset", outcome, detail, operation, user_id, event_id
                 FROM receipts WHERE \(condition.text) ORDER BY id DESC LIMIT ?
                 """
-            return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [page.limit])
+            return try StoredRow.fetchAll(db, sql: sql, arguments: condition.arguments + [limit])
                 .map { row in
                     try ReceiptRecord(
                         id: row[0], sink: row[1], at: row[2], offset: Offset(rawValue: row[3]),

@@ -2,7 +2,7 @@ public import Rules
 
 /// Which accepted events are meant: those that fit everything that is set.
 public struct EventFilter: Sendable, Equatable {
-    /// Only those that no rule matched.
+    /// Only those that went to no sink: no rule matched, or one stopped them.
     public var isUnrouted: Bool
     public var hook: String?
     /// `*` stands for any run of characters.

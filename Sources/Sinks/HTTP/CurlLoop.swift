@@ -9,11 +9,11 @@ import Synchronization
 final class CurlLoop {
     /// Easy handles kept for reuse; about 50 KiB each.
     private static let idleHandlesMax = 64
-    /// Connections that are kept; no more come together than there are requests at once.
+    /// Connections that are kept; of one server there are never more than requests at once.
     ///
     /// Without a number libcurl keeps four for each request under way, and closes others where few are: each
     /// burst would open some anew (https://curl.se/libcurl/c/CURLMOPT_MAXCONNECTS.html).
-    private static let keptConnectionsMax = 10_000
+    private static let keptConnectionsMax = 1_024
     /// Milliseconds; libcurl's own timers and the mailbox wake the loop earlier.
     private static let pollTimeout: Int32 = 60_000
 

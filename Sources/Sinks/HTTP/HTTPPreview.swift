@@ -25,8 +25,10 @@ extension HTTPMapping {
     /// What the user's state is when the delivery has gone through.
     func state(after delivery: Delivery) -> FoldState? {
         switch plan(delivery) {
-        case .settled(let receipt): receipt.state
-        case .send(let step): step.state
+        case .settled(let receipt): return receipt.state
+        case .send(let step):
+            guard (try? step.request.validate()) != nil else { return nil }
+            return HTTPSink.state(step, delivery, isThere: step.request.method != "DELETE")
         }
     }
 

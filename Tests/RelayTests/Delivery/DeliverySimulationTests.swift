@@ -2,7 +2,7 @@ import Foundation
 import RelayTesting
 import Testing
 
-@Suite(.timeLimit(.minutes(10))) struct DeliverySimulationTests {
+@Suite struct DeliverySimulationTests {
     /// `OKTA_RELAY_SIMULATION_SEED=n` replays one seed, `OKTA_RELAY_SIMULATION_SEEDS=n` runs that many.
     @Test func deliveryKeepsItsPromisesUnderRandomFaults() async {
         let seeds = Soak.seeds("SIMULATION", short: 2_000, long: 20_000)

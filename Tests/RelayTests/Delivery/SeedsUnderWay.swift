@@ -11,7 +11,7 @@ enum SeedsUnderWay {
         return seeds
     }()
 
-    /// From now on; the signal goes on to whoever had it before, or ends the process.
+    /// From now on; the process ends then.
     static func tellAtATrap() {
         seeds[0] = 0
         for signal in [SIGILL, SIGTRAP, SIGABRT, SIGSEGV] {

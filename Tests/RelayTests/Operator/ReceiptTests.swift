@@ -93,6 +93,24 @@ import Testing
 
     // MARK: - Lists
 
+    /// A filter that leaves little of a long log is carried on over many transactions.
+    @Test func theFewOfALongLogAreFound() async throws {
+        let fixture = try await OperatorFixture.long(120_000)
+        try fixture.execute(
+            """
+            INSERT INTO routes (id, choices) VALUES (99, '[]');
+            UPDATE entries SET route_id = 99 WHERE "offset" IN (5, 70000, 70001)
+            """)
+        let filter = EventFilter(isUnrouted: true)
+        for (page, ids): (PageRequest, [Int64]) in [
+            (PageRequest(), [70_001, 70_000, 5]), (PageRequest(limit: 2), [70_001, 70_000]),
+            (PageRequest(before: 70_000), [5]), (PageRequest(before: 5), []),
+        ] {
+            #expect(try await fixture.inspection.events(filter, page).map(\.id) == ids)
+        }
+        await fixture.journal.close()
+    }
+
     @Test func receiptsAndSettlementsAreListed() async throws {
         let fixture = try await OperatorFixture()
         for sink in ["crm", "audit"] { _ = try await fixture.journal.lease(sink) }
