@@ -65,7 +65,7 @@ extension Suite {
             let loaded = try withTable { url, _ in try Loaders.postgres(table, url: url) }
             let drained = try withTable { url, client in
                 try drain(stored, sink, settings(url)) { _, _ in
-                    try table.check(client.count("t"))
+                    try table.check(client.count("t"), before: users)
                     // A state that the sink did not find it would have written beside the one that is there.
                     guard try users == 0 || client.count("t_relay") == users else {
                         throw BenchmarkError("the sink did not take the table's users for its own")

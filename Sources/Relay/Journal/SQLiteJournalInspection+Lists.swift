@@ -21,6 +21,7 @@ extension SQLiteJournalInspection {
             return (try row?[0] ?? 1, try row?[1] ?? 0)
         }
         var found: [Record] = []
+        guard page.before ?? .max > first else { return [] }
         var top = min(last, page.before.map { $0 - 1 } ?? last)
         while top >= first, found.count < page.limit {
             let range = max(first, top - Self.listChunk + 1)...top

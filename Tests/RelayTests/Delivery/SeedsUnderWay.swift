@@ -31,16 +31,18 @@ enum SeedsUnderWay {
 
     /// Without an allocation, which a signal's handler must not make.
     private static func tell(_ seed: UInt64) {
-        let text: StaticString = "the process died in OKTA_RELAY_SIMULATION_SEED="
-        write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+        write("the process died; perhaps in this seed: OKTA_RELAY_SIMULATION_SEED=")
         var (rest, unit) = (seed, UInt64(1))
         while seed / unit >= 10 { unit *= 10 }
         while unit > 0 {
             var digit = UInt8(ascii: "0") + UInt8(rest / unit)
-            write(STDERR_FILENO, &digit, 1)
+            Glibc.write(STDERR_FILENO, &digit, 1)
             (rest, unit) = (rest % unit, unit / 10)
         }
-        var end = UInt8(ascii: "\n")
-        write(STDERR_FILENO, &end, 1)
+        write(" swift test --filter deliveryKeepsItsPromisesUnderRandomFaults\n")
+    }
+
+    private static func write(_ text: StaticString) {
+        Glibc.write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
     }
 }

@@ -104,11 +104,14 @@ import Testing
         let filter = EventFilter(isUnrouted: true)
         for (page, ids): (PageRequest, [Int64]) in [
             (PageRequest(), [70_001, 70_000, 5]), (PageRequest(limit: 2), [70_001, 70_000]),
-            (PageRequest(before: 70_000), [5]), (PageRequest(before: 5), []),
+            (PageRequest(before: 70_000), [5]), (PageRequest(before: 5), []), (PageRequest(before: .min), []),
         ] {
             #expect(try await fixture.inspection.events(filter, page).map(\.id) == ids)
         }
         await fixture.journal.close()
+        let empty = try await OperatorFixture()
+        #expect(try await empty.inspection.events(filter, PageRequest()).isEmpty)
+        #expect(try await empty.inspection.receipts(ReceiptFilter(), PageRequest(before: .min)).isEmpty)
     }
 
     @Test func receiptsAndSettlementsAreListed() async throws {
