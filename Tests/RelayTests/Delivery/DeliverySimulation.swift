@@ -150,7 +150,9 @@ final class DeliverySimulation {
         ledger.finish(attemptsBefore: attempts)
         checkRest(since: start)
         mirrored { mirror in
-            if let problem = try mirror.problem(givenUp: ledger.givenUp, dead: ledger.dead) {
+            if let problem = try mirror.problem(
+                givenUp: ledger.givenUp, dead: ledger.dead, attempts: ledger.attempts)
+            {
                 ledger.check(false, problem)
             }
         }

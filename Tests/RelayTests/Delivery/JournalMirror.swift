@@ -156,15 +156,17 @@ final class JournalMirror {
     }
 
     /// What its counts and letters say that is not so, when everything is delivered.
-    func problem(givenUp: Int, dead: Set<Offset>) throws -> String? {
+    func problem(
+        givenUp: Int, dead: Set<Offset>, attempts: [Offset: Int]
+    ) throws -> String? {
         let letters = try queue.unsafeRead {
             try Row.fetchAll($0, sql: #"SELECT "offset", failures, sink_id FROM dead_letters"#)
         }
-        let twice = """
-            SELECT count(*) FROM (SELECT 1 FROM attempts GROUP BY "offset", number, at HAVING count(*) > 1)
-            """
-        if try queue.unsafeRead({ try Int.fetchOne($0, sql: twice) }) != 0 {
-            return "an attempt is logged twice"
+        let logged = try queue.unsafeRead {
+            try Row.fetchAll($0, sql: #"SELECT "offset", count(*) FROM attempts GROUP BY "offset""#)
+        }
+        for row in logged where row[1] > attempts[Offset(rawValue: row[0])] ?? 0 {
+            return "\(row[1] as Int) attempts of \(row[0] as Int64) are logged, and it had fewer"
         }
         let buried = Set(letters.map { Offset(rawValue: $0[0]) })
         guard dead.isSubset(of: buried) else { return "\(dead.subtracting(buried)) are no dead letters" }
