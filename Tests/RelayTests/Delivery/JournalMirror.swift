@@ -177,7 +177,10 @@ final class JournalMirror {
             let logged = try queue.unsafeRead {
                 try AttemptLog.read(letter[2], letter[0], upTo: last, $0)
             }
-            if logged.first != last { return "attempt \(last.number) is not logged" }
+            // Moved back, it may have failed again at the same instant, and otherwise.
+            guard logged.first?.number == last.number, logged.first?.at == last.at else {
+                return "attempt \(last.number) is not logged"
+            }
         }
         let select = "SELECT detached, \(SinkPlace.waitingSQL) FROM sinks"
         guard let row = try queue.unsafeRead({ try Row.fetchOne($0, sql: select) }) else { return "no sink" }
