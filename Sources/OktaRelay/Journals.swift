@@ -37,6 +37,30 @@ extension Journals {
 extension PageOption {
     /// For the page, and one record more, which tells whether there is another page.
     var request: PageRequest { PageRequest(before: before, limit: limit).andOneMore }
+
+    /// Asks for a page of a list, shows it, and tells how to go on.
+    ///
+    /// - Parameters:
+    ///   - work: What is shown on a terminal meanwhile; nil where it takes no time.
+    ///   - names: What the filter names: where nothing is found, one that nobody knows is a mistake.
+    func show<Record: RecordJSON>(
+        of configuration: RelayConfiguration, while work: String?, _ output: OutputOption,
+        knowing names: KeyValuePairs<NamedKind, String?>,
+        as table: ([Record]) -> TextTable, by id: (Record) -> Int64,
+        _ question: (any Operator.Inspection, PageRequest) async throws(JournalError) -> [Record]
+    ) async throws {
+        var bar = ProgressBar(work ?? "")
+        defer { bar.finish() }
+        if let work { bar.show(work) }
+        let records = try await Journals.ask(configuration) { journal throws(JournalError) in
+            try await question(journal, request)
+        }
+        bar.finish()
+        if records.isEmpty { try await Journals.know(names, configuration) }
+        let shown = size.page(of: records)
+        if output.json { Terminal.write(shown.json) } else { Terminal.write(table(shown)) }
+        size.noteNextPage(after: records.map(id))
+    }
 }
 
 extension LimitOption {

@@ -37,6 +37,7 @@ import Testing
         let id = try #require(found.elements.first { _ in true }?["id"]?.int)
         let shown = try await setup.run("events", "show", "\(id)", "--raw")
         #expect(shown.status == 0, "\(shown.errors)")
+        #expect(shown.output.hasSuffix("}"), "more than the event's own bytes")
         let file = setup.folder.file("event.json")
         try shown.output.write(toFile: file, atomically: true, encoding: .utf8)
         let explained = try await setup.run("explain", file)

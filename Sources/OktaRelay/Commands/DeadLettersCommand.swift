@@ -34,20 +34,11 @@ struct DeadLettersCommand: AsyncParsableCommand {
 
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
-            let now = SystemClock().now
-            var bar = ProgressBar("dead letters")
-            defer { bar.finish() }
-            bar.show("looking through the dead letters")
-            let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.deadLetters(filter.filter(now: now), page.request)
-            }
-            bar.finish()
-            if records.isEmpty {
-                try await Journals.know([.sink: filter.sink, .rule: filter.rule], configuration)
-            }
-            let shown = page.size.page(of: records)
-            if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
-            page.size.noteNextPage(after: records.map(\.id))
+            let filter = filter.filter(now: SystemClock().now)
+            try await page.show(
+                of: configuration, while: "looking through the dead letters", output,
+                knowing: [.sink: filter.sink, .rule: filter.rule], as: \.table, by: \.id
+            ) { journal, page throws(JournalError) in try await journal.deadLetters(filter, page) }
         }
     }
 

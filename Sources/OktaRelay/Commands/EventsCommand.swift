@@ -56,17 +56,10 @@ struct EventsCommand: AsyncParsableCommand {
                 isUnrouted: unrouted, hook: hook, eventType: type.map { EventTypePattern($0) },
                 eventID: event, since: time.since?.nanoseconds(now: now),
                 until: time.until?.nanoseconds(now: now))
-            var bar = ProgressBar("events")
-            defer { bar.finish() }
-            bar.show("looking through the events")
-            let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.events(filter, page.request)
-            }
-            bar.finish()
-            if records.isEmpty { try await Journals.know([.hook: hook], configuration) }
-            let shown = page.size.page(of: records)
-            if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
-            page.size.noteNextPage(after: records.map(\.id))
+            try await page.show(
+                of: configuration, while: "looking through the events", output, knowing: [.hook: hook],
+                as: \.table, by: \.id
+            ) { journal, page throws(JournalError) in try await journal.events(filter, page) }
         }
     }
 
@@ -100,7 +93,7 @@ struct EventsCommand: AsyncParsableCommand {
                 guard let body = record.body else {
                     throw Terminal.failure("the bytes of event \(id) are no longer kept", .problems)
                 }
-                Terminal.write(body)
+                Terminal.write(exactly: body)
             } else if output.json {
                 Terminal.write(record.json)
             } else {

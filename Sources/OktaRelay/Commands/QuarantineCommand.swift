@@ -38,17 +38,10 @@ struct QuarantineCommand: AsyncParsableCommand {
         func run() async throws {
             let configuration = try ConfigurationFile.load(file.config)
             let filter = filter.filter(now: SystemClock().now)
-            var bar = ProgressBar("quarantine")
-            defer { bar.finish() }
-            if filter.looksAtBytes { bar.show("looking through the bytes") }
-            let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.quarantine(filter, page.request)
-            }
-            bar.finish()
-            if records.isEmpty { try await Journals.know([.hook: filter.hook], configuration) }
-            let shown = page.size.page(of: records)
-            if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
-            page.size.noteNextPage(after: records.map(\.id))
+            try await page.show(
+                of: configuration, while: filter.looksAtBytes ? "looking through the bytes" : nil, output,
+                knowing: [.hook: filter.hook], as: \.table, by: \.id
+            ) { journal, page throws(JournalError) in try await journal.quarantine(filter, page) }
         }
     }
 
@@ -84,7 +77,7 @@ struct QuarantineCommand: AsyncParsableCommand {
                 guard let bytes = record.bytes else {
                     throw Terminal.failure("the bytes of \(id) are no longer kept", .problems)
                 }
-                FileHandle.standardOutput.write(Data(bytes))
+                Terminal.write(exactly: bytes)
             } else if output.json {
                 Terminal.write(record.json)
             } else {

@@ -52,32 +52,16 @@ struct ReceiptsCommand: AsyncParsableCommand {
         let filter = ReceiptFilter(
             sink: sink, outcome: outcome, eventID: event, user: user,
             since: time.since?.nanoseconds(now: now), until: time.until?.nanoseconds(now: now))
-        var bar = ProgressBar("receipts")
-        defer { bar.finish() }
-        bar.show("looking through the receipts")
+        let work = "looking through the receipts"
         if settlements {
-            let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.settlements(filter, page.request)
-            }
-            bar.finish()
-            let shown = page.size.page(of: records)
-            try await tell(shown, records.map(\.id), shown.table, configuration)
+            try await page.show(
+                of: configuration, while: work, output, knowing: [.sink: sink], as: \.table, by: \.id
+            ) { journal, page throws(JournalError) in try await journal.settlements(filter, page) }
         } else {
-            let records = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.receipts(filter, page.request)
-            }
-            bar.finish()
-            let shown = page.size.page(of: records)
-            try await tell(shown, records.map(\.id), shown.table, configuration)
+            try await page.show(
+                of: configuration, while: work, output, knowing: [.sink: sink], as: \.table, by: \.id
+            ) { journal, page throws(JournalError) in try await journal.receipts(filter, page) }
         }
-    }
-
-    private func tell<Record: RecordJSON>(
-        _ shown: [Record], _ ids: [Int64], _ table: TextTable, _ configuration: RelayConfiguration
-    ) async throws {
-        if shown.isEmpty { try await Journals.know([.sink: sink], configuration) }
-        if output.json { Terminal.write(shown.json) } else { Terminal.write(table) }
-        page.size.noteNextPage(after: ids)
     }
 }
 

@@ -41,13 +41,9 @@ extension SinksCommand {
             let filter = DetachedFilter(
                 sink: name, reason: reason, since: time.since?.nanoseconds(now: now),
                 until: time.until?.nanoseconds(now: now))
-            let ranges = try await Journals.ask(configuration) { journal throws(JournalError) in
-                try await journal.detached(filter, page.request)
-            }
-            if ranges.isEmpty { try await Journals.know([.sink: name], configuration) }
-            let shown = page.size.page(of: ranges)
-            if output.json { Terminal.write(shown.json) } else { Terminal.write(shown.table) }
-            page.size.noteNextPage(after: ranges.map(\.id))
+            try await page.show(
+                of: configuration, while: nil, output, knowing: [.sink: name], as: \.table, by: \.id
+            ) { journal, page throws(JournalError) in try await journal.detached(filter, page) }
         }
     }
 }

@@ -15,6 +15,9 @@ enum Terminal {
         FileHandle.standardOutput.write(Data(bytes) + Data("\n".utf8))
     }
 
+    /// Writes bytes and nothing else, for a file.
+    static func write(exactly bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+
     /// Writes a table; its heading is bold on a terminal.
     static func write(_ table: TextTable) { write(table.text(isHeadingBold: isInteractive)) }
 

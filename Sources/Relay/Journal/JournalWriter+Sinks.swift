@@ -186,7 +186,8 @@ extension JournalWriter {
     /// Copies what a dead letter needs, so that it pins no entry; an entry that is gone leaves no bytes.
     private func bury(_ settlement: Settlement, sinkID: Int64, at now: Int64, _ db: Database) throws {
         guard !settlement.deadLetters.isEmpty else { return }
-        var route = try BoundStatement(db, #"SELECT route_id FROM entries WHERE "offset" = ?"#)
+        var entry = try BoundStatement(db, #"SELECT route_id, event_id FROM entries WHERE "offset" = ?"#)
+        var removals = try BoundStatement(db, Self.receiptSQL(into: "removals"))
         var insert = try BoundStatement(
             db,
             """
@@ -201,10 +202,11 @@ extension JournalWriter {
                 LEFT JOIN bodies ON bodies."offset" = letter
             """)
         for letter in settlement.deadLetters {
-            var rule: String?
-            route.bind(letter.offset.rawValue)
-            while try route.nextRow() {
-                rule = try routes.choices(of: route.integer(0), db)[settlement.sink]
+            var (rule, eventID): (String?, String?)
+            entry.bind(letter.offset.rawValue)
+            while try entry.nextRow() {
+                rule = try routes.choices(of: entry.integer(0), db)[settlement.sink]
+                eventID = entry.text(1)
             }
             insert.bind(sinkID)
             insert.bind(letter.offset.rawValue)
@@ -215,31 +217,11 @@ extension JournalWriter {
             insert.bind(letter.subject?.userID)
             insert.bind(rule ?? "")
             try insert.run()
-        }
-        try remember(settlement.deadLetters.filter { $0.removal != nil }, of: settlement.sink, at: now, db)
-    }
-
-    /// That a removal has died is known as long as others' receipts are, whatever becomes of the letter.
-    private func remember(_ letters: [DeadLetter], of sink: String, at now: Int64, _ db: Database) throws {
-        guard !letters.isEmpty else { return }
-        var insert = try BoundStatement(
-            db,
-            """
-            INSERT INTO removals (
-                sink, settled_at, "offset", outcome, detail, operation, org, user_id, event_id)
-            SELECT ?, ?, ?, 'dead', ?, ?, ?, ?, coalesce(
-                (SELECT event_id FROM entries WHERE "offset" = ?), '')
-            """)
-        for letter in letters {
-            insert.bind(sink)
-            insert.bind(now)
-            insert.bind(letter.offset.rawValue)
-            insert.bind(letter.failures.last?.reason)
-            insert.bind(letter.removal?.operation.rawValue)
-            insert.bind(letter.removal?.subject.org)
-            insert.bind(letter.removal?.subject.userID)
-            insert.bind(letter.offset.rawValue)
-            try insert.run()
+            // That a removal has died is known as long as receipts are, whatever becomes of the letter.
+            guard let removal = letter.removal else { continue }
+            try removals.insertReceipt(
+                of: settlement.sink, letter.offset, "dead", letter.failures.last?.reason,
+                eventID: eventID ?? "", removal, at: now)
         }
     }
 
@@ -328,15 +310,24 @@ extension JournalWriter {
 extension BoundStatement {
     /// Inserts what is kept of one delivery.
     fileprivate mutating func run(_ receipt: DeliveryReceipt, of sink: String, at now: Int64) throws {
+        try insertReceipt(
+            of: sink, receipt.offset, receipt.outcome.rawValue, receipt.detail, eventID: receipt.eventID,
+            receipt.removal, at: now)
+    }
+
+    fileprivate mutating func insertReceipt(
+        of sink: String, _ offset: Offset, _ outcome: String, _ detail: String?, eventID: String,
+        _ removal: DeliveryReceipt.Removal?, at now: Int64
+    ) throws {
         bind(sink)
         bind(now)
-        bind(receipt.offset.rawValue)
-        bind(receipt.outcome.rawValue)
-        bind(receipt.detail)
-        bind(receipt.removal?.operation.rawValue)
-        bind(receipt.removal?.subject.org)
-        bind(receipt.removal?.subject.userID)
-        bind(receipt.eventID)
+        bind(offset.rawValue)
+        bind(outcome)
+        bind(detail)
+        bind(removal?.operation.rawValue)
+        bind(removal?.subject.org)
+        bind(removal?.subject.userID)
+        bind(eventID)
         try run()
     }
 }

@@ -124,16 +124,13 @@ public final class SQLiteJournalInspection: JournalInspection {
         try await onThread { db in
             let sql = Self.deadLettersSQL(where: "dead_letters.id = ?")
             guard let row = try StoredRow.fetchOne(db, sql: sql, arguments: [id]) else { return nil }
-            let letter = try Self.deadLetter(row, body: nil)
-            let select = #"SELECT body, sink_id, "offset" FROM dead_letters WHERE id = ?"#
-            guard let rest = try StoredRow.fetchOne(db, sql: select, arguments: [id]) else { return letter }
-            var logged: [FailedAttempt] = []
-            if letter.attemptsLeftOut > 0, let last = letter.failures.last {
-                logged = try AttemptLog.read(rest[1], rest[2], upTo: last, db)
+            let select = #"SELECT body, sink_id, "offset", failures FROM dead_letters WHERE id = ?"#
+            guard let rest = try StoredRow.fetchOne(db, sql: select, arguments: [id]) else { return nil }
+            var failures = FailedAttempt.failures(ofText: try rest[3])
+            if let last = failures.last, last.number > failures.count {
+                failures = try failures.completed(by: AttemptLog.read(rest[1], rest[2], upTo: last, db))
             }
-            return try Self.deadLetter(
-                row, body: (rest[0] as Data?).map { Array($0) },
-                failures: letter.failures.completed(by: logged))
+            return try Self.deadLetter(row, body: (rest[0] as Data?).map { Array($0) }, failures: failures)
         }
     }
 
