@@ -104,7 +104,7 @@ enum Loaders {
             }
         }
         for sql in [
-            "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -16384",
+            "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -8192",
             "PRAGMA wal_autocheckpoint = 4000", create,
         ] { try run(sql) }
         let statement = try prepare(insert, database)

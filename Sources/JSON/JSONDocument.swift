@@ -80,6 +80,9 @@ public final class JSONDocument: Sendable {
         depthAtMost = max(value.depthAtMost + 1, rest.depthAtMost)
     }
 
+    /// Bytes of memory that it takes: about two and a half times those of its text.
+    public var footprint: Int { bytes.capacity + tape.capacity * MemoryLayout<TapeEntry>.stride }
+
     /// Whether arrays and objects lie in each other more than that deep.
     public func isDeeper(than limit: Int) -> Bool { depthAtMost > limit && depth > limit }
 

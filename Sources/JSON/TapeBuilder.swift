@@ -55,7 +55,8 @@ struct TapeBuilder {
                 count = builder.count
             }
         }
-        return (outgrown ?? tape, try depth.get())
+        // Who keeps a document keeps no room that it does not need: a third of it, for most events.
+        return (outgrown ?? Array(tape.withUnsafeBufferPointer { $0 }), try depth.get())
     }
 
     private init(

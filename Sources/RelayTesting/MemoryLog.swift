@@ -150,7 +150,7 @@ struct MemoryLog {
         var bytes = 0
         for row in rows.dropFirst(Int(max(offset, .zero).rawValue)) {
             guard let entry = row.entry(for: sink) else { continue }
-            bytes += entry.event.body.bytes.count
+            bytes += entry.event.footprint
             guard entries.count < limit.entries, entries.isEmpty || bytes <= limit.bytes else {
                 return JournalPage(
                     entries: entries, end: entries.last?.offset ?? offset, isAtHorizon: false)

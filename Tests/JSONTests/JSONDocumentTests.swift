@@ -132,6 +132,13 @@ import Testing
         #expect(Array(root.elements).isEmpty)
     }
 
+    /// The builder makes room before it knows for how much.
+    @Test func keepsNoRoomThatItDoesNotNeed() throws {
+        let long = String(repeating: "x", count: 4_000)
+        let document = try JSONDocument(#"{"a":"\#(long)","b":[1,2]}"#)
+        #expect(4_000..<4_300 ~= document.footprint)
+    }
+
     @Test func countsLinesAndColumns() throws {
         let document = try JSONDocument("{\n  \"a\": 1\n}")
         let value = try #require(document.root["a"])

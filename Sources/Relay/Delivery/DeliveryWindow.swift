@@ -10,7 +10,7 @@ import JSON
 /// same, however full the window is.
 struct DeliveryWindow {
     let offsetsMax: Int
-    /// Bodies in memory; near it nothing is read ahead.
+    /// Of events in memory (``Event/footprint``); near it nothing is read ahead.
     var bytesMax = Int.max
     private(set) var cursor: Offset
     /// Where the next read goes on.
@@ -24,7 +24,7 @@ struct DeliveryWindow {
     private var ahead: [Offset]
     /// Read and not settled.
     private var openCount = 0
-    /// Of the bodies that were read and not settled.
+    /// Of the events that were read and not settled.
     private(set) var bytes = 0
 
     private struct Slot {
@@ -62,7 +62,7 @@ struct DeliveryWindow {
         for entry in page.entries {
             let isNew = !settled.contains(entry.offset)
             slots.append(Slot(offset: entry.offset, entry: isNew ? entry : nil))
-            if isNew { bytes += entry.event.body.bytes.count }
+            if isNew { bytes += entry.event.footprint }
         }
         openCount += new.count
         readEnd = page.end
@@ -78,7 +78,7 @@ struct DeliveryWindow {
         guard let place = place(of: offset), let entry = slots[place].entry else { return }
         slots[place].entry = nil
         openCount -= 1
-        bytes -= entry.event.body.bytes.count
+        bytes -= entry.event.footprint
         if place == first { advance() } else { settled.insert(offset) }
     }
 

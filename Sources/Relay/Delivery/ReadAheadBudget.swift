@@ -1,19 +1,17 @@
 import Synchronization
 
-/// How much all sinks together have in memory of what they have not delivered, in bytes of event bodies; each
-/// has an even share.
+/// How much all sinks together have in memory of what they have not delivered (``Event/footprint``); each has
+/// an even share, so that many sinks do not take much more than a few.
 ///
-/// An event takes some times the bytes of its body, and many sinks must not take much more than a few. May be
-/// used from any thread.
+/// May be used from any thread.
 public final class ReadAheadBudget: Sendable {
     private let bytes: Int
     private let sinks: Atomic<Int>
 
-    /// However many sinks there are: the least for one that has a user's events wait for each other, and has
-    /// to see past those that wait, and the least for any other.
-    private static let (shareMinOfLines, shareMin) = (8 * 1024 * 1024, 64 * 1024)
+    /// The least, however many sinks there are.
+    private static let shareMin = 128 * 1024
 
-    public init(bytes: Int = 16 * 1024 * 1024) {
+    public init(bytes: Int = 12 * 1024 * 1024) {
         self.bytes = bytes
         sinks = Atomic(1)
     }
@@ -22,8 +20,9 @@ public final class ReadAheadBudget: Sendable {
     func share(among sinks: Int) { self.sinks.store(max(1, sinks), ordering: .relaxed) }
 
     /// The share of one sink by now.
+    ///
+    /// A sink that has a user's events wait for each other has to see past those that wait: it has all.
     func share(foldsUsers: Bool) -> Int {
-        let share = bytes / sinks.load(ordering: .relaxed)
-        return max(share, min(bytes, foldsUsers ? Self.shareMin : Self.shareMinOfLines))
+        foldsUsers ? max(bytes / sinks.load(ordering: .relaxed), min(bytes, Self.shareMin)) : bytes
     }
 }

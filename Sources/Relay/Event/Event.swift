@@ -66,6 +66,12 @@ public final class Event: Sendable {
             hook: hook, eventType: type, operation: meaning.operation, isEffective: meaning.isEffective)
     }
 
+    /// Bytes of memory that it takes, about: an event of 2 KB takes 5.
+    public var footprint: Int { body.footprint + Self.ownBytes }
+
+    /// The object, and the texts that were read out of the body.
+    private static let ownBytes = 512
+
     /// Its place among all events of its user; nil without a usable `published`.
     public var stamp: Stamp? {
         published.map { Stamp(published: $0.nanoseconds, rank: meaning.operation.rank, eventID: id) }

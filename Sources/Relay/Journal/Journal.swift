@@ -143,7 +143,7 @@ public struct AppendReceipt: Sendable, Equatable {
 /// How much one read may return.
 public struct ReadLimit: Sendable, Equatable {
     public let entries: Int
-    /// Of event bodies; a first entry that is larger is returned alone.
+    /// Of memory that the events take (``Event/footprint``); a first entry that is larger is returned alone.
     public let bytes: Int
 
     public init(entries: Int, bytes: Int) {

@@ -4,7 +4,7 @@ import Synchronization
 /// The newest committed entries that any sink wants, in memory, so that a sink that keeps up reads nothing
 /// back from disk.
 ///
-/// Bounded by entries and by bytes of bodies. Written by the writer thread, read from any task.
+/// Bounded by entries and by the memory that events take. Written by the writer thread, read from any task.
 final class JournalTail: Sendable {
     struct Entry: Sendable {
         let offset: Int64
@@ -26,7 +26,7 @@ final class JournalTail: Sendable {
     private let bytesMax: Int
     private let state: Mutex<State>
 
-    init(entriesMax: Int = 8_192, bytesMax: Int = 8 * 1024 * 1024) {
+    init(entriesMax: Int = 8_192, bytesMax: Int = 12 * 1024 * 1024) {
         self.entriesMax = entriesMax
         self.bytesMax = bytesMax
         state = Mutex(State(horizon: 0, start: 0))
@@ -43,16 +43,16 @@ final class JournalTail: Sendable {
     func publish(_ entries: [Entry], upTo horizon: Int64) {
         state.withLock { state in
             state.entries.append(contentsOf: entries)
-            state.bytes += entries.reduce(0) { $0 + $1.event.body.bytes.count }
+            state.bytes += entries.reduce(0) { $0 + $1.event.footprint }
             state.horizon = horizon
             while state.entries.count > entriesMax || state.bytes > bytesMax,
                 let first = state.entries.popFirst()
             {
-                state.bytes -= first.event.body.bytes.count
+                state.bytes -= first.event.footprint
                 state.start = first.offset
             }
             // A slice keeps what was popped alive until it is copied, bodies and all.
-            if state.entries.startIndex > max(256, state.entries.count / 2) {
+            if state.entries.startIndex > max(256, state.entries.count / 8) {
                 state.entries = ArraySlice(Array(state.entries))
             }
         }
@@ -84,7 +84,7 @@ final class JournalTail: Sendable {
             while index < state.entries.endIndex {
                 let entry = state.entries[index]
                 if let rule = entry.choices[sink] {
-                    let size = entry.event.body.bytes.count
+                    let size = entry.event.footprint
                     let isFull =
                         found.count == limit.entries || (!found.isEmpty && bytes + size > limit.bytes)
                     if isFull {

@@ -48,7 +48,7 @@ struct StoredEntries {
         var isFull = false
         while !isFull, try rows.nextRow() {
             let entry = try entry(rows, sink: sink, db)
-            bytes += entry.event.body.bytes.count
+            bytes += entry.event.footprint
             isFull = !entries.isEmpty && bytes > limit.bytes
             if !isFull { entries.append(entry) }
         }

@@ -132,7 +132,7 @@ final class SQLiteFile: Sendable {
             let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode=WAL")
             try database.execute(sql: "PRAGMA synchronous=FULL")
             // A batch of many users touches a page for nearly each of them.
-            try database.execute(sql: "PRAGMA cache_size=-16384")
+            try database.execute(sql: "PRAGMA cache_size=-8192")
             try database.execute(sql: "PRAGMA wal_autocheckpoint=4000")
             // The first look into the file makes its log.
             _ = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema")

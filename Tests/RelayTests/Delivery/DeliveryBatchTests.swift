@@ -56,7 +56,7 @@ import Testing
 
     /// Of fifty sinks each has a small share of memory.
     @Test func aSinkReadsNoMoreAheadThanItsShare() {
-        let size = DeliveryFixture.event(of: "u1").body.bytes.count
+        let size = DeliveryFixture.event(of: "u1").footprint
         let bounds = DeliveryBounds(readAhead: ReadAheadBudget(bytes: 20 * size))
         let bench = DeliveryBench(limits(events: 10), users: users(0..<40), bounds: bounds)
         #expect(bench.readBytes == [20 * size] && bench.reads == 1)
@@ -108,7 +108,7 @@ import Testing
 
     /// Nothing can join it.
     @Test func whatFillsTheMemoryWaitsForNoTime() {
-        let size = DeliveryFixture.event(of: "u1").body.bytes.count
+        let size = DeliveryFixture.event(of: "u1").footprint
         let bench = DeliveryBench(
             limits(events: 100, interval: .seconds(60)), users: users(0..<40),
             bounds: DeliveryBounds(readAhead: ReadAheadBudget(bytes: 10 * size)))
@@ -118,7 +118,7 @@ import Testing
 
     /// Sinks are added while it catches up, so that what it has read is more than its share by now.
     @Test func whatSettlesGoesThoughTheShareOfMemoryShrinks() {
-        let size = DeliveryFixture.event(of: "u1").body.bytes.count
+        let size = DeliveryFixture.event(of: "u1").footprint
         let budget = ReadAheadBudget(bytes: 2_000 * size)
         let policy = DeliveryPolicy(settle: SettleWindow(duration: .seconds(60), coalesces: false))
         let bench = DeliveryBench(

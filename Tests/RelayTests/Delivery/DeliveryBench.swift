@@ -258,8 +258,8 @@ extension ReadLimit {
     func cut(_ entries: some Sequence<JournalEntry>) -> [JournalEntry] {
         var bytes = 0
         return entries.prefix(self.entries).prefix { entry in
-            bytes += entry.event.body.bytes.count
-            return bytes <= self.bytes || bytes == entry.event.body.bytes.count
+            bytes += entry.event.footprint
+            return bytes <= self.bytes || bytes == entry.event.footprint
         }
     }
 }

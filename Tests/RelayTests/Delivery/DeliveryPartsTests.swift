@@ -155,7 +155,7 @@ import Testing
 
     @Test func aWindowIsFullByItsBytesToo() {
         let entries = page([1, 2, 3], end: 3)
-        let size = entries.entries[0].event.body.bytes.count
+        let size = entries.entries[0].event.footprint
         var window = DeliveryWindow(lease())
         window.bytesMax = 3 * size
         // However large the first one is.
@@ -174,9 +174,9 @@ import Testing
         budget.share(among: 50)
         #expect(budget.share(foldsUsers: true) == 200_000)
         // Whoever waits behind another stays in memory, and must not hide all others.
-        #expect(budget.share(foldsUsers: false) == 8 * 1024 * 1024)
+        #expect(budget.share(foldsUsers: false) == 10_000_000)
         budget.share(among: 100_000)
-        #expect(budget.share(foldsUsers: true) == 64 * 1024)
+        #expect(budget.share(foldsUsers: true) == 128 * 1024)
         budget.share(among: 0)
         #expect(budget.share(foldsUsers: false) == 10_000_000)
     }
