@@ -76,6 +76,9 @@ sources Sources Tests | xargs -0 awk '
     code ~ /(^|[^a-zA-Z.])(debugPrint|print)\(/ && FILENAME !~ /^Sources\/(OktaRelay\/Terminal|Benchmarks)\// {
         breach("print: commands write through Terminal, everything else logs")
     }
+    code ~ /\.with(Unsafe|UTF8|Contiguous)[a-zA-Z]*(\([^)]*\))? *\{ *\$0 *\}/ {
+        breach("a pointer must not leave its closure: what it points to may be gone by then")
+    }
     code ~ /(^|[^a-zA-Z])Row\.fetch/ && FILENAME ~ /^Sources\/Relay\// && FILENAME !~ /\/StoredRow\.swift$/ {
         breach("Row.fetch: a StoredRow does not end the process where the file is damaged")
     }

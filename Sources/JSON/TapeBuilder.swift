@@ -56,7 +56,7 @@ struct TapeBuilder {
             }
         }
         // Who keeps a document keeps no room that it does not need: a third of it, for most events.
-        return (outgrown ?? Array(tape.withUnsafeBufferPointer { $0 }), try depth.get())
+        return (outgrown ?? tape.withUnsafeBufferPointer { Array($0) }, try depth.get())
     }
 
     private init(
