@@ -3,8 +3,10 @@
 SHELL  := /bin/bash
 SWIFT  ?= swift
 CONFIG ?= sinks.example.json
-BENCH  := $(if $(ROWS),--rows $(ROWS)) $(if $(PAIRS),--pairs $(PAIRS)) $(if $(BACKLOG),--backlog $(BACKLOG)) \
-          $(if $(ENTRIES),--entries $(ENTRIES))
+# Options of the benchmarks: `make bench ROWS=ab PAIRS=5` for `--rows ab --pairs 5`.
+BENCH   = $(foreach option,rows pairs seconds envelopes backlog entries old users,\
+          $(if $($(call upper,$(option))),--$(option) $($(call upper,$(option)))))
+upper   = $(shell echo '$(1)' | tr a-z A-Z)
 # The suites of the table in CONTRIBUTING.md; scripts/tidy.sh compares.
 SOAK   := CrashTests LifecycleModelTests HTTPShuffleTests SQLShuffleTests DeliverySimulationTests IsolationTests \
           WeekendOutageTests HTTPWeekendOutageTests MassDeletionTests DiskTests WriteProtectionTests \
@@ -39,10 +41,12 @@ soak: ## The tests that try to break it, in their long form; ROUNDS=200 kills mo
 	OKTA_RELAY_SOAK=1 OKTA_RELAY_CRASH_ROUNDS=$(or $(ROUNDS),40) $(SWIFT) test --skip-build --no-parallel \
 		--filter '$(or $(FILTER),$(subst $() $(),|,$(strip $(SOAK))))'
 
-bench: setup ## Measure the release binary, a baseline beside each figure once (some minutes; ROWS=abc for some, PAIRS=5)
+bench: ## Measure the release binary, a baseline beside each figure once (some minutes; ROWS=abc for some, PAIRS=5)
+	@scripts/setup.sh --tests
 	@scripts/bench.sh $(BENCH)
 
-bench-full: setup ## The same with longer runs, 1,000,000 stored events and an old journal of 10,000,000
+bench-full: ## The same with longer runs, 1,000,000 stored events and an old journal of 10,000,000
+	@scripts/setup.sh --tests
 	@scripts/bench.sh --full $(BENCH)
 
 format: ## Rewrite the Swift sources in the project's format

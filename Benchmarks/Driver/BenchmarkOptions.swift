@@ -22,7 +22,7 @@ struct BenchmarkOptions {
     /// Prints each run.
     var isVerbose = false
 
-    static let allRows = "abcdefghijkp"
+    static let allRows = "abcdefghijkmp"
 
     static let help = """
         Usage: Benchmarks [--full] [--rows LETTERS] [--pairs N] [--seconds S] [--envelopes N] [--backlog N]

@@ -11,6 +11,8 @@ struct Figure: Codable {
     var ratio: Double?
     var goal: String?
     var isMet: Bool?
+    /// Why the row was not measured; nil where it was.
+    var leftOut: String?
     /// Every run's figures.
     var runs: [Double]
     var baselineRuns: [Double]
@@ -65,8 +67,15 @@ struct Figure: Codable {
         isMet = value <= goal
     }
 
+    /// A row that could not be measured here.
+    init(leftOut row: String, _ reason: String) {
+        self.init(row, "", runs: [])
+        leftOut = reason
+    }
+
     var cells: [String] {
-        [
+        if let leftOut { return [row, "left out: \(leftOut)", "", "", "", ""] }
+        return [
             row, "\(formatted(value)) \(unit)", baseline.map(formatted) ?? "", ratio.map(formatted) ?? "",
             goal ?? "", isMet.map { $0 ? "met" : "not met" } ?? "",
         ]

@@ -44,7 +44,7 @@ extension Suite {
         let cluster: PostgresCluster
         switch self.cluster {
         case .success(let started): cluster = started
-        case .failure(let error): return say("  \(sink) is left out: \(error)")
+        case .failure(let error): return try leaveOut("e. drained into PostgreSQL, \(table.mode)", "\(error)")
         }
         let settings = { (url: String) in Self.tableSink("\"postgresql\", \"url\": \"\(url)\"", table.mode) }
         let create = try RelayProcess.tableSQL(

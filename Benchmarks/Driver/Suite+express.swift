@@ -7,7 +7,7 @@ extension Suite {
     func expressRows() throws {
         let script = FileManager.default.currentDirectoryPath + "/Benchmarks/Baselines/express.js"
         guard try hasExpress() else {
-            return say("  node with express and sqlite3 is not installed: row h is left out")
+            return try leaveOut("h. against Express", "node with express and sqlite3 is not installed")
         }
         for (order, goal) in [("after", 8.0), ("before", 10.0)] {
             let pairs = try (0..<options.pairs).map { _ in

@@ -12,7 +12,7 @@ extension Suite {
         do {
             fluentBit = try FluentBit(log: makeFolder() + "/log")
         } catch {
-            return say("  row k is left out: \(error)")
+            return try leaveOut("k. Fluent Bit", "\(error)")
         }
         // Row j puts other ids into the pool.
         try RequestPool.write(source.envelopes, to: pool(1))

@@ -10,24 +10,53 @@ extension Suite {
     /// Row p.
     func partRows() throws {
         try scannerRow()
+        try routeAndTemplateRows()
+        try journalRows()
+    }
+
+    /// Both against what one would write by hand over what Foundation's reader gives.
+    private func routeAndTemplateRows() throws {
         let events = Array(source.stored(1_000))
+        let objects = try events.map { event in
+            let object = try JSONSerialization.jsonObject(with: Data(event.body.bytes))
+            return object as? [String: Any] ?? [:]
+        }
         let table = RuleTable([
             Rule(name: "all", events: [EventTypePattern("user.*")], sinks: ["users"])
         ])
         let template = try Template(JSONDocument(Self.contact).root, place: .value)
         var found = 0
         let routing = (0..<options.pairs).map { _ in
-            nanoseconds(events) { found += table.route($0.routingFacts, event: $0.body.root).choices.count }
+            let own = nanoseconds(events) {
+                found += table.route($0.routingFacts, event: $0.body.root).choices.count
+            }
+            let byHand = nanoseconds(objects) { object in
+                found += (object["eventType"] as? String)?.hasPrefix("user.") == true ? 1 : 0
+            }
+            return (own, byHand)
         }
         let rendering = (0..<options.pairs).map { _ in
-            nanoseconds(events) { event in
+            let own = nanoseconds(events) { event in
                 if case .json(let text) = try? template.render(event.body.root) { found += text.count }
             }
+            let byHand = nanoseconds(objects) { found += Self.contactByHand($0)?.count ?? 0 }
+            return (own, byHand)
         }
         precondition(found > 0, "nothing was routed or rendered")
-        try add(Figure("p. route, one rule", "ns/event", runs: routing))
-        try add(Figure("p. template, three placeholders", "ns/event", runs: rendering))
-        try journalRows()
+        try add(Figure("p. route, one rule, against an if", "ns/event", pairs: routing, atLeast: nil))
+        try add(
+            Figure(
+                "p. template, three placeholders, against JSONSerialization", "ns/event", pairs: rendering,
+                atLeast: nil))
+    }
+
+    /// What the template says.
+    private static func contactByHand(_ event: [String: Any]) -> Data? {
+        guard let target = (event["target"] as? [[String: Any]])?.first else { return nil }
+        let contact = [
+            "login": target["alternateId"], "name": target["displayName"], "at": event["published"],
+        ].compactMapValues(\.self)
+        return try? JSONSerialization.data(withJSONObject: contact)
     }
 
     private static let contact =
@@ -63,11 +92,11 @@ extension Suite {
     // MARK: - The journal
 
     /// Appends of one event each, 64 at a time, against one plain writer with 64 rows a transaction; and
-    /// settlements of 64 deliveries each.
+    /// settlements of 64 deliveries each, one after the other, against a plain transaction for each.
     private func journalRows() throws {
         let count = 20_000
         var appends: [(Double, Double)] = []
-        var settles: [Double] = []
+        var settles: [(Double, Double)] = []
         for _ in 0..<options.pairs {
             let folder = try makeFolder()
             defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -82,10 +111,17 @@ extension Suite {
                 try await Self.measureJournal("\(folder)/journal.sqlite", events)
             }
             appends.append((figures.appends, writer))
-            settles.append(figures.settles)
+            // A transaction for each 64, of one row.
+            let cursors = try Loaders.sqlite(
+                (0..<count / 64).map { [Array("\($0)".utf8CString)] },
+                create: "CREATE TABLE cursors (id INTEGER PRIMARY KEY, place TEXT)",
+                insert: "INSERT INTO cursors (place) VALUES (?)", path: "\(folder)/cursors.sqlite", batch: 1)
+            settles.append((figures.settles, 64 * cursors))
         }
         try add(Figure("p. journal append, 64 at a time", "events/s", pairs: appends, atLeast: nil))
-        try add(Figure("p. settle, 64 deliveries each", "events/s", runs: settles))
+        try add(
+            Figure(
+                "p. settle, 64 deliveries each, against a row each", "events/s", pairs: settles, atLeast: nil))
     }
 
     private static func measureJournal(

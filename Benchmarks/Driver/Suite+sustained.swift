@@ -8,7 +8,7 @@ extension Suite {
         let cluster: PostgresCluster
         switch self.cluster {
         case .success(let started): cluster = started
-        case .failure(let error): return say("  row i is left out: \(error)")
+        case .failure(let error): return try leaveOut("i. three sinks at once", "\(error)")
         }
         let rates = try (0..<options.pairs).map { _ in try sustainedRate(cluster) }
         try add(

@@ -21,9 +21,7 @@ final class Suite {
 
     init(_ options: BenchmarkOptions) throws {
         self.options = options
-        let own = URL(fileURLWithPath: Bundle.main.executablePath ?? CommandLine.arguments[0])
-        let beside = own.deletingLastPathComponent().appendingPathComponent("okta-relay")
-        relay = options.relay ?? beside.path
+        relay = options.relay ?? Self.besideThis("okta-relay")
         guard FileManager.default.isExecutableFile(atPath: relay) else {
             throw BenchmarkError("no relay at \(relay): swift build -c release --product okta-relay")
         }
@@ -50,6 +48,7 @@ final class Suite {
         if options.has("i") { try sustainedRow() }
         if options.has("j") { try oldJournalRow() }
         if options.has("k") { try fluentBitRows() }
+        if options.has("m") { try ruleRows() }
         if options.has("p") { try partRows() }
         try memoryRows()
         say("\n" + Figure.table(figures))
@@ -73,9 +72,18 @@ final class Suite {
         try encoder.encode(figures).write(to: URL(fileURLWithPath: options.jsonPath))
     }
 
+    /// Says that a row could not be measured, and why; the figures say so, too.
+    func leaveOut(_ row: String, _ reason: String) throws { try add(Figure(leftOut: row, reason)) }
+
     func median(of row: String) -> Double? { figures.first { $0.row.hasPrefix(row) }?.value }
 
     // MARK: - Parts of a run
+
+    /// Another program of the same build.
+    static func besideThis(_ name: String) -> String {
+        let own = URL(fileURLWithPath: Bundle.main.executablePath ?? CommandLine.arguments[0])
+        return own.deletingLastPathComponent().appendingPathComponent(name).path
+    }
 
     func pool(_ size: Int) -> String { "\(folder)/pool-\(size)" }
 

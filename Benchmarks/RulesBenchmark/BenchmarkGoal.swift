@@ -3,8 +3,24 @@ import Foundation
 /// What the rule table is to reach: 10,000 mixed rules in twice the time of 10 at most, and 150,000 events a
 /// second on one core.
 enum BenchmarkGoal {
-    /// Nanoseconds an event: matching by itself, and with the parse, which is what an event costs.
-    typealias Times = (matching: Double, withParse: Double)
+    /// Nanoseconds an event.
+    struct Times: Encodable {
+        /// By itself.
+        var matching: Double
+        /// What an event costs.
+        var withParse: Double
+    }
+
+    /// One shape's times, as `--goals` prints them: a line of JSON each, for whoever runs this several times.
+    struct Result: Encodable {
+        var shape: String
+        var few: Times
+        var many: Times
+
+        func write() throws {
+            print(String(decoding: try JSONEncoder().encode(self), as: UTF8.self))
+        }
+    }
 
     static let few = 10
     static let many = 10_000

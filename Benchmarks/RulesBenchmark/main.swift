@@ -5,7 +5,7 @@ import Rules
 // What routing costs: nanoseconds per event for tables of 1 to 10,000 rules, the parse of the event's bytes
 // included, and with a body of ten placeholders rendered for each match; the table's memory and the time to
 // compile it; whether the goals for 10,000 rules are met; and the same for the template alone. Arguments are
-// other table sizes, or names of shapes.
+// other table sizes, or names of shapes; with `--goals` it is what the goals are about, as JSON.
 
 if let subject = BenchmarkMemory.Subject(CommandLine.arguments) {
     print(try BenchmarkMemory.measure(subject))
@@ -21,6 +21,26 @@ let facts = RoutingFacts(
 let body = try BenchmarkTemplates.make("plain")
 var sink = 0
 
+/// What the table takes for an event.
+@MainActor func times(of table: RuleTable) throws -> BenchmarkGoal.Times {
+    let both = try BenchmarkClock.nanoseconds(events) { event in
+        sink += table.route(facts, event: try JSONDocument(event).root).choices.count
+    }
+    let routing = BenchmarkClock.nanoseconds(documents) { document in
+        sink += table.route(facts, event: document.root).choices.count
+    }
+    return BenchmarkGoal.Times(matching: routing, withParse: both)
+}
+
+if CommandLine.arguments.contains("--goals") {
+    for shape in BenchmarkGoal.shapes {
+        let few = try times(of: RuleTable(BenchmarkRules.make(BenchmarkGoal.few, shape)))
+        let many = try times(of: RuleTable(BenchmarkRules.make(BenchmarkGoal.many, shape)))
+        try BenchmarkGoal.Result(shape: "\(shape)", few: few, many: many).write()
+    }
+    exit(sink > 0 ? 0 : 1)
+}
+
 let parsing = try BenchmarkClock.nanoseconds(events) { event in
     sink += try JSONDocument(event).root.kind == .object ? 1 : 0
 }
@@ -31,18 +51,13 @@ print(
 let named = BenchmarkRules.Shape.allCases.filter { CommandLine.arguments.contains("\($0)") }
 var verdicts: [String] = []
 for shape in named.isEmpty ? BenchmarkRules.Shape.allCases : named {
-    var times: [Int: BenchmarkGoal.Times] = [:]
+    var goals: [Int: BenchmarkGoal.Times] = [:]
     for count in sizes.isEmpty ? [1, 10, 100, 1_000, 10_000] : sizes {
         let rules = try BenchmarkRules.make(count, shape)
         var table = RuleTable([])
         let compile = BenchmarkClock.time { table = RuleTable(rules) }
         let memory = try BenchmarkMemory.bytes(of: .table(shape, count))
-        let both = try BenchmarkClock.nanoseconds(events) { event in
-            sink += table.route(facts, event: try JSONDocument(event).root).choices.count
-        }
-        let routing = BenchmarkClock.nanoseconds(documents) { document in
-            sink += table.route(facts, event: document.root).choices.count
-        }
+        let taken = try times(of: table)
         let matches = documents.reduce(0) { $0 + table.route(facts, event: $1.root).choices.count }
         var rendered: Int?
         if matches <= 10 * documents.count {
@@ -56,15 +71,15 @@ for shape in named.isEmpty ? BenchmarkRules.Shape.allCases : named {
         }
         let cells = [
             "\(shape)".padding(toLength: 13, withPad: " ", startingAt: 0), column(count, 8),
-            column(matches / documents.count, 9), column(Int(both), 13), column(Int(routing), 8),
-            column(Int(1e9 / both), 11), rendered.map { column($0, 10) } ?? "         -",
+            column(matches / documents.count, 9), column(Int(taken.withParse), 13), column(Int(taken.matching), 8),
+            column(Int(1e9 / taken.withParse), 11), rendered.map { column($0, 10) } ?? "         -",
             String(format: "%13.1f", compile / 1e6), column(memory / 1_024, 13),
         ]
         print(cells.joined())
-        times[count] = (routing, both)
+        goals[count] = taken
     }
-    if BenchmarkGoal.shapes.contains(shape), let few = times[BenchmarkGoal.few],
-        let many = times[BenchmarkGoal.many]
+    if BenchmarkGoal.shapes.contains(shape), let few = goals[BenchmarkGoal.few],
+        let many = goals[BenchmarkGoal.many]
     {
         verdicts.append(BenchmarkGoal.verdict(shape, few: few, many: many))
     }

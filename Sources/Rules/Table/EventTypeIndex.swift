@@ -46,7 +46,7 @@ struct EventTypeIndex: Sendable {
 
     /// Sets the bits of the rules that take the type, and no others.
     func mark(_ type: String, _ rules: UnsafeMutablePointer<UInt64>) {
-        for word in ofAnyType.indices { rules[word] = ofAnyType[word] }
+        rules.set(to: ofAnyType)
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: index.always.count + 1) { candidates in
             guard let candidates = candidates.baseAddress else { return }
             index.findCandidates(of: type, candidates)
@@ -65,7 +65,7 @@ struct EventTypeIndex: Sendable {
         switch members {
         case .few(let numbers):
             for number in numbers { rules[Int(number >> 6)] |= 1 << UInt64(number & 63) }
-        case .many(let bits): for word in bits.indices { rules[word] |= bits[word] }
+        case .many(let bits): rules.formUnion(bits)
         }
     }
 }

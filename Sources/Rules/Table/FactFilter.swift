@@ -30,12 +30,8 @@ struct FactFilter: Sendable {
 
     /// Takes the bits of all other rules away.
     func narrow(_ candidates: UnsafeMutablePointer<UInt64>, by facts: RoutingFacts) {
-        if let hooks { keep(hooks[facts.hook] ?? ofAnyHook, candidates) }
-        if let operations { keep(operations[facts.operation] ?? [], candidates) }
-        if !facts.isEffective { keep(ofAnyOutcome, candidates) }
-    }
-
-    private func keep(_ bits: [UInt64], _ candidates: UnsafeMutablePointer<UInt64>) {
-        for place in bits.indices { candidates[place] &= bits[place] }
+        if let hooks { candidates.formIntersection(hooks[facts.hook] ?? ofAnyHook) }
+        if let operations { candidates.formIntersection(operations[facts.operation] ?? []) }
+        if !facts.isEffective { candidates.formIntersection(ofAnyOutcome) }
     }
 }

@@ -89,20 +89,27 @@ struct RuleIndex: Sendable {
 
     /// Sets the bit of each rule that one text alone, such as the event's type, makes a candidate.
     func findCandidates(of text: String, _ candidates: UnsafeMutablePointer<UInt64>) {
-        for place in always.indices { candidates[place] = always[place] }
+        candidates.set(to: always)
         mark(fields[Self.textField].present, candidates)
         var text = text
         text.withUTF8 { look(up: $0, field: Self.textField, candidates) }
     }
 
-    /// Sets the bit of each rule that the event may match; the other marks have to be zero, and are scratch.
-    func findCandidates(root: Int, in tape: TapeView, _ marks: Marks) {
-        for place in always.indices {
-            marks.candidates[place] = always[place]
-            marks.absences[place] = absences[place]
-        }
+    /// Sets the bit of each rule that the event may match.
+    ///
+    /// - Parameters:
+    ///   - marks: `seen` has to be zero; all but the candidates are scratch.
+    ///   - rules: Those that are asked; all without it.
+    func findCandidates(
+        root: Int, in tape: TapeView, _ marks: Marks, among rules: UnsafePointer<UInt64>? = nil
+    ) {
+        marks.candidates.set(to: always)
+        marks.absences.set(to: absences)
         if nodes.count > 1 { scan(0, root, in: Event(tape: tape, root: root), marks) }
-        for place in always.indices { marks.candidates[place] |= marks.absences[place] }
+        let (candidates, absences) = (marks.candidates, marks.absences)
+        for word in 0..<always.count {
+            candidates[word] = (candidates[word] | absences[word]) & (rules?[word] ?? .max)
+        }
     }
 
     /// The event that is scanned.

@@ -45,14 +45,14 @@ public struct RuleTable: Sendable {
         return event.document.withTape { tape in
             withUnsafeTemporaryAllocation(of: UInt64.self, capacity: size) { scratch in
                 guard let candidates = scratch.baseAddress else { return Route(choices: []) }
-                scratch.initialize(repeating: 0)
                 let byType = candidates + words
                 let marks = RuleIndex.Marks(
                     candidates: candidates, absences: byType + words, seen: byType + 2 * words)
+                // The rows of rules are written whole.
+                marks.seen.initialize(repeating: 0, count: size - 3 * words)
                 eventTypes.mark(facts.eventType, byType)
                 if event.kind == .object {
-                    patterns.findCandidates(root: event.tapeIndex, in: tape, marks)
-                    for word in 0..<words { candidates[word] &= byType[word] }
+                    patterns.findCandidates(root: event.tapeIndex, in: tape, marks, among: byType)
                 } else {
                     // No pattern matches, so only `none` is met, and nobody waits for it.
                     for word in 0..<words { candidates[word] = byType[word] }
