@@ -4,7 +4,7 @@ SHELL  := /bin/bash
 SWIFT  ?= swift
 CONFIG ?= sinks.example.json
 # Options of the benchmarks: `make bench ROWS=ab PAIRS=5` for `--rows ab --pairs 5`.
-BENCH   = $(foreach option,rows pairs seconds envelopes backlog entries old users,\
+BENCH   = $(foreach option,rows pairs seconds envelopes backlog into entries old users,\
           $(if $($(call upper,$(option))),--$(option) $($(call upper,$(option)))))
 upper   = $(shell echo '$(1)' | tr a-z A-Z)
 # The suites of the table in CONTRIBUTING.md; scripts/tidy.sh compares.

@@ -8,6 +8,8 @@ struct BenchmarkOptions {
     var envelopes = 80_000
     /// Stored events that a sink drains.
     var backlog = 30_000
+    /// The one of row e's ``destinations``; all where nil.
+    var into: String?
     /// Stored events that wait while a start-up is timed.
     var entries = 200_000
     /// Entries of the journal that a new one is compared with.
@@ -22,11 +24,14 @@ struct BenchmarkOptions {
     /// Prints each run.
     var isVerbose = false
 
+    /// `users` is PostgreSQL with many users there.
+    static let destinations = ["sqlite", "postgresql", "http", "users"]
     static let allRows = "abcdefghijkmp"
 
     static let help = """
         Usage: Benchmarks [--full] [--rows LETTERS] [--pairs N] [--seconds S] [--envelopes N] [--backlog N]
-                          [--entries N] [--old N] [--users N] [--relay BINARY] [--json FILE] [--verbose]
+                          [--into NAME] [--entries N] [--old N] [--users N] [--relay BINARY]
+                          [--json FILE] [--verbose]
 
         Measures the release binary over real sockets; docs/PERFORMANCE.md says what each row means.
           --full           five longer runs, and 1,000,000 stored events
@@ -35,6 +40,7 @@ struct BenchmarkOptions {
           --seconds S      of load in one run (3)
           --envelopes N    different envelopes of one event; also bounds a run (80000)
           --backlog N      stored events that sinks drain in row e (30000)
+          --into NAME      drains them into this only: \(destinations.joined(separator: ", "))
           --entries N      stored events that wait in row f (200000)
           --old N          entries of the old journal of row j (200000)
           --users N        users that row e's big table holds already (300000)
@@ -75,6 +81,11 @@ struct BenchmarkOptions {
         case "--seconds": seconds = try number(0.1...3_600)
         case "--envelopes": envelopes = try number(1_000...1_000_000)
         case "--backlog": backlog = try number(1...1_000_000)
+        case "--into":
+            into = try text()
+            guard Self.destinations.contains(try text()) else {
+                throw UsageError("--into takes one of \(Self.destinations.joined(separator: ", "))")
+            }
         case "--entries": entries = try number(1...1_000_000)
         case "--old": oldEntries = try number(1...10_000_000)
         case "--users": users = try number(1...10_000_000)
@@ -90,6 +101,8 @@ struct BenchmarkOptions {
     }
 
     func has(_ row: Character) -> Bool { rows.contains(row) }
+
+    func drains(into destination: String) -> Bool { into == nil || into == destination }
 }
 
 /// What is wrong with the command's words.

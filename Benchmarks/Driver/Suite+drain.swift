@@ -12,10 +12,11 @@ extension Suite {
             waitingFor: ["sqlite-upsert", "sqlite-append", "pg-upsert", "pg-append", "http"])
         for mode in ["upsert", "append"] {
             let table = LoaderTable(mode, source.stored(options.backlog))
-            try sqliteRow(stored, table)
-            try postgresRow(stored, "pg-\(mode)", table)
+            if options.drains(into: "sqlite") { try sqliteRow(stored, table) }
+            if options.drains(into: "postgresql") { try postgresRow(stored, "pg-\(mode)", table) }
         }
-        try httpRow(stored)
+        if options.drains(into: "http") { try httpRow(stored) }
+        guard options.drains(into: "users") else { return }
         let big = try makeFolder()
         let events = source.stored(options.backlog, about: options.users)
         try Backlog.write(events, to: "\(big)/journal.sqlite", waitingFor: ["pg-big"])
@@ -41,10 +42,12 @@ extension Suite {
     private func postgresRow(
         _ stored: String, _ sink: String, _ table: LoaderTable, users: Int = 0
     ) throws {
+        let place = users > 0 ? ", \(users) users there" : ""
+        let row = "e. drained into PostgreSQL, \(table.mode)\(place)"
         let cluster: PostgresCluster
         switch self.cluster {
         case .success(let started): cluster = started
-        case .failure(let error): return try leaveOut("e. drained into PostgreSQL, \(table.mode)", "\(error)")
+        case .failure(let error): return try leaveOut(row, "\(error)")
         }
         let settings = { (url: String) in Self.tableSink("\"postgresql\", \"url\": \"\(url)\"", table.mode) }
         let create = try RelayProcess.tableSQL(
@@ -74,10 +77,7 @@ extension Suite {
             }
             return (drained, loaded)
         }
-        let place = users > 0 ? ", \(users) users there" : ""
-        try add(
-            Figure(
-                "e. drained into PostgreSQL, \(table.mode)\(place)", "events/s", pairs: pairs, atLeast: 0.5))
+        try add(Figure(row, "events/s", pairs: pairs, atLeast: 0.5))
     }
 
     static func tableSink(_ type: String, _ mode: String) -> String {

@@ -65,8 +65,15 @@ extension DeliveryStateMachine {
         // What settles joins it from within.
         if window.room == 0, !settling.isActive { return true }
         // Seldom is so much in memory that it has to be added up.
-        guard window.bytes > limits.batchBytesMax else { return false }
-        return (ready + parkedReady).reduce(0) { $0 + size($1) } > limits.batchBytesMax
+        guard window.bytes > min(limits.batchBytesMax, batchMemoryMax) else { return false }
+        return isMoreThanOneBatch((ready + parkedReady).reduce(into: .zero) { $0 += size($1) })
+    }
+
+    /// Where a batch is made ready while one is under way, each has half of what may be in memory.
+    private var batchMemoryMax: Int { limits.readiesNextBatch ? window.bytesMax / 2 : .max }
+
+    private func isMoreThanOneBatch(_ size: BatchSize) -> Bool {
+        size.bodies > limits.batchBytesMax || size.memory > batchMemoryMax
     }
 
     // MARK: - Who may go
@@ -134,7 +141,7 @@ extension DeliveryStateMachine {
     /// As much of the candidates as one batch holds, by events and bytes, and as the limits let pass; a
     /// suspect goes alone, and nothing of its user passes it.
     private mutating func cut(_ candidates: [Offset], at now: Int64) -> [DeliveryGroup] {
-        var bytes = 0
+        var size = BatchSize.zero
         var groups: [DeliveryGroup] = []
         var passedOver: Set<ParkedLanes.Lane> = []
         for candidate in candidates.prefix(limits.batchEventsMax) {
@@ -148,8 +155,9 @@ extension DeliveryStateMachine {
                 continue
             }
             if group.contains(where: { settlement.endsIntent(of: $0) }) { continue }
-            bytes += group.earlier.reduce(size(group.key)) { $0 + size($1) }
-            if !groups.isEmpty, bytes > limits.batchBytesMax { break }
+            size += self.size(group.key)
+            for offset in group.earlier { size += self.size(offset) }
+            if !groups.isEmpty, isMoreThanOneBatch(size) { break }
             switch gate(group, at: now) {
             case .pass: groups.append(group)
             case .wait: passedOver.insert(lane(candidate))
@@ -163,7 +171,10 @@ extension DeliveryStateMachine {
         return groups
     }
 
-    private func size(_ offset: Offset) -> Int { entry(offset)?.event.body.bytes.count ?? 0 }
+    private func size(_ offset: Offset) -> BatchSize {
+        guard let event = entry(offset)?.event else { return .zero }
+        return BatchSize(bodies: event.body.bytes.count, memory: event.footprint)
+    }
 
     /// The candidate alone; or where events are gathered, what goes first of its user.
     private func group(of candidate: Offset) -> DeliveryGroup {
@@ -224,5 +235,19 @@ extension DeliveryStateMachine {
             return settling.emptied(lane)
         }
         if settling.gather(lane, from: received, at: lastNow) { line.stop(lane) }
+    }
+}
+
+/// How large some events are together, in bytes.
+private struct BatchSize {
+    static let zero = BatchSize(bodies: 0, memory: 0)
+
+    var bodies: Int
+    /// See ``Event/footprint``.
+    var memory: Int
+
+    static func += (sum: inout BatchSize, part: BatchSize) {
+        sum.bodies += part.bodies
+        sum.memory += part.memory
     }
 }

@@ -118,18 +118,22 @@ public final class SinkFleet: Service {
     public func remove(_ names: [String]) async {
         let leaving = state.withLock { state in
             for name in names { state.members[name] = nil }
-            surroundings.readAhead.share(among: state.members.count)
+            shareMemory(among: state.members)
             return names.compactMap { state.unended[$0] }
         }
         await stop(leaving)
         for name in names { forgetUnlessKnown(name) }
     }
 
+    private func shareMemory(among members: [String: SinkAssignment]) {
+        surroundings.readAhead.share(among: members.values.count { $0.member.sink.limits.foldsUsers })
+    }
+
     private func start(_ assignment: SinkAssignment) async {
         let isClosed = state.withLock { state in
             guard !state.isClosed else { return true }
             state.members[assignment.name] = assignment
-            surroundings.readAhead.share(among: state.members.count)
+            shareMemory(among: state.members)
             state.unended[assignment.name] = assignment
             // Under the lock, so that nothing comes behind the end of the stream.
             arrivals.continuation.yield(assignment)

@@ -16,6 +16,8 @@ final class JournalTail: Sendable {
     private struct State {
         var entries: ArraySlice<Entry> = []
         var bytes = 0
+        /// Of those that were dropped and are still behind the slice.
+        var bytesDropped = 0
         /// The newest committed offset, whether its entry is still here or not.
         var horizon: Int64
         /// Everything that is routed behind this offset, up to the horizon, is here.
@@ -49,11 +51,13 @@ final class JournalTail: Sendable {
                 let first = state.entries.popFirst()
             {
                 state.bytes -= first.event.footprint
+                state.bytesDropped += first.event.footprint
                 state.start = first.offset
             }
-            // A slice keeps what was popped alive until it is copied, bodies and all.
-            if state.entries.startIndex > max(256, state.entries.count / 8) {
+            // A slice keeps what was popped alive until it is copied.
+            if state.bytesDropped > bytesMax / 8 {
                 state.entries = ArraySlice(Array(state.entries))
+                state.bytesDropped = 0
             }
         }
     }

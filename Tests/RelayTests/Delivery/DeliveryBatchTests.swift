@@ -71,6 +71,16 @@ import Testing
         #expect(bench.delivered == 60)
     }
 
+    /// Half of it is with the sink, and the other half is made ready meanwhile.
+    @Test func aShareOfLessThanTwoBatchesGoesInHalves() {
+        let size = DeliveryFixture.event(of: "u10").footprint
+        let bounds = DeliveryBounds(readAhead: ReadAheadBudget(bytes: 20 * size + size / 2))
+        let bench = DeliveryBench(limits(events: 100), users: users(10..<55), bounds: bounds)
+        #expect(bench.withSink == [Array(1...10), Array(11...20)])
+        for _ in 0..<4 { bench.answerAll() }
+        #expect(bench.delivered == 45)
+    }
+
     // MARK: - Batches that keep apart
 
     @Test func whatComesInQuickSuccessionGoesTogether() {

@@ -174,11 +174,11 @@ import Testing
         budget.share(among: 50)
         #expect(budget.share(foldsUsers: true) == 200_000)
         // Whoever waits behind another stays in memory, and must not hide all others.
-        #expect(budget.share(foldsUsers: false) == 10_000_000)
+        #expect(budget.share(foldsUsers: false) == 20_000_000)
         budget.share(among: 100_000)
         #expect(budget.share(foldsUsers: true) == 128 * 1024)
         budget.share(among: 0)
-        #expect(budget.share(foldsUsers: false) == 10_000_000)
+        #expect(budget.share(foldsUsers: true) == 10_000_000)
     }
 
     /// As after a person has moved the sink back under load.

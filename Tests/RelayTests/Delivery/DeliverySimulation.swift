@@ -82,7 +82,8 @@ final class DeliverySimulation {
         mustNotRepeat = !limits.foldsUsers && !faults.moods.contains(.lying) && Bool.random(using: &random)
         let sorts = policy.settle != nil && !limits.foldsUsers
         // What is gathered is cut where memory ends, so those have enough.
-        let readAhead = sorts || seed % 5 > 0 ? ReadAheadBudget() : ReadAheadBudget(bytes: 2_000)
+        let isShort = !sorts && seed % 5 == 0
+        let readAhead = isShort ? ReadAheadBudget(bytes: 8 * 1_200) : ReadAheadBudget()
         bounds = DeliveryBounds(windowMax: 24, readAhead: readAhead)
         ledger = DeliveryLedger(
             windowMax: bounds.windowMax, sorts: sorts, foldsUsers: limits.foldsUsers,
