@@ -20,6 +20,8 @@ struct JournalSpace {
     private let path: String
     /// Pages in use and the write-ahead log, when last measured.
     private(set) var usedBytes = 0
+    /// The same as if the log were as long as it may be: what does not change where that is cut.
+    private var steadyBytes = 0
     private(set) var logBytes = 0
     /// What it may take: the maximum, or what its disk has for it where that is less.
     private(set) var limitBytes: Int
@@ -52,8 +54,10 @@ struct JournalSpace {
     /// Whether the disk is what is short.
     var shortage: DiskShortage.Look {
         if isNearMax { return .ended }
-        if needsRelief { return .short }
-        return share < Self.reliefShare - 0.05 ? .ended : .nearlyShort
+        // That the log has just been cut ends nothing.
+        let steadyShare = Double(steadyBytes) / Double(limitBytes)
+        if needsRelief || steadyShare >= Self.reliefShare { return .short }
+        return steadyShare < Self.reliefShare - 0.05 ? .ended : .nearlyShort
     }
     /// The write-ahead log is copied into the file before it takes more of the maximum, or more than the
     /// reserve has room for.
@@ -135,6 +139,7 @@ struct JournalSpace {
         // Its file is longer where it could not be cut in time; no entry should go for that.
         let countedLogBytes = min(logBytes, 2 * logBytesMax)
         usedBytes = pageBytes + countedLogBytes
+        steadyBytes = pageBytes + 2 * logBytesMax
         let room = roomBytes.map { reserve.isReleased ? $0 - reserve.bytes : $0 }
         // A disk that others have filled makes the journal no smaller than it must be to go on.
         limitBytes = min(sizeMax, max(room ?? sizeMax, 3 * reserve.bytes, 1))

@@ -24,8 +24,10 @@ extension JournalWriter {
                 relief.lookAgain(behind: pinned - 1)
             }
             if space.isLogLarge, !relief.hasCutLog {
-                // Without it there may be room enough.
+                // Without it there may be room enough. Copied here, for while the thread that cuts it has not
+                // come to that, what is written would make it still longer.
                 relief.hasCutLog = true
+                copyLog()
                 checkpointIsDue(.truncate)
                 return true
             }

@@ -155,6 +155,22 @@ import Testing
         await journal.close()
     }
 
+    /// A log that has just been cut is no room that lasts: patience does not begin anew for it.
+    @Test func aShortageDoesNotEndWithTheLog() {
+        let folder = FileManager.default.temporaryDirectory.path
+        var space = JournalSpace(journalPath: "\(folder)/none.sqlite", sizeMax: 1 << 40)
+        let log = 2 * space.logBytesMax
+        let room = 4 * log
+        func look(pages: Double, log: Int) -> DiskShortage.Look {
+            space.note(pageBytes: Int(pages * Double(room)), logBytes: log, roomBytes: room)
+            return space.shortage
+        }
+        #expect(look(pages: 0.7, log: log) == .short)
+        #expect(look(pages: 0.7, log: 0) == .short && !space.needsRelief)
+        #expect(look(pages: 0.62, log: 0) == .nearlyShort)
+        #expect(look(pages: 0.55, log: log) == .ended)
+    }
+
     /// Somebody else's file fills the disk for a moment: what waits is not given up, however old it is.
     @Test(.enabled(if: ScratchDisk.isAvailable, "\(ScratchDisk.whyNot)"))
     func aDiskThatIsFullForAMomentCostsNoSinkItsEvents() async throws {
