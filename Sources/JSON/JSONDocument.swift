@@ -21,8 +21,14 @@ public final class JSONDocument: Sendable {
     /// Bytes after the value, invalid UTF-8, and nesting over `depthMax` are errors. Reading a document takes
     /// no stack for its nesting; what walks down one may, so more than ``depthMax`` is for who only looks at
     /// its uppermost levels.
-    public init(_ bytes: [UInt8], depthMax: Int = JSONDocument.depthMax) throws(JSONSyntaxError) {
-        (tape, depthAtMost) = try TapeBuilder.tape(of: bytes, depthMax: depthMax)
+    ///
+    /// - Parameter isKept: Its tape has no room to spare, a third of it for most events; that takes a copy.
+    public init(
+        _ bytes: [UInt8], depthMax: Int = JSONDocument.depthMax, isKept: Bool = false
+    ) throws(JSONSyntaxError) {
+        let (tape, depth) = try TapeBuilder.tape(of: bytes, depthMax: depthMax)
+        self.tape = isKept ? tape.withUnsafeBufferPointer { Array($0) } : tape
+        depthAtMost = depth
         self.bytes = bytes
     }
 
@@ -80,8 +86,10 @@ public final class JSONDocument: Sendable {
         depthAtMost = max(value.depthAtMost + 1, rest.depthAtMost)
     }
 
-    /// Bytes of memory that it takes: about two and a half times those of its text.
-    public var footprint: Int { bytes.capacity + tape.capacity * MemoryLayout<TapeEntry>.stride }
+    /// Bytes of memory that it takes, about: two and a half times those of its text.
+    ///
+    /// The allocator's rounding does not count, so equal texts take equally much.
+    public var footprint: Int { bytes.count + tape.count * MemoryLayout<TapeEntry>.stride }
 
     /// Whether arrays and objects lie in each other more than that deep.
     public func isDeeper(than limit: Int) -> Bool { depthAtMost > limit && depth > limit }

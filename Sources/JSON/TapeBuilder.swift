@@ -55,8 +55,7 @@ struct TapeBuilder {
                 count = builder.count
             }
         }
-        // Who keeps a document keeps no room that it does not need: a third of it, for most events.
-        return (outgrown ?? tape.withUnsafeBufferPointer { Array($0) }, try depth.get())
+        return (outgrown ?? tape, try depth.get())
     }
 
     private init(

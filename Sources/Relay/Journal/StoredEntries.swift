@@ -102,7 +102,8 @@ struct StoredEntries {
         return JournalEntry(
             offset: Offset(rawValue: offset),
             event: try Event(
-                body: try JSONDocument(body), hook: hook.name, org: hook.org, receivedAt: row.integer(1),
+                body: try JSONDocument(body, isKept: true), hook: hook.name, org: hook.org,
+                receivedAt: row.integer(1),
                 envelopeID: row.text(5)),
             rule: try routes.choices(of: row.integer(3), db)[sink] ?? "",
             replay: row.text(4)
