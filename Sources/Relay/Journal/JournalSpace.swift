@@ -18,10 +18,9 @@ struct JournalSpace {
     let sizeMaxOnDisk: Int
     var reserve: JournalReserve
     private let path: String
-    /// Pages in use and the write-ahead log, when last measured.
-    private(set) var usedBytes = 0
-    /// The same as if the log were as long as it may be: what does not change where that is cut.
-    private var steadyBytes = 0
+    /// Pages in use, when last measured.
+    private var pageBytes = 0
+    /// Of the write-ahead log's file, when last measured.
     private(set) var logBytes = 0
     /// What it may take: the maximum, or what its disk has for it where that is less.
     private(set) var limitBytes: Int
@@ -45,6 +44,9 @@ struct JournalSpace {
         path = journalPath
     }
 
+    /// Of the log no more than it may have: its file is longer where it could not be cut in time, and no
+    /// entry should go for that.
+    var usedBytes: Int { pageBytes + min(logBytes, logBytesCounted) }
     var share: Double { Double(usedBytes) / Double(limitBytes) }
     var isNearLimit: Bool { share >= Self.reliefShare }
     /// Whether the maximum is what is near, and not the end of the disk.
@@ -54,15 +56,17 @@ struct JournalSpace {
     /// Whether the disk is what is short.
     var shortage: DiskShortage.Look {
         if isNearMax { return .ended }
-        // That the log has just been cut ends nothing.
-        let steadyShare = Double(steadyBytes) / Double(limitBytes)
+        // That the log has just been cut ends nothing: this is the share with a long one.
+        let steadyShare = Double(pageBytes + logBytesCounted) / Double(limitBytes)
         if needsRelief || steadyShare >= Self.reliefShare { return .short }
         return steadyShare < Self.reliefShare - 0.05 ? .ended : .nearlyShort
     }
     /// The write-ahead log is copied into the file before it takes more of the maximum, or more than the
     /// reserve has room for.
     var logBytesMax: Int { min(sizeMax / 16, reserve.bytes / 2) }
-    var isLogLarge: Bool { logBytes > 2 * logBytesMax }
+    /// What counts of a log that is longer than that.
+    private var logBytesCounted: Int { 2 * logBytesMax }
+    var isLogLarge: Bool { logBytes > logBytesCounted }
 
     /// Why nothing more can be taken in; nil where it can.
     var refusal: String? {
@@ -135,15 +139,12 @@ struct JournalSpace {
 
     /// Notes what was measured.
     mutating func note(pageBytes: Int, logBytes: Int, roomBytes: Int?) {
-        (self.logBytes, self.roomBytes, unmeasuredBytes) = (logBytes, roomBytes, 0)
-        // Its file is longer where it could not be cut in time; no entry should go for that.
-        let countedLogBytes = min(logBytes, 2 * logBytesMax)
-        usedBytes = pageBytes + countedLogBytes
-        steadyBytes = pageBytes + 2 * logBytesMax
+        (self.pageBytes, self.logBytes, self.roomBytes) = (pageBytes, logBytes, roomBytes)
+        unmeasuredBytes = 0
         let room = roomBytes.map { reserve.isReleased ? $0 - reserve.bytes : $0 }
         // A disk that others have filled makes the journal no smaller than it must be to go on.
         limitBytes = min(sizeMax, max(room ?? sizeMax, 3 * reserve.bytes, 1))
-        endBytes = room.map { $0 - (logBytes - countedLogBytes) } ?? .max
+        endBytes = room.map { $0 - max(0, logBytes - logBytesCounted) } ?? .max
     }
 
     private static func pragma(_ name: String, _ db: Database) throws -> Int {
