@@ -55,7 +55,7 @@ public struct RuleTable: Sendable {
                     patterns.findCandidates(root: event.tapeIndex, in: tape, marks, among: byType)
                 } else {
                     // No pattern matches, so only `none` is met, and nobody waits for it.
-                    for word in 0..<words { candidates[word] = byType[word] }
+                    candidates.initialize(from: byType, count: words)
                 }
                 self.facts.narrow(candidates, by: facts)
                 return verify(
