@@ -1,3 +1,4 @@
+import Foundation
 import Relay
 import Synchronization
 import Testing
@@ -18,6 +19,17 @@ struct SerialThreadTests {
         }
         #expect(seen.counts.withLock { $0 } == Array(0..<50))
     }
+
+    #if os(Linux)
+    @Test func oneThreadMayGiveWayToOthers() async {
+        let niceness: @Sendable () -> Int32 = {
+            getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)
+        }
+        let usual = niceness()
+        #expect(await SerialThread(name: "test", niceness: 10).run(niceness) == 10)
+        #expect(await SerialThread(name: "test").run(niceness) == usual)
+    }
+    #endif
 
     @Test func anErrorComesThrough() async {
         struct Refused: Error {}

@@ -6,9 +6,9 @@
 public final class SerialThread: SerialExecutor {
     private let line: WorkLine<@Sendable () -> Void>
 
-    /// Starts the thread; the name shows in debuggers and in `top -H`.
-    public init(name: String) {
-        line = WorkLine(name: name) { $0() }
+    /// Starts the thread; see ``Foundation/Thread/start(named:niceness:_:)``.
+    public init(name: String, niceness: Int32 = 0) {
+        line = WorkLine(name: name, niceness: niceness) { $0() }
     }
 
     deinit { line.stop() }

@@ -2,10 +2,19 @@ public import Foundation
 
 extension Thread {
     /// Starts a thread whose name, of 15 bytes at most, shows in debuggers and in `top -H`.
-    public static func start(named name: String, _ body: @escaping @Sendable () -> Void) {
+    ///
+    /// - Parameter niceness: 0 to 19: how far it gives way to others where there are too few processors.
+    ///   Other systems than Linux have none for a thread.
+    public static func start(
+        named name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void
+    ) {
         let thread = Thread {
             // The system's thread has none before it runs.
             Thread.current.name = name
+            #if os(Linux)
+            // 0 is the thread that asks: https://man7.org/linux/man-pages/man2/setpriority.2.html (BUGS).
+            if niceness > 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness) }
+            #endif
             body()
         }
         thread.start()

@@ -38,9 +38,11 @@ final class WorkLine<Work: Sendable>: Sendable {
     private let perform: @Sendable (Work) -> Void
 
     /// Starts the threads.
-    init(threads count: Int = 1, name: String, perform: @escaping @Sendable (Work) -> Void) {
+    init(
+        threads count: Int = 1, name: String, niceness: Int32 = 0, perform: @escaping @Sendable (Work) -> Void
+    ) {
         self.perform = perform
-        for _ in 0..<count { Thread.start(named: name) { self.run() } }
+        for _ in 0..<count { Thread.start(named: name, niceness: niceness) { self.run() } }
     }
 
     func submit(_ work: Work) {

@@ -28,12 +28,14 @@ final class SQLiteFile: Sendable {
         let log: FileLook?
     }
 
+    /// Who waits for an acknowledgement goes first; what is to be written is stored already.
+    private static let niceness: Int32 = 10
     /// How long a commit waits for another process that has the file locked.
     private static let busyTimeout: TimeInterval = 5
 
     init(path: String) {
         self.path = path
-        thread = SerialThread(name: "sqlite sink")
+        thread = SerialThread(name: "sqlite sink", niceness: Self.niceness)
     }
 
     /// Counts a sink in; each ``release()`` counts one out.
