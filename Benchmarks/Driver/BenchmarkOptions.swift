@@ -26,7 +26,7 @@ struct BenchmarkOptions {
 
     /// `users` is PostgreSQL with many users there.
     static let destinations = ["sqlite", "postgresql", "http", "users"]
-    static let allRows = "abcdefghijkmp"
+    static let allRows = "abcdefghijkmnp"
 
     static let help = """
         Usage: Benchmarks [--full] [--rows LETTERS] [--pairs N] [--seconds S] [--envelopes N] [--backlog N]

@@ -5,7 +5,7 @@ import Foundation
 /// Without `--rate` each connection sends its next request as soon as the last one is answered. With it
 /// requests are due at fixed times, and the latency counts from when a request was due, not from when a
 /// connection was free for it: a server that stalls cannot hide it. What was due is sent even when the time
-/// is over, so it cannot hide a stall at the end either.
+/// is over, so it cannot hide a stall at the end either. With `--again` the pool begins anew after its end.
 struct LoadGenerator {
     private struct Connection {
         var descriptor: Int32
@@ -50,8 +50,9 @@ struct LoadGenerator {
         length = Int64(seconds * 1e9)
         interval = rate.map { 1e9 / $0 }
         let first = value("--first").flatMap { Int($0) } ?? 0
-        let end = rate.map { first + Int(($0 * seconds).rounded(.up)) } ?? pool.count
-        guard first < end, end <= pool.count else {
+        let repeats = arguments.contains("--again")
+        let end = repeats ? .max : rate.map { first + Int(($0 * seconds).rounded(.up)) } ?? pool.count
+        guard first < end, repeats || end <= pool.count else {
             throw BenchmarkError("a run needs more than \(pool.count) requests: raise --envelopes")
         }
         requests = first..<end
@@ -62,7 +63,7 @@ struct LoadGenerator {
             connections.append(Connection(descriptor: descriptor))
             polls.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
         }
-        latencies.reserveCapacity(requests.count)
+        latencies.reserveCapacity(min(requests.count, pool.count))
     }
 
     consuming func run() throws {
@@ -124,7 +125,7 @@ struct LoadGenerator {
             connections[index].isBusy = true
             connections[index].start = due
             connections[index].request = next
-            connections[index].unsent = pool[next]
+            connections[index].unsent = pool[next % pool.count]
             next += 1
             started += 1
             send(index)

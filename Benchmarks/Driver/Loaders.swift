@@ -52,9 +52,15 @@ struct LoaderTable {
 
     init(_ mode: String, _ events: some Sequence<Event>) {
         self.mode = mode
-        let isUpsert = mode == "upsert"
-        rows = events.map { isUpsert ? LoaderRow(upserting: $0) : LoaderRow(appending: $0) }
-        columns = isUpsert ? LoaderRow.upsert : LoaderRow.append
+        rows = events.map { Self.row($0, isUpsert: mode == "upsert") }
+        columns = mode == "upsert" ? LoaderRow.upsert : LoaderRow.append
+    }
+
+    /// What the table has of an event.
+    func row(_ event: Event) -> LoaderRow { Self.row(event, isUpsert: isUpsert) }
+
+    private static func row(_ event: Event, isUpsert: Bool) -> LoaderRow {
+        isUpsert ? LoaderRow(upserting: event) : LoaderRow(appending: event)
     }
 
     /// What happens to a row that is there already.
@@ -62,6 +68,12 @@ struct LoaderTable {
         guard isUpsert else { return "ON CONFLICT DO NOTHING" }
         let changes = columns.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
         return "ON CONFLICT (\(columns[0])) DO UPDATE SET \(changes)"
+    }
+
+    /// SQLite's statement for one row.
+    var insert: String {
+        let places = columns.map { _ in "?" }.joined(separator: ", ")
+        return "INSERT INTO t (\(columns.joined(separator: ", "))) VALUES (\(places)) \(conflict)"
     }
 
     /// Throws where a sink that took all of it cannot have left so many rows.
@@ -84,56 +96,28 @@ enum Loaders {
     ///
     /// - Parameter create: The sink's own SQL, so that rows lie as they do there.
     static func sqlite(_ table: LoaderTable, create: String, path: String) throws -> Double {
-        let places = table.columns.map { _ in "?" }.joined(separator: ", ")
-        let columns = table.columns.joined(separator: ", ")
-        return try sqlite(
-            table.rows.map(\.columns), create: create,
-            insert: "INSERT INTO t (\(columns)) VALUES (\(places)) \(table.conflict)", path: path)
+        try sqlite(table.rows.map(\.columns), create: create, insert: table.insert, path: path)
     }
 
-    /// Rows a second: one prepared statement, `batch` rows a transaction, WAL and `synchronous=FULL`, and the
-    /// cache and the checkpoints that a sink has.
+    /// Rows a second, `batch` of them a transaction; see ``SQLiteLoader``.
     static func sqlite(
         _ rows: [[[CChar]?]], create: String, insert: String, path: String, batch: Int = batch
     ) throws -> Double {
-        let database = try openSQLite(path)
-        defer { sqlite3_close(database) }
-        func run(_ sql: String) throws {
-            guard sqlite3_exec(database, sql, nil, nil, nil) == SQLITE_OK else {
-                throw BenchmarkError("\(sql) failed")
-            }
-        }
-        for sql in [
-            "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -8192",
-            "PRAGMA wal_autocheckpoint = 4000", create,
-        ] { try run(sql) }
-        let statement = try prepare(insert, database)
-        defer { sqlite3_finalize(statement) }
+        let loader = try SQLiteLoader(path: path, create: create, insert: insert)
         let start = monotonic()
         for first in stride(from: 0, to: rows.count, by: batch) {
-            try run("BEGIN IMMEDIATE")
-            for row in rows[first..<min(first + batch, rows.count)] {
-                for (index, value) in row.enumerated() {
-                    // No destructor: the row outlives the step.
-                    value?.withUnsafeBufferPointer {
-                        _ = sqlite3_bind_text(
-                            statement, Int32(index + 1), $0.baseAddress, Int32($0.count - 1), nil)
-                    }
-                }
-                guard sqlite3_step(statement) == SQLITE_DONE else { throw BenchmarkError("a row failed") }
-                sqlite3_reset(statement)
-                sqlite3_clear_bindings(statement)
+            try loader.transaction {
+                for row in rows[first..<min(first + batch, rows.count)] { try loader.insert(texts: row) }
             }
-            try run("COMMIT")
         }
         return Double(rows.count) / (Double(monotonic() - start) / 1e9)
     }
 
     /// Rows of a file's table `t`.
     static func sqliteCount(_ path: String) throws -> Int {
-        let database = try openSQLite(path)
+        let database = try SQLiteLoader.open(path)
         defer { sqlite3_close(database) }
-        let statement = try prepare("SELECT count(*) FROM t", database)
+        let statement = try SQLiteLoader.prepare("SELECT count(*) FROM t", database)
         defer { sqlite3_finalize(statement) }
         guard sqlite3_step(statement) == SQLITE_ROW else { throw BenchmarkError("cannot count in \(path)") }
         return Int(sqlite3_column_int64(statement, 0))
@@ -141,9 +125,9 @@ enum Loaders {
 
     /// The values of a query's one column.
     static func sqliteTexts(_ path: String, _ sql: String) throws -> [String] {
-        let database = try openSQLite(path)
+        let database = try SQLiteLoader.open(path)
         defer { sqlite3_close(database) }
-        let statement = try prepare(sql, database)
+        let statement = try SQLiteLoader.prepare(sql, database)
         defer { sqlite3_finalize(statement) }
         var texts: [String] = []
         while case let code = sqlite3_step(statement), code != SQLITE_DONE {
@@ -151,20 +135,6 @@ enum Loaders {
             if let text = sqlite3_column_text(statement, 0) { texts.append(String(cString: text)) }
         }
         return texts
-    }
-
-    private static func openSQLite(_ path: String) throws -> OpaquePointer? {
-        var database: OpaquePointer?
-        guard sqlite3_open(path, &database) == SQLITE_OK else { throw BenchmarkError("cannot open \(path)") }
-        return database
-    }
-
-    private static func prepare(_ sql: String, _ database: OpaquePointer?) throws -> OpaquePointer? {
-        var statement: OpaquePointer?
-        guard sqlite3_prepare_v2(database, sql, -1, &statement, nil) == SQLITE_OK else {
-            throw BenchmarkError("\(sql) failed")
-        }
-        return statement
     }
 
     // MARK: - HTTP

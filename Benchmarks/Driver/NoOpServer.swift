@@ -6,15 +6,42 @@ import Relay
 /// `no-op`: the relay's own listener with a responder that authenticates, reads the whole body and answers.
 ///
 /// What it leaves out is what the relay adds: JSON, rules, the journal and its fsync. So it is the most that
-/// the relay's HTTP stack could do.
+/// the relay's HTTP stack could do. Its further stages add to that, one after the other, the least that a
+/// server could do instead.
 enum NoOpServer {
-    static func run(_ arguments: [String]) async throws {
-        guard arguments.count == 2, let port = Int(arguments[1]) else {
-            throw BenchmarkError("no-op needs a port")
+    /// What it does before it answers, and all that the stages before do.
+    enum Stage: String, CaseIterable {
+        /// Authenticates, and reads the body.
+        case read
+        /// Takes the envelope apart, as the relay does.
+        case decode
+        /// Has one thread answer, for all requests that wait for it at once.
+        case handOver
+        /// That thread first writes the events to a file (``PlainStore``).
+        case file
+        /// It inserts them into SQLite instead.
+        case sqlite
+        /// And a thread more upserts users; or each of one or two appends the events to a table.
+        case upsert, append, appendTwice
+
+        /// Of ``PlainStore``'s further threads.
+        var modes: [String] {
+            switch self {
+            case .upsert: ["upsert"]
+            case .append: ["append"]
+            case .appendTwice: ["append", "append"]
+            case .read, .decode, .handOver, .file, .sqlite: []
+            }
         }
+    }
+
+    static func run(_ arguments: [String]) async throws {
+        guard arguments.count == 4, let port = Int(arguments[1]), let stage = Stage(rawValue: arguments[2])
+        else { throw BenchmarkError("no-op needs a port, a stage and a file") }
         let hook = HookConfiguration(
             name: "okta", path: RequestPool.path, header: "Authorization",
             secrets: [Secret(RequestPool.secret)])
+        let respond = try responder(stage, hook, path: arguments[3])
         let authenticator = HookAuthenticator(hook)
         var logger = Logger(label: "no-op")
         logger.logLevel = .warning
@@ -32,8 +59,28 @@ enum NoOpServer {
             guard case .accepted = authenticator.verdict(exchange.head.headerFields) else {
                 return HTTPAnswer(.unauthorized)
             }
-            let body = try await exchange.collectBody(upTo: 16 << 20)
-            return HTTPAnswer(body.isEmpty ? .badRequest : .ok)
+            return HTTPAnswer(try await respond(exchange.collectBody(upTo: 16 << 20)) ? .ok : .badRequest)
+        }
+    }
+
+    /// What a stage does with a body; whether that is to be acknowledged.
+    private static func responder(
+        _ stage: Stage, _ hook: HookConfiguration, path: String
+    ) throws -> @Sendable ([UInt8]) async throws -> Bool {
+        let decoder = EnvelopeDecoder(hook)
+        switch stage {
+        case .read: return { !$0.isEmpty }
+        case .decode: return { try !decoder.decode($0, receivedAt: 0).events.isEmpty }
+        case .handOver, .file, .sqlite, .upsert, .append, .appendTwice:
+            let thread = AnsweringThread {
+                switch stage {
+                case .read, .decode, .handOver: { _ in }
+                case .file: try PlainStore.file(path)
+                case .sqlite, .upsert, .append, .appendTwice:
+                    try PlainStore.sqlite(path, andTables: stage.modes)
+                }
+            }
+            return { await thread.take(try decoder.decode($0, receivedAt: 0).events) }
         }
     }
 }

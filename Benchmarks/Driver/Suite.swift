@@ -49,6 +49,7 @@ final class Suite {
         if options.has("j") { try oldJournalRow() }
         if options.has("k") { try fluentBitRows() }
         if options.has("m") { try ruleRows() }
+        if options.has("n") { try stageRows() }
         if options.has("p") { try partRows() }
         try memoryRows()
         say("\n" + Figure.table(figures))
@@ -129,6 +130,7 @@ final class Suite {
         var arguments = ["load", "--port", "\(server.port)", "--pool", pool(envelope), "--first", "\(first)"]
         arguments += ["--seconds", "\(seconds ?? options.seconds)"]
         if let rate { arguments += ["--rate", "\(rate)"] }
+        if server.takesAnythingTwice { arguments.append("--again") }
         let acceptedBefore = try server.account()?.accepted ?? 0
         let processorBefore = server.processorSeconds
         let child = try Child.own(arguments)
@@ -159,15 +161,16 @@ final class Suite {
     /// The same with what the first second was.
     func loadTwice(_ server: some LoadedServer) throws -> (warmUp: LoadResult, result: LoadResult) {
         let warmUp = try load(server, seconds: 1)
-        // Where a second took most of the pool, it is the no-op server's, which may get it again.
-        let first = warmUp.requests < options.envelopes / 2 ? warmUp.requests : 0
-        return (warmUp, try load(server, first: first))
+        return (warmUp, try load(server, first: server.takesAnythingTwice ? 0 : warmUp.requests))
     }
 
-    /// The same for the no-op server.
-    func noOp() throws -> LoadResult {
+    /// The same for the no-op server, or for one that does more.
+    func noOp(_ stage: NoOpServer.Stage = .read) throws -> LoadResult {
+        let folder = try makeFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
         let port = try Sockets.freePort()
-        let server = BaselineServer(port: port, child: try Child.own(["no-op", "\(port)"]))
+        let child = try Child.own(["no-op", "\(port)", stage.rawValue, "\(folder)/bodies.sqlite"])
+        let server = BaselineServer(port: port, child: child, takesAnythingTwice: true)
         defer { server.child.stop() }
         try Sockets.waitUntilOpen(port: port)
         return try warmLoad(server)
@@ -178,8 +181,14 @@ final class Suite {
 protocol LoadedServer {
     var port: Int { get }
     var processorSeconds: Double { get }
+    /// Whether it may get the same requests again.
+    var takesAnythingTwice: Bool { get }
     /// What it says that it has taken in; nil where it does not count.
     func account() throws -> RelayStatus?
+}
+
+extension LoadedServer {
+    var takesAnythingTwice: Bool { false }
 }
 
 extension RelayProcess: LoadedServer {
@@ -190,6 +199,7 @@ extension RelayProcess: LoadedServer {
 struct BaselineServer: LoadedServer {
     let port: Int
     let child: Child
+    var takesAnythingTwice = false
     var processorSeconds: Double { child.processorSeconds }
     func account() -> RelayStatus? { nil }
 }
