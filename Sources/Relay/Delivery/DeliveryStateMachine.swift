@@ -230,7 +230,9 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
             }
         }
         // Only what may go counts: a user's backlog must not keep the others from being read.
-        let isHungry = line.ready.count < limits.batchEventsMax * attemptsMax
+        // While a page is read as much as half of one may go, so that nothing has to wait for it.
+        let pageMax = max(limits.batchEventsMax, 16 * limits.concurrency)
+        let isHungry = line.ready.count < max(limits.batchEventsMax * attemptsMax, pageMax / 2)
         let room = window.room
         guard readUnderWay == nil, hasNews, isHungry, room > 0 else { return nil }
         readUnderWay = window.readEnd
@@ -238,7 +240,7 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
         return .read(
             after: window.readEnd,
             limit: ReadLimit(
-                entries: min(room, max(limits.batchEventsMax, 16 * limits.concurrency)),
+                entries: min(room, pageMax),
                 bytes: min(limits.batchBytesMax, max(1, window.bytesMax - window.bytes))
             )
         )

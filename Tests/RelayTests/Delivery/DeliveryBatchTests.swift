@@ -71,6 +71,22 @@ import Testing
         #expect(bench.delivered == 60)
     }
 
+    /// A page takes about as long as some dozen deliveries.
+    @Test func whileAPageIsReadThereIsEnoughToDeliver() {
+        let bench = DeliveryBench(DeliveryBench.http, users: users(0..<300))
+        #expect(bench.withSink.count == 8 && bench.reads == 1)
+        bench.holdsReads = true
+        func answerOne() { bench.answer(bench.withSink.first?.first ?? 0) }
+        for _ in 0..<120 where bench.heldPages.isEmpty { answerOne() }
+        #expect(bench.heldPages.count == 1)
+        for _ in 0..<40 { answerOne() }
+        #expect(bench.withSink.count == 8)
+        bench.holdsReads = false
+        bench.releasePages()
+        bench.answerAll()
+        #expect(bench.delivered == 300)
+    }
+
     /// Half of it is with the sink, and the other half is made ready meanwhile.
     @Test func aShareOfLessThanTwoBatchesGoesInHalves() {
         let size = DeliveryFixture.event(of: "u10").footprint
