@@ -10,13 +10,16 @@ extension Suite {
             return try leaveOut("h. against Express", "node with express and sqlite3 is not installed")
         }
         for (order, goal) in [("after", 8.0), ("before", 10.0)] {
-            let pairs = try (0..<options.pairs).map { _ in
-                (try withRelay("h") { try warmLoad($0).rate }, try express(script, order))
+            var relay: [(Double, Double)] = []
+            var plain: [(Double, Double)] = []
+            for _ in 0..<options.pairs {
+                let express = try express(script, order)
+                relay.append((try withRelay("h") { try warmLoad($0).rate }, express))
+                plain.append((try noOp(.sqlite).rate, express))
             }
-            try add(
-                Figure(
-                    "h. against Express that stores \(order) it answers", "req/s", pairs: pairs, atLeast: goal
-                ))
+            let row = "h. against Express that stores \(order) it answers"
+            try add(Figure(row, "req/s", pairs: relay, atLeast: goal))
+            try add(Figure("\(row): row n's plain store", "req/s", pairs: plain, atLeast: nil))
         }
     }
 
