@@ -3,8 +3,7 @@ import Foundation
 import Relay
 import Synchronization
 
-/// A thread that answers all requests which wait for it at once, as far apart as the journal's commits are: the
-/// least that a group commit can be.
+/// A thread that answers all requests which wait for it at once, as far apart as the journal's commits are.
 final class AnsweringThread: Sendable {
     private typealias Waiting = (events: [Event], continuation: UnsafeContinuation<Bool, Never>)
 

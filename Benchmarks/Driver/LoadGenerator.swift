@@ -51,7 +51,7 @@ struct LoadGenerator {
         interval = rate.map { 1e9 / $0 }
         let first = value("--first").flatMap { Int($0) } ?? 0
         let repeats = arguments.contains("--again")
-        let end = repeats ? .max : rate.map { first + Int(($0 * seconds).rounded(.up)) } ?? pool.count
+        let end = rate.map { first + Int(($0 * seconds).rounded(.up)) } ?? (repeats ? .max : pool.count)
         guard first < end, repeats || end <= pool.count else {
             throw BenchmarkError("a run needs more than \(pool.count) requests: raise --envelopes")
         }

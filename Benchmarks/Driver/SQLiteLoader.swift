@@ -10,12 +10,15 @@ final class SQLiteLoader {
     ///   - create: The SQL that makes the table.
     ///   - insert: The statement, with a `?` for each column.
     ///   - pageBytes: Of the file; SQLite's own choice where nil.
-    init(path: String, create: String, insert: String, pageBytes: Int? = nil) throws {
+    ///   - checkpointPages: Pages in the log from which a commit checkpoints; where 0 somebody else does.
+    init(
+        path: String, create: String, insert: String, pageBytes: Int? = nil, checkpointPages: Int = 4_000
+    ) throws {
         database = try Self.open(path)
         let pageSize = pageBytes.map { ["PRAGMA page_size = \($0)"] } ?? []
         for sql in pageSize + [
             "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -8192",
-            "PRAGMA wal_autocheckpoint = 4000", create,
+            "PRAGMA wal_autocheckpoint = \(checkpointPages)", create,
         ] { try Self.run(sql, database) }
         statement = try Self.prepare(insert, database)
     }
@@ -63,6 +66,7 @@ final class SQLiteLoader {
     static func open(_ path: String) throws -> OpaquePointer? {
         var database: OpaquePointer?
         guard sqlite3_open(path, &database) == SQLITE_OK else { throw BenchmarkError("cannot open \(path)") }
+        sqlite3_busy_timeout(database, 5_000)
         return database
     }
 

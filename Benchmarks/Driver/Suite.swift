@@ -161,19 +161,32 @@ final class Suite {
     /// The same with what the first second was.
     func loadTwice(_ server: some LoadedServer) throws -> (warmUp: LoadResult, result: LoadResult) {
         let warmUp = try load(server, seconds: 1)
-        return (warmUp, try load(server, first: server.takesAnythingTwice ? 0 : warmUp.requests))
+        return (warmUp, try load(server, first: warmUp.requests))
     }
 
     /// The same for the no-op server, or for one that does more.
+    ///
+    /// Sees to it that what is to be stored was.
     func noOp(_ stage: NoOpServer.Stage = .read) throws -> LoadResult {
         let folder = try makeFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
+        let path = "\(folder)/bodies.sqlite"
         let port = try Sockets.freePort()
-        let child = try Child.own(["no-op", "\(port)", stage.rawValue, "\(folder)/bodies.sqlite"])
-        let server = BaselineServer(port: port, child: child, takesAnythingTwice: true)
-        defer { server.child.stop() }
+        let child = try Child.own(["no-op", "\(port)", stage.rawValue, path])
+        // A table that is appended to would ignore what comes again.
+        let server = BaselineServer(
+            port: port, child: child, takesAnythingTwice: !stage.tables.contains("append"))
+        defer { child.stop() }
         try Sockets.waitUntilOpen(port: port)
-        return try warmLoad(server)
+        let (warmUp, result) = try loadTwice(server)
+        if stage.storesInSQLite {
+            child.stop()
+            let count = try Loaders.sqliteCount(path, table: "bodies")
+            guard count == warmUp.requests + result.requests else {
+                throw BenchmarkError("of \(warmUp.requests + result.requests) events \(count) were stored")
+            }
+        }
+        return result
     }
 }
 

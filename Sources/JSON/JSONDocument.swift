@@ -22,7 +22,8 @@ public final class JSONDocument: Sendable {
     /// no stack for its nesting; what walks down one may, so more than ``depthMax`` is for who only looks at
     /// its uppermost levels.
     ///
-    /// - Parameter isKept: Its tape has no room to spare, a third of it for most events; that takes a copy.
+    /// - Parameter isKept: Its tape has no room to spare, nearly half of it for most events, at the cost of a
+    ///   copy.
     public init(
         _ bytes: [UInt8], depthMax: Int = JSONDocument.depthMax, isKept: Bool = false
     ) throws(JSONSyntaxError) {
@@ -86,7 +87,7 @@ public final class JSONDocument: Sendable {
         depthAtMost = max(value.depthAtMost + 1, rest.depthAtMost)
     }
 
-    /// Bytes of memory that it takes, about: two and a half times those of its text.
+    /// Bytes of memory that it takes, about: for an event a little more than twice those of its text.
     ///
     /// The allocator's rounding does not count, so equal texts take equally much.
     public var footprint: Int { bytes.count + tape.count * MemoryLayout<TapeEntry>.stride }

@@ -230,9 +230,12 @@ struct DeliveryStateMachine<Generator: RandomNumberGenerator>: ~Copyable {
             }
         }
         // Only what may go counts: a user's backlog must not keep the others from being read.
-        // While a page is read as much as half of one may go, so that nothing has to wait for it.
+        // While a page is read half of one may go, so that nothing has to wait for it; less where events
+        // are large.
         let pageMax = max(limits.batchEventsMax, 16 * limits.concurrency)
-        let isHungry = line.ready.count < max(limits.batchEventsMax * attemptsMax, pageMax / 2)
+        let isHungry =
+            line.ready.count < limits.batchEventsMax * attemptsMax
+            || (line.ready.count < pageMax / 2 && window.bytes < window.bytesMax / 4)
         let room = window.room
         guard readUnderWay == nil, hasNews, isHungry, room > 0 else { return nil }
         readUnderWay = window.readEnd

@@ -44,6 +44,8 @@ struct JournalSpace {
         path = journalPath
     }
 
+    /// Pages in use and the write-ahead log, when last measured.
+    ///
     /// Of the log no more than it may have: its file is longer where it could not be cut in time, and no
     /// entry should go for that.
     var usedBytes: Int { pageBytes + min(logBytes, logBytesCounted) }
@@ -64,7 +66,7 @@ struct JournalSpace {
     /// The write-ahead log is copied into the file before it takes more of the maximum, or more than the
     /// reserve has room for.
     var logBytesMax: Int { min(sizeMax / 16, reserve.bytes / 2) }
-    /// What counts of a log that is longer than that.
+    /// The most of the log that counts.
     private var logBytesCounted: Int { 2 * logBytesMax }
     var isLogLarge: Bool { logBytes > logBytesCounted }
 

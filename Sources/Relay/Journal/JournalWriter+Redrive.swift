@@ -26,7 +26,7 @@ extension JournalWriter {
             guard sinks.contains(sink) else { return KeptReason.notDelivered }
             guard let body = try row[7] as Data? else { return KeptReason.expired }
             let event = try? Event(
-                body: JSONDocument(Array(body)), hook: row[3], org: row[4], receivedAt: row[5],
+                body: JSONDocument(Array(body), isKept: true), hook: row[3], org: row[4], receivedAt: row[5],
                 envelopeID: row[6])
             guard let event else { return KeptReason.unreadable }
             let route = Route(choices: [Route.Choice(sink: sink, rule: try row[2])])

@@ -29,6 +29,8 @@ final class SQLiteFile: Sendable {
     }
 
     /// Who waits for an acknowledgement goes first; what is to be written is stored already.
+    ///
+    /// The thread shares no lock with the intake that it holds for longer than an allocation takes.
     private static let niceness: Int32 = 10
     /// How long a commit waits for another process that has the file locked.
     private static let busyTimeout: TimeInterval = 5

@@ -1,7 +1,7 @@
+@testable import JSON
+@testable import Relay
 import RelayTesting
 import Testing
-
-@testable import Relay
 
 @Suite struct JournalTailTests {
     /// A slice keeps what was dropped from its front; the tail copies it before that is much.
@@ -14,10 +14,19 @@ import Testing
             published += entries.map { Published(event: $0.event) }
             tail.publish(entries, upTo: Int64(64 * (commit + 1)))
             published.removeAll { $0.event == nil }
-            // A block of memory may be a little larger than another of the same size.
             #expect(published.count <= 1_250)
         }
         #expect(published.count >= 900)
+    }
+
+    /// Sinks keep what they read, and its footprint counts no room to spare.
+    @Test func whatIsReadBackTakesNoMoreThanItCounts() async throws {
+        let fixture = try JournalFixture()
+        let journal = try await fixture.open()
+        _ = try await journal.append(try fixture.submission(0..<1, to: ["a"], bytes: 4_000))
+        let body = try #require(try await journal.read("a", at: [Offset(rawValue: 1)]).first).event.body
+        #expect(body.tape.capacity < body.tape.count + 20)
+        await journal.close()
     }
 
     @Test func theMemoryOfEventsIsBounded() {
