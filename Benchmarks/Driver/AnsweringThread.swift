@@ -12,14 +12,7 @@ final class AnsweringThread: Sendable {
 
     /// - Parameter makeStore: Makes, on the thread, what stores the events before they are answered.
     init(_ makeStore: @escaping @Sendable () throws -> ([Event]) throws -> Void) {
-        Thread.detachNewThread {
-            do {
-                try self.run(makeStore())
-            } catch {
-                say("\(error)")
-                exit(1)
-            }
-        }
+        startEssentialThread(named: "answers") { try self.run(makeStore()) }
     }
 
     /// Waits for the thread's answer.
@@ -50,6 +43,20 @@ final class AnsweringThread: Sendable {
             }
             try store(group.flatMap(\.events))
             for waiting in group { waiting.continuation.resume(returning: true) }
+        }
+    }
+}
+
+/// Starts a thread without which the process is of no use: where the body fails, both end.
+func startEssentialThread(
+    named name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () throws -> Void
+) {
+    Thread.start(named: name, niceness: niceness) {
+        do {
+            try body()
+        } catch {
+            say("\(error)")
+            exit(1)
         }
     }
 }

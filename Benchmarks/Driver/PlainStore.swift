@@ -76,14 +76,7 @@ private final class PlainTable: Sendable {
 
     init(_ mode: String, path: String) {
         self.mode = mode
-        Thread.start(named: "table", niceness: 10) {
-            do {
-                try self.run(path)
-            } catch {
-                say("\(error)")
-                exit(1)
-            }
-        }
+        startEssentialThread(named: "table", niceness: 10) { try self.run(path) }
     }
 
     func put(_ events: [Event]) {
